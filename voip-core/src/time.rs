@@ -1,0 +1,74 @@
+//! Time as a number.
+//!
+//! State machines never read a clock: the caller passes an [`Instant`] in. The real clock lives in
+//! `io/`, the virtual one in `sim/`.
+
+use std::ops::{Add, AddAssign, Sub};
+pub use std::time::Duration;
+
+/// A point on a monotonic clock, in microseconds since that clock's own zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(u64);
+
+impl Instant {
+    /// The zero of the clock.
+    pub const ZERO: Instant = Instant(0);
+    /// Later than anything that happens: "no timeout pending".
+    pub const FAR_FUTURE: Instant = Instant(u64::MAX / 4);
+
+    /// The instant `micros` microseconds after [`Instant::ZERO`].
+    pub const fn from_micros(micros: u64) -> Self {
+        Instant(micros)
+    }
+
+    /// Microseconds since [`Instant::ZERO`].
+    pub const fn as_micros(self) -> u64 {
+        self.0
+    }
+
+    /// Time since `earlier`, zero if `earlier` is later.
+    pub const fn since(self, earlier: Instant) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+
+    /// Signed microseconds since `other`.
+    pub const fn micros_since(self, other: Instant) -> i64 {
+        self.0.wrapping_sub(other.0) as i64
+    }
+}
+
+fn micros(d: Duration) -> u64 {
+    u64::try_from(d.as_micros()).unwrap_or(u64::MAX / 4)
+}
+
+impl Add<Duration> for Instant {
+    type Output = Instant;
+    fn add(self, d: Duration) -> Instant {
+        Instant(self.0.saturating_add(micros(d)))
+    }
+}
+
+impl AddAssign<Duration> for Instant {
+    fn add_assign(&mut self, d: Duration) {
+        *self = *self + d;
+    }
+}
+
+impl Sub<Duration> for Instant {
+    type Output = Instant;
+    fn sub(self, d: Duration) -> Instant {
+        Instant(self.0.saturating_sub(micros(d)))
+    }
+}
+
+impl Sub for Instant {
+    type Output = Duration;
+    fn sub(self, earlier: Instant) -> Duration {
+        self.since(earlier)
+    }
+}
+
+/// Milliseconds as a fraction, for statistics.
+pub(crate) fn millis(d: Duration) -> f64 {
+    d.as_secs_f64() * 1e3
+}
