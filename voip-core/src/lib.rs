@@ -3,6 +3,7 @@
 mod error;
 mod frame;
 mod id;
+mod session;
 mod time;
 
 pub use error::{Error, ErrorKind};
