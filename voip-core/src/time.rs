@@ -72,3 +72,33 @@ impl Sub for Instant {
 pub(crate) fn millis(d: Duration) -> f64 {
     d.as_secs_f64() * 1e3
 }
+
+/// Wall-clock time: milliseconds since 1970-01-01 UTC. For what people and signatures need; it may
+/// jump, so nothing is timed with it.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+#[serde(transparent)]
+pub struct UnixMillis(pub u64);
+
+impl UnixMillis {
+    /// The moment `d` later.
+    pub const fn plus(self, d: Duration) -> Self {
+        UnixMillis(self.0.saturating_add(d.as_millis() as u64))
+    }
+
+    /// Whether `self` and `other` lie no further apart than `tolerance`.
+    pub const fn is_within(self, tolerance: Duration, other: UnixMillis) -> bool {
+        self.0.abs_diff(other.0) <= tolerance.as_millis() as u64
+    }
+}
