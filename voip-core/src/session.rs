@@ -66,8 +66,8 @@ pub(crate) enum SessionOutput {
     PathLost,
     /// There is a path again.
     PathBack,
-    /// The peer closed the connection, or it broke for good.
-    Closed,
+    /// The connection is over: closed `by_peer`, or broken.
+    Closed { by_peer: bool },
 }
 
 /// What the jitter buffer needs of an RTP packet (RFC 3550 §5.1).
@@ -105,7 +105,7 @@ pub(crate) struct SessionStats {
     pub(crate) path: Option<(SocketAddr, SocketAddr)>,
 }
 
-/// An offer that waits for its answer.
+/// One end of a connection.
 pub(crate) struct Session {
     rtc: Rtc,
     epoch: Epoch,
@@ -320,19 +320,15 @@ impl Session {
         written
     }
 
-    /// Says goodbye (RTCP BYE, DTLS close_notify) and stops.
+    /// Says goodbye (RTCP BYE, DTLS close_notify) and stops. What is left to poll is to be sent.
     pub(crate) fn close(&mut self, now: Instant) {
         if !self.closed {
+            self.closed = true;
             self.guarded(|s| {
                 s.rtc.close()?;
                 s.step(now)
             });
-            self.closed = true;
         }
-    }
-
-    pub(crate) fn is_connected(&self) -> bool {
-        self.connected && !self.closed
     }
 
     pub(crate) fn stats(&self) -> &SessionStats {
@@ -350,14 +346,14 @@ impl Session {
         let result = contain(|| work(self));
         if let Err(error) = result {
             tracing::debug!(%error, "session ended");
-            self.end();
+            self.end(false);
         }
     }
 
-    fn end(&mut self) {
+    fn end(&mut self, by_peer: bool) {
         if !self.closed {
             self.closed = true;
-            self.push(SessionOutput::Closed);
+            self.push(SessionOutput::Closed { by_peer });
         }
     }
 
@@ -416,7 +412,7 @@ impl Session {
                     self.stats.path = Some((pair.local.addr, pair.remote.addr));
                 }
             }
-            Event::Closed => self.end(),
+            Event::Closed => self.end(true),
             _ => {}
         }
     }
