@@ -8,6 +8,7 @@ mod identity;
 mod session;
 mod stats;
 mod time;
+mod voice;
 mod wire;
 
 pub use error::{Error, ErrorKind};
@@ -16,6 +17,10 @@ pub use frame::{AudioFrame, BLOCK, BLOCK_TIME, FrameDuration, SAMPLE_RATE};
 pub use id::{CallId, PeerId, RtpTimestamp, SequenceNumber, Ssrc};
 pub use stats::{CallStats, NodeStats, Quality, Stages};
 pub use time::{Duration, Instant, UnixMillis};
+pub use voice::{
+    Application, Decoder, Encoder, EncoderConfig, Gain, JitterBuffer, JitterConfig, JitterStats,
+    MAX_PAYLOAD, Mixer, PacketInfo,
+};
 
 /// The tracker protocol's messages, for whoever writes a client or a tracker of their own.
 ///
