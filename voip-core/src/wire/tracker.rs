@@ -155,12 +155,17 @@ pub enum TrackerMessage {
         /// How many peers are online.
         online: u32,
     },
-    /// A peer came, or has a new record.
+    /// A peer came.
     Joined {
         /// The peer.
         peer: Entry,
         /// How many peers are online now.
         online: u32,
+    },
+    /// A peer says something else about itself.
+    Changed {
+        /// The peer.
+        peer: Entry,
     },
     /// A peer went.
     Left {
@@ -226,7 +231,8 @@ pub struct Entry {
 pub enum ErrorCode {
     /// Not JSON of that form.
     Malformed,
-    /// A frame longer than allowed. The connection is closed.
+    /// A frame longer than allowed, after which the connection is closed, or a signal longer than
+    /// allowed.
     TooLong,
     /// The tracker does not know this type.
     UnknownType,

@@ -48,6 +48,7 @@ fn answers() -> Vec<TrackerMessage> {
         TrackerMessage::NotFound { id: 1 },
         TrackerMessage::Subscribed { id: 1, online },
         TrackerMessage::Joined { peer: entry("{}"), online },
+        TrackerMessage::Changed { peer: entry("{}") },
         TrackerMessage::Left { peer, name: "bob".into(), online },
         TrackerMessage::Relayed { id: 1 },
         TrackerMessage::Undeliverable { id: 1, to: peer },
