@@ -136,7 +136,8 @@ impl Engine {
         random: Box<dyn Rng + Send>,
         stopwatch: Box<dyn Stopwatch>,
         now: Instant,
-    ) -> Engine {
+    ) -> Result<Engine, Error> {
+        let ingress = Ingress::new(config.jitter.clone())?;
         let mut engine = Engine {
             identity,
             pins,
@@ -165,7 +166,7 @@ impl Engine {
             engine.trackers.push(Tracker { address, client, registered: false, local: None });
         }
         engine.drain_trackers(now);
-        engine
+        Ok(engine)
     }
 
     /// The addresses of this host at which the node's port can be reached.
@@ -396,6 +397,7 @@ impl Engine {
             }
             client::Event::Lost(loss) => self.tracker_lost(tracker, loss_error(loss)),
             client::Event::Joined { peer, online } => self.emit(Event::Joined { peer, online }),
+            client::Event::Changed { peer } => self.emit(Event::Changed { peer }),
             client::Event::Left { name, id, online } => self.emit(Event::Left { name, id, online }),
             client::Event::Found { request, peer } => {
                 self.handle_lookup(now, request, Ok(Some(peer)));

@@ -155,6 +155,11 @@ pub enum Event<C> {
         /// Peers online now.
         online: u32,
     },
+    /// A peer says something else about itself: its presence.
+    Changed {
+        /// Who, as it is now.
+        peer: Peer,
+    },
     /// A peer went offline.
     Left {
         /// Whose name.
@@ -218,24 +223,45 @@ pub enum Event<C> {
 }
 
 impl<C> Event<C> {
-    /// The same event with another kind of handle.
-    pub(crate) fn map<D>(self, mut f: impl FnMut(C) -> D) -> Event<D> {
+    /// The call that the event is about.
+    pub fn call(&self) -> Option<&C> {
         match self {
+            Event::Incoming { call }
+            | Event::Ringing { call }
+            | Event::Answered { call }
+            | Event::Connected { call }
+            | Event::FirstAudio { call }
+            | Event::PeerMuted { call, .. }
+            | Event::Ended { call, .. } => Some(call),
+            Event::Registered { .. }
+            | Event::TrackerLost { .. }
+            | Event::Joined { .. }
+            | Event::Changed { .. }
+            | Event::Left { .. }
+            | Event::KeyChanged { .. }
+            | Event::Lagged => None,
+        }
+    }
+
+    /// The same event with another kind of handle, if there is one for its call.
+    pub(crate) fn try_map<D>(self, mut f: impl FnMut(C) -> Option<D>) -> Option<Event<D>> {
+        Some(match self {
             Event::Registered { tracker, online } => Event::Registered { tracker, online },
             Event::TrackerLost { tracker, error } => Event::TrackerLost { tracker, error },
             Event::Joined { peer, online } => Event::Joined { peer, online },
+            Event::Changed { peer } => Event::Changed { peer },
             Event::Left { name, id, online } => Event::Left { name, id, online },
-            Event::Incoming { call } => Event::Incoming { call: f(call) },
-            Event::Ringing { call } => Event::Ringing { call: f(call) },
-            Event::Answered { call } => Event::Answered { call: f(call) },
-            Event::Connected { call } => Event::Connected { call: f(call) },
-            Event::FirstAudio { call } => Event::FirstAudio { call: f(call) },
-            Event::PeerMuted { call, muted } => Event::PeerMuted { call: f(call), muted },
-            Event::Ended { call, reason } => Event::Ended { call: f(call), reason },
+            Event::Incoming { call } => Event::Incoming { call: f(call)? },
+            Event::Ringing { call } => Event::Ringing { call: f(call)? },
+            Event::Answered { call } => Event::Answered { call: f(call)? },
+            Event::Connected { call } => Event::Connected { call: f(call)? },
+            Event::FirstAudio { call } => Event::FirstAudio { call: f(call)? },
+            Event::PeerMuted { call, muted } => Event::PeerMuted { call: f(call)?, muted },
+            Event::Ended { call, reason } => Event::Ended { call: f(call)?, reason },
             Event::KeyChanged { name, pinned, offered } => {
                 Event::KeyChanged { name, pinned, offered }
             }
             Event::Lagged => Event::Lagged,
-        }
+        })
     }
 }

@@ -1,8 +1,9 @@
 //! The only place with threads, clocks, sockets, devices and files.
 
+mod clock;
 pub(crate) mod driver;
 pub(crate) mod events;
-mod clock;
+pub(crate) mod identity_file;
 pub(crate) mod pcm;
 mod random;
 mod tracker_link;
@@ -12,7 +13,7 @@ pub(crate) mod wav;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-pub(crate) use clock::Clock;
+pub(crate) use clock::{Clock, ProcessorClock};
 pub(crate) use random::{os_random_32, os_seeded};
 
 use crate::error::{Error, ErrorKind};

@@ -1,22 +1,28 @@
 //! Peer-to-peer voice.
 
 #[cfg_attr(not(test), expect(dead_code, reason = "the engine and the tracker come next"))]
+mod call;
 mod directory;
+mod engine;
 mod error;
 mod event;
 mod frame;
 mod id;
 mod identity;
+mod io;
+mod node;
 mod session;
 mod stats;
 mod time;
 mod voice;
 mod wire;
 
+pub use call::{Call, CallPeer, Reject};
 pub use error::{Error, ErrorKind};
 pub use event::{CallState, EndReason, Event, Peer, Presence};
 pub use frame::{AudioFrame, BLOCK, BLOCK_TIME, FrameDuration, SAMPLE_RATE};
 pub use id::{CallId, PeerId, RtpTimestamp, SequenceNumber, Ssrc};
+pub use node::{Audio, Node, NodeBuilder};
 pub use stats::{CallStats, NodeStats, Quality, Stages};
 pub use time::{Duration, Instant, UnixMillis};
 pub use voice::{

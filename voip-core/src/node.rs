@@ -2,10 +2,9 @@
 
 mod builder;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,7 +21,7 @@ use crate::id::PeerId;
 use crate::io::deadline_after;
 use crate::io::driver::{Listener, ManualPort, Request, Requests};
 use crate::io::events::EventQueue;
-use crate::io::identity_file::save_pins;
+use crate::io::identity_file::PinsFile;
 use crate::stats::{CallStats, NodeStats};
 use crate::time::Duration;
 use crate::wire::tracker::Target;
@@ -53,7 +52,7 @@ struct Inner {
     next_list: AtomicU64,
     board: Mutex<Board>,
     changed: Condvar,
-    pins: Option<PathBuf>,
+    pins: Option<Arc<PinsFile>>,
     /// The rate of manual PCM, if that is the node's kind of audio.
     manual_rate: Option<u32>,
     frame: FrameDuration,
@@ -64,14 +63,14 @@ struct Inner {
 struct Known {
     shared: Arc<CallShared>,
     hold: WeakHold,
-    /// An automatically answered call stays up though nobody holds it.
+    /// Holds an incoming call until its event is made, an automatically answered one to its end.
     kept: Option<Call>,
 }
 
 /// What the engine's thread has published.
 #[derive(Default)]
 struct Board {
-    registered: usize,
+    registered: BTreeSet<String>,
     registration_error: Option<Error>,
     lists: BTreeMap<u64, Option<Result<Vec<Peer>, Error>>>,
     stats: NodeStats,
@@ -108,7 +107,7 @@ impl Node {
         let deadline = deadline_after(timeout);
         let mut board = self.inner.board.lock();
         loop {
-            if board.registered > 0 {
+            if !board.registered.is_empty() {
                 return Ok(());
             }
             if let Some(error) = &board.registration_error
@@ -234,7 +233,11 @@ impl Drop for Node {
         }
         self.inner.requests.send(Request::Stop);
         if let Some(thread) = self.thread.take() {
+            // A panic of the thread has been reported by its own hook.
             let _ = thread.join();
+        }
+        if let Some(file) = &self.inner.pins {
+            file.settle();
         }
         self.inner.events.close();
     }
@@ -263,40 +266,104 @@ impl Inner {
 
     /// The engine's event as the user gets it, with a handle for its key.
     fn deliver(&self, event: Event<CallKey>) {
-        let can_be_read_again = matches!(event, Event::Joined { .. } | Event::Left { .. });
-        let ended = match &event {
-            Event::Ended { call, .. } => Some(*call),
-            _ => None,
-        };
-        if let Event::Incoming { call } = event {
-            self.keep_if_answered_here(call);
-        }
-        let of_call = event.clone();
-        let mut unknown = false;
-        let mapped = event.map(|key| {
-            let calls = self.calls.lock();
-            match calls.get(&key) {
-                Some(known) => {
-                    known.shared.follow(&of_call);
-                    Some(Call::sharing(known.shared.clone(), &known.hold))
-                }
-                None => {
-                    unknown = true;
-                    None
-                }
-            }
-        });
-        if let Some(key) = ended {
-            self.calls.lock().remove(&key);
-        }
-        if !unknown && let Some(event) = mapped.transpose() {
+        let can_be_read_again =
+            matches!(event, Event::Joined { .. } | Event::Changed { .. } | Event::Left { .. });
+        let handle = event.call().map(|key| self.follow(*key, &event));
+        let delivered = event.try_map(|_| handle.clone().flatten());
+        if let Some(event) = delivered {
             self.events.push(event, can_be_read_again);
         }
     }
 
-    fn keep_if_answered_here(&self, key: CallKey) {
-        if self.auto_answer && let Some(known) = self.calls.lock().get_mut(&key) {
-            known.kept = Some(Call::sharing(known.shared.clone(), &known.hold));
+    /// Brings what is known of a call up to date; returns the handle for the event.
+    fn follow(&self, key: CallKey, event: &Event<CallKey>) -> Option<Call> {
+        let mut calls = self.calls.lock();
+        let known = calls.get_mut(&key)?;
+        known.shared.follow(event);
+        match event {
+            // The first event of an incoming call carries the hold that waited here. An
+            // automatically answered call stays up though nobody may ever look at its events.
+            Event::Incoming { .. } if self.auto_answer => known.kept.clone(),
+            Event::Incoming { .. } => known.kept.take(),
+            Event::Ended { .. } => {
+                let call = Call::sharing(known.shared.clone(), &known.hold);
+                // Let go of the hold after the lock.
+                let gone = calls.remove(&key);
+                drop(calls);
+                drop(gone);
+                Some(call)
+            }
+            _ => Some(Call::sharing(known.shared.clone(), &known.hold)),
         }
+    }
+}
+
+/// What the engine's thread tells.
+struct Reporter(Arc<Inner>);
+
+impl Reporter {
+    fn post(&self, change: impl FnOnce(&mut Board)) {
+        change(&mut self.0.board.lock());
+        self.0.changed.notify_all();
+    }
+}
+
+impl Listener for Reporter {
+    fn event(&self, event: Event<CallKey>) {
+        match &event {
+            Event::Registered { tracker, .. } => self.post(|board| {
+                board.registered.insert(tracker.clone());
+                board.registration_error = None;
+            }),
+            Event::TrackerLost { tracker, error } => self.post(|board| {
+                board.registered.remove(tracker);
+                board.registration_error = Some(error.clone());
+            }),
+            _ => {}
+        }
+        self.0.deliver(event);
+    }
+
+    fn call_peer(&self, call: CallKey, name: String, id: PeerId) {
+        let known = self.0.calls.lock().get(&call).map(|known| known.shared.clone());
+        match known {
+            Some(shared) => shared.set_peer(name, id),
+            None => {
+                let handle = self.0.adopt(call, CallState::Ringing, name.clone());
+                if let Some(known) = self.0.calls.lock().get_mut(&call) {
+                    known.shared.set_peer(name, id);
+                    known.kept = Some(handle);
+                }
+            }
+        }
+    }
+
+    fn call_stats(&self, call: CallKey, stats: CallStats) {
+        if let Some(known) = self.0.calls.lock().get(&call) {
+            known.shared.set_stats(stats);
+        }
+    }
+
+    fn node_stats(&self, stats: NodeStats) {
+        self.post(|board| board.stats = stats);
+    }
+
+    fn peers(&self, request: u64, result: Result<Vec<Peer>, Error>) {
+        self.post(|board| {
+            // Whoever asked may have given up.
+            if let Some(list) = board.lists.get_mut(&request) {
+                *list = Some(result);
+            }
+        });
+    }
+
+    fn save_pins(&self, text: String) {
+        if let Some(file) = &self.0.pins {
+            file.save(text);
+        }
+    }
+
+    fn manual_port(&self, call: CallKey) -> Option<Arc<ManualPort>> {
+        self.0.port_of(call)
     }
 }

@@ -15,6 +15,7 @@ mod standin;
 
 pub use codec::{Application, EncoderConfig, MAX_PAYLOAD, PacketInfo};
 pub(crate) use codec::{Decode, Encode};
+
 pub(crate) use egress::{Egress, EgressStats, EncodedFrame};
 pub use ingress::{Gain, JitterBuffer, JitterConfig, JitterStats, Mixer};
 pub(crate) use ingress::{Ingress, StreamKey};
@@ -23,3 +24,34 @@ pub use opus::{Decoder, Encoder};
 pub(crate) use resample::Resampler;
 #[cfg(any(test, feature = "sim"))]
 pub(crate) use standin::{StandInDecoder, StandInEncoder};
+
+use crate::error::Error;
+
+/// Which codec a node's calls use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Codec {
+    /// Opus (RFC 6716).
+    #[default]
+    Opus,
+    /// The simulated world's codec that costs nothing.
+    #[cfg(any(test, feature = "sim"))]
+    StandIn,
+}
+
+impl Codec {
+    pub(crate) fn encoder(self, config: &EncoderConfig) -> Result<Box<dyn Encode>, Error> {
+        match self {
+            Codec::Opus => Ok(Box::new(Encoder::new(config)?)),
+            #[cfg(any(test, feature = "sim"))]
+            Codec::StandIn => Ok(Box::new(StandInEncoder::new(config))),
+        }
+    }
+
+    pub(crate) fn decoder(self) -> Result<Box<dyn Decode>, Error> {
+        match self {
+            Codec::Opus => Ok(Box::new(Decoder::new()?)),
+            #[cfg(any(test, feature = "sim"))]
+            Codec::StandIn => Ok(Box::new(StandInDecoder::new())),
+        }
+    }
+}

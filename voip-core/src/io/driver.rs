@@ -22,7 +22,7 @@ use crate::id::PeerId;
 use crate::stats::{CallStats, NodeStats};
 use crate::time::Instant;
 use device::DeviceClock;
-pub(crate) use device::SoundDevice;
+pub(crate) use device::{NullDevice, SoundDevice};
 use manual::ManualCalls;
 pub(crate) use manual::ManualPort;
 
@@ -176,7 +176,8 @@ impl<L: Listener> Driver<L> {
     }
 
     fn serve_media(&mut self, events: &Events) {
-        for event in events.iter().filter(|e| e.key < self.udp.families().len()) {
+        let families = self.udp.families().len();
+        for event in events.iter().filter(|e| e.key < families) {
             let (engine, clock) = (&mut self.engine, &self.clock);
             self.udp.receive(event.key, |source, destination, datagram| {
                 engine.handle_datagram(clock.now(), source, destination, datagram);

@@ -82,10 +82,7 @@ impl PcmPort {
             }
         }
         state.wanted = 0;
-        for (to, from) in out.iter_mut().zip(state.played.drain(..out.len().min(state.played.len())))
-        {
-            *to = from;
-        }
+        take(&mut state.played, out);
         Ok(())
     }
 
@@ -95,9 +92,7 @@ impl PcmPort {
         if state.written.len() < out.len() {
             return false;
         }
-        for (to, from) in out.iter_mut().zip(state.written.drain(..out.len())) {
-            *to = from;
-        }
+        take(&mut state.written, out);
         self.changed.notify_all();
         true
     }
@@ -127,5 +122,13 @@ impl PcmPort {
         let mut state = self.state.lock();
         state.ended.get_or_insert(error);
         self.changed.notify_all();
+    }
+}
+
+/// Fills `out` from the front of `queue`, which holds enough.
+fn take(queue: &mut VecDeque<f32>, out: &mut [f32]) {
+    let count = out.len().min(queue.len());
+    for (to, from) in out.iter_mut().zip(queue.drain(..count)) {
+        *to = from;
     }
 }

@@ -14,6 +14,7 @@ use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
 
 use crate::error::{Error, ErrorKind};
 use crate::frame::{AudioFrame, BLOCK, SAMPLE_RATE};
+use crate::io::driver::SoundDevice;
 use crate::voice::Resampler;
 
 /// Blocks read ahead, and blocks that may wait to be written: two seconds each.
@@ -50,14 +51,17 @@ impl WavDevice {
         Ok(WavDevice { microphone, recorder: Some(recorder), records, disk, dropped: 0 })
     }
 
-    /// The next 10 ms of the microphone; silence after the end of the file.
-    pub(crate) fn capture(&mut self, out: &mut AudioFrame) {
+}
+
+impl SoundDevice for WavDevice {
+    /// Silence after the end of the file.
+    fn capture(&mut self, out: &mut AudioFrame) {
         let next = self.microphone.as_ref().and_then(|m| m.try_recv().ok());
         *out = next.unwrap_or(AudioFrame::SILENCE);
     }
 
-    /// Records 10 ms. A disk that cannot keep up costs sound, never time.
-    pub(crate) fn play(&mut self, frame: &AudioFrame) {
+    /// A disk that cannot keep up costs sound, never time.
+    fn play(&mut self, frame: &AudioFrame) {
         if self.records
             && let Some(recorder) = &self.recorder
             && let Err(TrySendError::Full(_)) = recorder.try_send(*frame)
@@ -253,7 +257,7 @@ impl Player {
         self.raw.truncate(self.raw.len() / channels);
         self.resampler.process(&self.raw, &mut self.ready);
         if self.ended {
-            self.resampler.finish(&mut self.ready);
+            self.resampler.flush(&mut self.ready);
         }
     }
 }

@@ -64,6 +64,7 @@ pub(crate) struct Egress {
     condition: Condition,
     encoder: FrameEncoder,
     packetize: Packetize,
+    lookahead: Duration,
     muted: bool,
     stats: EgressStats,
 }
@@ -71,11 +72,13 @@ pub(crate) struct Egress {
 impl Egress {
     /// Starts at `start` on the media clock, which RFC 3550 §5.1 wants random.
     pub(crate) fn new(encoder: Box<dyn Encode>, start: RtpTimestamp) -> Self {
+        let lookahead = encoder.lookahead();
         Egress {
             capture: Capture::new(encoder.frame()),
             condition: Condition::new(),
             encoder: FrameEncoder::new(encoder),
             packetize: Packetize::new(start),
+            lookahead,
             muted: false,
             stats: EgressStats::default(),
         }
@@ -145,8 +148,8 @@ impl Egress {
     }
 
     /// The codec's own delay beyond the frame.
-    pub(crate) fn lookahead(&mut self) -> Duration {
-        self.encoder.codec().lookahead()
+    pub(crate) fn lookahead(&self) -> Duration {
+        self.lookahead
     }
 
     /// The microphone's level for a meter on the screen; silence while muted.
