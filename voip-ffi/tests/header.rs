@@ -17,7 +17,8 @@ fn header() -> PathBuf {
 
 fn generated() -> String {
     let config = cbindgen::Config::from_file(package().join("cbindgen.toml")).unwrap();
-    let source = cbindgen::Builder::new().with_config(config).with_src(package().join("src/lib.rs"));
+    let source =
+        cbindgen::Builder::new().with_config(config).with_src(package().join("src/lib.rs"));
     let mut text = Vec::new();
     source.generate().unwrap().write(&mut text);
     String::from_utf8(text).unwrap()
