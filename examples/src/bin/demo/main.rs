@@ -115,7 +115,7 @@ fn wait_and_show(talk: Duration) {
             let (bar, rest) = ("█".repeat(full), "░".repeat(30 - full));
             print!("\r  talking      {bar}{rest} {done:.0} of {total:.0} s ");
             let _ = stdout().flush();
-        } else if done as u64 % 5 == 0 {
+        } else if (done as u64).is_multiple_of(5) {
             println!("  talking      {done:.0} of {total:.0} s");
         }
         std::thread::sleep(Duration::from_secs(1).min(talk.saturating_sub(begun.elapsed())));
