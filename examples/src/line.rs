@@ -28,26 +28,28 @@ pub enum What {
     TrackerLost { tracker: String, error: String },
     /// A peer came online.
     Joined { name: String, id: String, online: u32 },
+    /// A peer says something else about itself.
+    Changed { name: String, id: String, presence: Presence },
     /// A peer went offline.
     Left { name: String, id: String, online: u32 },
     /// The answer to the command `peers`.
     Peers { peers: Vec<Person> },
     /// The command `call` was given.
-    Placed { call: String, to: String },
+    Placed { to: String },
     /// Somebody calls.
-    Incoming { call: String, name: String, id: String },
+    Incoming { name: String, id: String },
     /// It rings at the peer.
-    Ringing { call: String, name: String },
+    Ringing { name: String },
     /// The call was answered.
-    Answered { call: String, name: String },
+    Answered { name: String },
     /// There is an encrypted path.
-    Connected { call: String, name: String },
+    Connected { name: String },
     /// The first sound of the peer was played.
-    FirstAudio { call: String, name: String },
+    FirstAudio { name: String },
     /// The peer muted or unmuted its microphone.
-    PeerMuted { call: String, name: String, muted: bool },
+    PeerMuted { name: String, muted: bool },
     /// The call is over.
-    Ended { call: String, name: String, reason: String },
+    Ended { name: String, reason: String },
     /// A name that is pinned to one key was used by another.
     KeyChanged { name: String, pinned: String, offered: String },
     /// Events were dropped because too many came at once.

@@ -1,5 +1,6 @@
 //! The meeting point in a terminal: `tracker --help`.
 
+use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,9 +16,9 @@ use voip_examples::console::{self, Failure};
 #[derive(Parser)]
 #[command(version)]
 struct Args {
-    /// The address to listen on; 0.0.0.0 is every IPv4 address of this machine, [::] every address
-    #[arg(long, default_value = "0.0.0.0")]
-    host: String,
+    /// The address to listen on; 0.0.0.0 is every IPv4 address of this machine, :: every address
+    #[arg(long, default_value = "0.0.0.0", value_name = "IP")]
+    host: IpAddr,
     /// The port to listen on, TCP and UDP; 0 for any that is free
     #[arg(long, default_value_t = 6000)]
     port: u16,
@@ -31,8 +32,8 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<ExitCode, Failure> {
-    let bind = format!("{}:{}", args.host, args.port);
-    let tracker = Tracker::builder().bind(bind).wire_log(args.log).start()?;
+    let bind = SocketAddr::new(args.host, args.port);
+    let tracker = Tracker::builder().bind(bind.to_string()).wire_log(args.log).start()?;
     println!("tracker on {}, Ctrl+C ends it", tracker.address());
 
     let stopped = Arc::new(AtomicBool::new(false));

@@ -1,6 +1,6 @@
 //! The command line, and the node it describes.
 
-use std::net::UdpSocket;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 
 use clap::Parser;
@@ -15,9 +15,9 @@ use voip_examples::data_folder::identity_file;
 #[derive(Parser)]
 #[command(version)]
 pub(crate) struct Args {
-    /// The address to send and receive sound on
-    #[arg(long, default_value = "0.0.0.0")]
-    host: String,
+    /// The local address to send and receive sound on; :: is every address, IPv4 and IPv6
+    #[arg(long, default_value = "::", value_name = "IP")]
+    host: IpAddr,
     /// The UDP port to send and receive sound on; 0 for any that is free
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -63,7 +63,7 @@ impl Args {
             return Ok(name.clone());
         }
         if self.port == 0 {
-            let free = UdpSocket::bind((self.host.as_str(), 0)).and_then(|s| s.local_addr());
+            let free = UdpSocket::bind((self.host, 0)).and_then(|s| s.local_addr());
             self.port = free.map_err(|e| Failure::new(format_args!("{}: {e}", self.host)))?.port();
         }
         Ok(format!("user-{}", self.port))
@@ -78,7 +78,7 @@ impl Args {
             ..EncoderConfig::default()
         };
         let mut builder = Node::builder(name)
-            .bind(format!("{}:{}", self.host, self.port))
+            .bind(SocketAddr::new(self.host, self.port).to_string())
             .audio(self.audio())
             .encoder(encoder)
             .auto_answer(self.auto_answer);

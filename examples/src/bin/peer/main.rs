@@ -6,7 +6,7 @@ mod screen;
 
 use std::io::{BufRead, IsTerminal, stdin};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,6 +20,8 @@ use voip_examples::line::What;
 
 /// How long the trackers may take to accept the name before the program gives up.
 const REGISTER: Duration = Duration::from_secs(10);
+/// How often somebody who waits for events looks whether it is over.
+const GLANCE: Duration = Duration::from_millis(50);
 
 fn main() -> ExitCode {
     console::main(run)
@@ -29,27 +31,34 @@ fn run(mut args: Args) -> Result<ExitCode, Failure> {
     let name = args.name()?;
     let screen = Screen::new(args.json, name.clone());
     screen.show(&What::Starting { name: name.clone() });
-    let node = Arc::new(args.start_node(&name)?);
+    let node = args.start_node(&name)?;
     screen.show(&What::Started {
         id: node.id().to_string(),
         address: node.local_address().to_string(),
     });
 
     let (sender, happenings) = channel();
-    watch_node(node.clone(), sender.clone());
     let stop = sender.clone();
     ctrlc::set_handler(move || drop(stop.send(Happening::Stop))).map_err(Failure::new)?;
-    let waiting = register(&happenings, &screen, args.tracker.len())?;
-
-    read_input(sender.clone());
-    let mut phone = Phone::new(node, screen, sender, args.auto_answer);
-    for happening in waiting.into_iter().chain(happenings) {
-        if phone.handle(happening) == Next::Leave {
-            break;
-        }
-    }
+    let over = AtomicBool::new(false);
+    let (report, failed) = thread::scope(|threads| {
+        let watcher = sender.clone();
+        threads.spawn(|| watch_node(&node, watcher, &over));
+        let result = register(&happenings, &screen, args.tracker.len()).map(|waiting| {
+            read_input(sender.clone());
+            let mut phone = Phone::new(&node, &screen, threads, sender, args.auto_answer);
+            let mut happenings = waiting.into_iter().chain(happenings);
+            while happenings.next().is_some_and(|h| phone.handle(h) == Next::Stay) {}
+            phone.leave()
+        });
+        over.store(true, Ordering::Relaxed);
+        result
+    })?;
+    node.close();
+    // The recording is complete now.
+    screen.show(&What::Report(Box::new(report)));
     // Whoever types has seen what went wrong; a script looks at the status.
-    let failed = phone.leave() && !stdin().is_terminal();
+    let failed = failed && !stdin().is_terminal();
     Ok(if failed { ExitCode::from(console::FAILURE) } else { ExitCode::SUCCESS })
 }
 
@@ -92,18 +101,14 @@ fn register(
     }
 }
 
-/// Stamps the node's events as they come.
-fn watch_node(node: Arc<Node>, sender: Sender<Happening>) {
-    thread::spawn(move || {
-        loop {
-            if let Some(event) = node.next_event(Duration::from_secs(1)) {
-                let now = voip_examples::process::unix_micros();
-                if sender.send(Happening::Node(now, Box::new(event))).is_err() {
-                    break;
-                }
-            }
+/// Stamps the node's events as they come, until it is over.
+fn watch_node(node: &Node, sender: Sender<Happening>, over: &AtomicBool) {
+    while !over.load(Ordering::Relaxed) {
+        if let Some(event) = node.next_event(GLANCE) {
+            let now = voip_examples::process::unix_micros();
+            let _ = sender.send(Happening::Node(now, Box::new(event)));
         }
-    });
+    }
 }
 
 /// Reads what is typed, so that nobody waits for the keyboard.

@@ -1,11 +1,11 @@
 //! The state of the telephone: one call at a time, moved by events and commands.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::mpsc::Sender;
-use std::thread;
+use std::thread::Scope;
 use std::time::{Duration, Instant};
 
-use voip_core::{Call, CallState, Error, Event, Node, Peer, Reject};
+use voip_core::{Call, CallState, Error, Event, Node, Peer, PeerId, Reject};
 use voip_examples::command::{Command, HELP};
 use voip_examples::line::{CallReport, Person, Report, What};
 use voip_examples::process;
@@ -13,7 +13,9 @@ use voip_examples::process;
 use crate::screen::Screen;
 
 /// How long the trackers may take to list who is online.
-const LIST: Duration = Duration::from_secs(5);
+const LIST: Duration = Duration::from_secs(2);
+/// How long the engine may take to sum up a call.
+const SUM_UP: Duration = Duration::from_secs(1);
 
 /// Something to react to.
 pub(crate) enum Happening {
@@ -36,14 +38,18 @@ pub(crate) enum Next {
     Leave,
 }
 
-pub(crate) struct Phone {
-    node: Arc<Node>,
-    screen: Screen,
+pub(crate) struct Phone<'scope, 'env> {
+    node: &'env Node,
+    screen: &'env Screen,
+    /// For what has to wait: it is over before the node is closed.
+    threads: &'scope Scope<'scope, 'env>,
     sender: Sender<Happening>,
     /// The call that rings or runs.
     call: Option<Call>,
     /// Requests to trackers under way.
     listing: u32,
+    /// Names that came with another key than before, and that key.
+    offered: BTreeMap<String, PeerId>,
     auto_answer: bool,
     input_ended: bool,
     failed: bool,
@@ -52,10 +58,11 @@ pub(crate) struct Phone {
     report: Report,
 }
 
-impl Phone {
+impl<'scope, 'env> Phone<'scope, 'env> {
     pub(crate) fn new(
-        node: Arc<Node>,
-        screen: Screen,
+        node: &'env Node,
+        screen: &'env Screen,
+        threads: &'scope Scope<'scope, 'env>,
         sender: Sender<Happening>,
         auto_answer: bool,
     ) -> Self {
@@ -63,9 +70,11 @@ impl Phone {
         Phone {
             node,
             screen,
+            threads,
             sender,
             call: None,
             listing: 0,
+            offered: BTreeMap::new(),
             auto_answer,
             input_ended: false,
             failed: false,
@@ -95,19 +104,18 @@ impl Phone {
         Next::Stay
     }
 
-    /// Hangs up, closes the node and shows the report. Whether anything went wrong.
-    pub(crate) fn leave(mut self) -> bool {
+    /// Hangs up. What there is to report, and whether anything went wrong.
+    pub(crate) fn leave(mut self) -> (Report, bool) {
         if let Some(call) = self.call.take() {
             call.hang_up();
+            // A call that does not end in time is summed up as it stands.
+            let _ = call.wait_ended(SUM_UP);
             self.account(&call);
         }
-        let node = self.node.stats();
-        self.node.close();
         let usage = process::usage();
         self.report.cpu_ms = usage.map(|u| milliseconds(u.cpu));
         self.report.rss_mb = usage.map(|u| u.peak_rss as f64 / 1e6);
-        self.screen.show(&What::Report(Box::new(self.report.with_node(&node))));
-        self.failed
+        (self.report.with_node(&self.node.stats()), self.failed)
     }
 
     fn event(&mut self, t_us: u64, event: Event<Call>) {
@@ -119,12 +127,13 @@ impl Phone {
                 self.screen.in_call_with(Some(call.peer().name));
             }
             Event::Ended { call, .. } => self.ended(&call),
+            Event::KeyChanged { name, offered, .. } => drop(self.offered.insert(name, offered)),
             _ => {}
         }
     }
 
     fn ended(&mut self, call: &Call) {
-        if self.call.as_ref().is_some_and(|mine| mine.id() == call.id()) {
+        if self.call.as_ref() == Some(call) {
             self.failed |= self.connected.is_none();
             self.account(call);
             self.call = None;
@@ -153,7 +162,7 @@ impl Phone {
                 Ok(())
             }
             Command::Call(name) => self.place(&name),
-            Command::Accept(name) => self.node.accept_key(&name).map_err(|e| e.to_string()),
+            Command::Accept(name) => self.accept(&name),
             Command::Quit => Ok(()),
             Command::Answer => self.with_call(|call| call.answer()),
             Command::Reject => self.with_call(|call| call.reject(Reject::Declined)),
@@ -182,10 +191,15 @@ impl Phone {
         }
         let now = process::unix_micros();
         let call = self.node.place(name).map_err(|e| e.to_string())?;
-        let placed = What::Placed { call: call.id().to_string(), to: name.into() };
-        self.screen.show_at(now, &placed);
+        self.screen.show_at(now, &What::Placed { to: name.into() });
         self.call = Some(call);
         Ok(())
+    }
+
+    fn accept(&mut self, name: &str) -> Result<(), String> {
+        let offered = self.offered.remove(name);
+        let key = offered.ok_or_else(|| format!("{name} did not come with another key"))?;
+        self.node.accept_key(name, key).map_err(|e| e.to_string())
     }
 
     fn with_call(&self, act: impl FnOnce(&Call) -> Result<(), Error>) -> Result<(), String> {
@@ -205,8 +219,8 @@ impl Phone {
     /// Asks on a thread of its own, so that the prompt does not wait for a tracker.
     fn list(&mut self) {
         self.listing += 1;
-        let (node, sender) = (self.node.clone(), self.sender.clone());
-        thread::spawn(move || sender.send(Happening::Listed(node.peers(LIST))));
+        let (node, sender) = (self.node, self.sender.clone());
+        self.threads.spawn(move || sender.send(Happening::Listed(node.peers(LIST))));
     }
 
     fn listed(&mut self, result: Result<Vec<Peer>, Error>) {
@@ -236,7 +250,6 @@ fn milliseconds(time: Duration) -> f64 {
 
 /// An event of the node as a line.
 pub(crate) fn describe(event: &Event<Call>) -> What {
-    let id = |call: &Call| call.id().to_string();
     let name = |call: &Call| call.peer().name;
     match event {
         Event::Registered { tracker, online } => {
@@ -248,23 +261,25 @@ pub(crate) fn describe(event: &Event<Call>) -> What {
         Event::Joined { peer, online } => {
             What::Joined { name: peer.name.clone(), id: peer.id.to_string(), online: *online }
         }
+        Event::Changed { peer } => What::Changed {
+            name: peer.name.clone(),
+            id: peer.id.to_string(),
+            presence: peer.presence,
+        },
         Event::Left { name, id, online } => {
             What::Left { name: name.clone(), id: id.to_string(), online: *online }
         }
         Event::Incoming { call } => {
             let caller = call.peer().id.map(|id| id.to_string()).unwrap_or_default();
-            What::Incoming { call: id(call), name: name(call), id: caller }
+            What::Incoming { name: name(call), id: caller }
         }
-        Event::Ringing { call } => What::Ringing { call: id(call), name: name(call) },
-        Event::Answered { call } => What::Answered { call: id(call), name: name(call) },
-        Event::Connected { call } => What::Connected { call: id(call), name: name(call) },
-        Event::FirstAudio { call } => What::FirstAudio { call: id(call), name: name(call) },
-        Event::PeerMuted { call, muted } => {
-            What::PeerMuted { call: id(call), name: name(call), muted: *muted }
-        }
+        Event::Ringing { call } => What::Ringing { name: name(call) },
+        Event::Answered { call } => What::Answered { name: name(call) },
+        Event::Connected { call } => What::Connected { name: name(call) },
+        Event::FirstAudio { call } => What::FirstAudio { name: name(call) },
+        Event::PeerMuted { call, muted } => What::PeerMuted { name: name(call), muted: *muted },
         Event::Ended { call, reason } => {
-            let reason = reason.describe().to_string();
-            What::Ended { call: id(call), name: name(call), reason }
+            What::Ended { name: name(call), reason: reason.describe().to_string() }
         }
         Event::KeyChanged { name, pinned, offered } => What::KeyChanged {
             name: name.clone(),

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::io::{IsTerminal, Write, stdin, stdout};
 
+use voip_core::Presence;
 use voip_examples::line::{CallReport, Line, What};
 use voip_examples::process::unix_micros;
 
@@ -74,12 +75,13 @@ fn sentence(what: &What) -> Option<String> {
         What::Registered { tracker, online } => format!("registered at {tracker}, {online} online"),
         What::TrackerLost { tracker, error } => format!("tracker {tracker}: {error}; trying again"),
         What::Joined { name, online, .. } => format!("{name} is here, {online} online"),
+        What::Changed { name, presence, .. } => format!("{name} is {}", word(*presence)),
         What::Left { name, online, .. } => format!("{name} left, {online} online"),
         What::Peers { peers } if peers.is_empty() => "nobody is online".into(),
         What::Peers { peers } => peers
             .iter()
             .map(|p| {
-                let presence = format!("{:?}", p.presence).to_lowercase();
+                let presence = word(p.presence);
                 format!("  {:<20} {presence:<9} {}", p.name, p.id)
             })
             .collect::<Vec<_>>()
@@ -105,6 +107,10 @@ fn sentence(what: &What) -> Option<String> {
         What::Stats(stats) => table(stats),
         What::Starting { .. } | What::Report(_) => return None,
     })
+}
+
+fn word(presence: Presence) -> String {
+    format!("{presence:?}").to_lowercase()
 }
 
 fn table(stats: &CallReport) -> String {

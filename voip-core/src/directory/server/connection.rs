@@ -1,0 +1,116 @@
+//! What a tracker knows of one connection.
+
+use std::net::SocketAddr;
+
+use super::rate::{Bucket, Rate};
+use crate::id::PeerId;
+use crate::time::{Duration, Instant};
+use crate::wire::framing::{FrameReader, FrameTooLong, MAX_FRAME};
+use crate::wire::record::PresenceRecord;
+use crate::wire::sealed::Bytes32;
+
+/// How long a connection may take to register.
+const REGISTER_WITHIN: Duration = Duration::from_secs(10);
+/// How long one frame may take to arrive.
+const FRAME_WITHIN: Duration = Duration::from_secs(10);
+/// After how much silence a registered peer counts as gone. It should ping every 15 s.
+const SILENCE: Duration = Duration::from_secs(40);
+/// The longest frame before registering: a registration has at most 2 KiB.
+const MAX_FIRST_FRAME: usize = 4000;
+
+/// Requests of one connection.
+const REQUESTS: Rate = Rate::per_second(20, 100);
+/// Bytes of signals of one connection.
+const SIGNAL_BYTES: Rate = Rate::per_second(64 * 1024, 512 * 1024);
+/// Frames of one registered connection that may be no messages.
+const FAULTS: Rate = Rate::per_second(1, 10);
+
+pub(super) struct Connection {
+    pub(super) from: SocketAddr,
+    /// The challenge for registrations.
+    pub(super) nonce: Bytes32,
+    pub(super) registered: Option<PeerId>,
+    /// The connection's place on the agenda.
+    pub(super) looked_at: Instant,
+    reader: FrameReader,
+    opened: Instant,
+    /// When the frame in progress began.
+    frame_began: Option<Instant>,
+    /// When the last whole frame came.
+    heard: Instant,
+    expires: Instant,
+    requests: Bucket,
+    signal_bytes: Bucket,
+    faults: Bucket,
+}
+
+impl Connection {
+    pub(super) fn new(now: Instant, from: SocketAddr, nonce: Bytes32) -> Self {
+        Connection {
+            from,
+            nonce,
+            registered: None,
+            looked_at: now + REGISTER_WITHIN,
+            reader: FrameReader::new(MAX_FIRST_FRAME),
+            opened: now,
+            frame_began: None,
+            heard: now,
+            expires: Instant::FAR_FUTURE,
+            requests: Bucket::default(),
+            signal_bytes: Bucket::default(),
+            faults: Bucket::default(),
+        }
+    }
+
+    /// The next whole frame in `bytes`.
+    pub(super) fn next_frame(
+        &mut self,
+        now: Instant,
+        bytes: &mut &[u8],
+    ) -> Result<Option<Vec<u8>>, FrameTooLong> {
+        let frame = self.reader.next(bytes)?;
+        if frame.is_some() {
+            self.heard = now;
+            self.frame_began = None;
+        } else if self.reader.is_midway() {
+            self.frame_began.get_or_insert(now);
+        }
+        Ok(frame)
+    }
+
+    /// The record has been accepted.
+    pub(super) fn register(&mut self, now: Instant, record: &PresenceRecord) {
+        let life = record.expires.0.saturating_sub(record.issued.0);
+        self.registered = Some(record.id);
+        self.expires = now + Duration::from_millis(life);
+        self.reader.set_limit(MAX_FRAME);
+    }
+
+    /// When the connection is to be ended, and what to say then.
+    pub(super) fn deadline(&self) -> (Instant, &'static str) {
+        let alive = match self.registered {
+            None => (self.opened + REGISTER_WITHIN, "no registration within 10 s"),
+            Some(_) if self.expires < self.heard + SILENCE => (self.expires, "the record expired"),
+            Some(_) => (self.heard + SILENCE, "silent for 40 s"),
+        };
+        match self.frame_began {
+            Some(began) if began + FRAME_WITHIN < alive.0 => {
+                (began + FRAME_WITHIN, "a frame took more than 10 s")
+            }
+            _ => alive,
+        }
+    }
+
+    pub(super) fn may_ask(&mut self, now: Instant) -> bool {
+        self.requests.take(now, REQUESTS, 1)
+    }
+
+    pub(super) fn may_signal(&mut self, now: Instant, bytes: usize) -> bool {
+        self.signal_bytes.take(now, SIGNAL_BYTES, u32::try_from(bytes).unwrap_or(u32::MAX))
+    }
+
+    /// Whether one more frame that is no message will be borne.
+    pub(super) fn is_forgiven(&mut self, now: Instant) -> bool {
+        self.registered.is_some() && self.faults.take(now, FAULTS, 1)
+    }
+}

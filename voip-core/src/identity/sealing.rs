@@ -1,0 +1,82 @@
+//! Signing and opening what travels: presence records, registrations, signals.
+
+use super::{Identity, is_signed};
+use crate::id::PeerId;
+use crate::wire::record::{PresenceRecord, SealedRecord};
+use crate::wire::sealed::{Bytes32, OpenError, Sealed, Signature};
+use crate::wire::signal::{SealedSignal, Signal};
+
+const PRESENCE: &str = "presence";
+const REGISTER: &str = "register";
+
+impl PresenceRecord {
+    /// Signs the record with the key it is about: its `id` becomes that of `identity`.
+    pub fn seal(&self, identity: &Identity) -> SealedRecord {
+        let body = PresenceRecord { id: identity.id(), ..self.clone() }.body();
+        let signature = identity.sign(PRESENCE, &[body.as_bytes()]);
+        Sealed::from_parts(body, signature)
+    }
+}
+
+impl SealedRecord {
+    /// Checks form and signature. Whether it is current is for the caller to ask.
+    pub fn open(&self) -> Result<PresenceRecord, OpenError> {
+        let record = PresenceRecord::parse(&self.body)?;
+        if is_signed(record.id, PRESENCE, &[self.body.as_bytes()], &self.signature) {
+            Ok(record)
+        } else {
+            Err(OpenError::BadSignature)
+        }
+    }
+}
+
+/// Answers a tracker's challenge for one record.
+pub(crate) fn sign_registration(
+    identity: &Identity,
+    nonce: &Bytes32,
+    record: &SealedRecord,
+) -> Signature {
+    identity.sign(REGISTER, &[&nonce.0, record.body.as_bytes()])
+}
+
+/// Whether the record's key answered this challenge for this record.
+pub(crate) fn is_registration(
+    id: PeerId,
+    nonce: &Bytes32,
+    record: &SealedRecord,
+    signature: &Signature,
+) -> bool {
+    is_signed(id, REGISTER, &[&nonce.0, record.body.as_bytes()], signature)
+}
+
+impl Signal {
+    /// Signs the signal: its `from` becomes the id of `identity`.
+    pub fn seal(&self, identity: &Identity) -> SealedSignal {
+        let body = Signal { from: identity.id(), ..self.clone() }.body();
+        let signature = identity.sign(self.kind.name(), &[body.as_bytes()]);
+        Sealed::from_parts(body, signature)
+    }
+}
+
+impl SealedSignal {
+    /// Checks size, form, addressee, sender (if one is expected) and signature, the cheap things
+    /// first. Whether it is timely ([`Signal::is_timely`]) or a repetition is for the caller.
+    pub fn open(&self, me: PeerId, expected_from: Option<PeerId>) -> Result<Signal, OpenError> {
+        let signal = Signal::parse(&self.body)?;
+        if signal.to != me {
+            return Err(OpenError::NotForMe);
+        }
+        if expected_from.is_some_and(|from| from != signal.from) {
+            return Err(OpenError::WrongSender);
+        }
+        let kind = signal.kind.name();
+        if is_signed(signal.from, kind, &[self.body.as_bytes()], &self.signature) {
+            Ok(signal)
+        } else {
+            Err(OpenError::BadSignature)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

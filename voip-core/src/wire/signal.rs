@@ -1,0 +1,171 @@
+//! What two peers say to each other before media flows, signed, carried opaquely by a tracker.
+//!
+//! An offer carries a session description; every reply names the offer it replies to by its hash,
+//! so that keys, call, and both descriptions are bound together whatever the tracker does.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::name::check_name;
+use super::sealed::{Bytes32, Nonce, OpenError, Sealed};
+use super::{CLOCK_TOLERANCE, json};
+use crate::id::{CallId, PeerId};
+use crate::time::UnixMillis;
+
+/// The longest body of a signal, in bytes.
+pub const MAX_SIGNAL: usize = 16 * 1024;
+
+/// What a signal is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignalKind {
+    /// "I call you": carries an SDP offer.
+    Offer,
+    /// The callee's device rings.
+    Ringing,
+    /// The callee takes the call: carries an SDP answer.
+    Answer,
+    /// The callee does not take the call; the reason says why.
+    Reject,
+    /// The caller gives up before an answer.
+    Cancel,
+    /// Either side hangs up an answered call.
+    Bye,
+}
+
+impl SignalKind {
+    /// As in the body and in what is signed.
+    pub const fn name(self) -> &'static str {
+        match self {
+            SignalKind::Offer => "offer",
+            SignalKind::Ringing => "ringing",
+            SignalKind::Answer => "answer",
+            SignalKind::Reject => "reject",
+            SignalKind::Cancel => "cancel",
+            SignalKind::Bye => "bye",
+        }
+    }
+
+    const fn carries_sdp(self) -> bool {
+        matches!(self, SignalKind::Offer | SignalKind::Answer)
+    }
+
+    const fn replies_to_an_offer(self) -> bool {
+        matches!(self, SignalKind::Ringing | SignalKind::Answer | SignalKind::Reject)
+    }
+}
+
+/// Why a call was not taken, or ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Reason {
+    /// The person said no.
+    Declined,
+    /// In another call.
+    Busy,
+    /// Nobody answered within the ring time.
+    NoAnswer,
+    /// Somebody hung up.
+    HungUp,
+    /// No path between the peers was found.
+    Unreachable,
+    /// The path was lost.
+    NetworkLost,
+    /// The caller's name belongs to another key here.
+    KeyChanged,
+    /// The offer makes no sense to this side.
+    Incompatible,
+    /// Something a later version says.
+    #[serde(other)]
+    Other,
+}
+
+/// One message about one call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signal {
+    /// What it is for.
+    pub kind: SignalKind,
+    /// Which call.
+    pub call: CallId,
+    /// Who signs.
+    pub from: PeerId,
+    /// For whom.
+    pub to: PeerId,
+    /// When it was signed.
+    pub at: UnixMillis,
+    /// Random: no two signals are alike.
+    pub nonce: Nonce,
+    /// In an offer, the name by which the caller registered: what the callee's screen shows and
+    /// pins to the key that signs. Without one the caller goes by its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The session description, RFC 8866, of offer and answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sdp: Option<String>,
+    /// SHA-256 of the body of the offer this replies to (ringing, answer, reject).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offer_hash: Option<Bytes32>,
+    /// Why (reject, cancel, bye).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+}
+
+/// A signal, signed.
+pub type SealedSignal = Sealed<Signal>;
+
+impl Signal {
+    /// A signal without name, SDP, offer hash and reason.
+    pub fn new(
+        kind: SignalKind,
+        call: CallId,
+        from: PeerId,
+        to: PeerId,
+        at: UnixMillis,
+        nonce: Nonce,
+    ) -> Self {
+        Signal {
+            kind,
+            call,
+            from,
+            to,
+            at,
+            nonce,
+            name: None,
+            sdp: None,
+            offer_hash: None,
+            reason: None,
+        }
+    }
+
+    /// Reads a body and checks all but signature, peers and time.
+    pub(crate) fn parse(body: &str) -> Result<Self, OpenError> {
+        if body.len() > MAX_SIGNAL {
+            return Err(OpenError::TooLong);
+        }
+        let signal: Self = serde_json::from_str(body).map_err(|_| OpenError::Malformed)?;
+        let is_offer = signal.kind == SignalKind::Offer;
+        let named = signal.name.as_ref().is_none_or(|n| is_offer && check_name(n).is_ok());
+        let complete = named
+            && signal.sdp.is_some() == signal.kind.carries_sdp()
+            && signal.offer_hash.is_some() == signal.kind.replies_to_an_offer();
+        if complete { Ok(signal) } else { Err(OpenError::Malformed) }
+    }
+
+    pub(crate) fn body(&self) -> String {
+        json(self)
+    }
+
+    /// Whether it was signed within five minutes of `wall`. Within that time the receiver must
+    /// remember the offers it has seen, or old ones could be played again.
+    pub fn is_timely(&self, wall: UnixMillis) -> bool {
+        self.at.is_within(CLOCK_TOLERANCE, wall)
+    }
+}
+
+impl SealedSignal {
+    /// SHA-256 (FIPS 180-4) of the body: what a reply names an offer by.
+    pub fn hash(&self) -> Bytes32 {
+        Bytes32(Sha256::digest(self.body.as_bytes()).into())
+    }
+}
