@@ -50,3 +50,6 @@ pub mod protocol {
         TrackerMessage,
     };
 }
+
+/// The version of this library, as in `"0.1.0"`.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
