@@ -67,19 +67,25 @@ impl Default for Line {
 /// What came of it.
 pub(super) struct Heard {
     pub(super) stats: JitterStats,
-    /// From a sample's frame sent to its block read, for every block, in milliseconds.
-    pub(super) delays: Vec<f64>,
+    /// For every block: when it was read, and the time from its sound sent to it read, in
+    /// milliseconds.
+    pub(super) delays: Vec<(f64, f64)>,
 }
 
 impl Heard {
+    /// Delays of the blocks read between two times, in milliseconds.
+    fn between(&self, from: f64, to: f64) -> Vec<f64> {
+        self.delays.iter().filter(|d| (from..to).contains(&d.0)).map(|d| d.1).collect()
+    }
+
     pub(super) fn percentile(&self, percent: usize) -> f64 {
-        let mut sorted = self.delays.clone();
+        let mut sorted = self.between(0.0, f64::MAX);
         sorted.sort_by(f64::total_cmp);
         sorted[(sorted.len() - 1) * percent / 100]
     }
 
     pub(super) fn mean(&self) -> f64 {
-        self.delays.iter().sum::<f64>() / self.delays.len() as f64
+        self.delays.iter().map(|d| d.1).sum::<f64>() / self.delays.len() as f64
     }
 }
 
@@ -136,7 +142,7 @@ impl Line {
             if let Some(playout) = &buffer.playout {
                 let media = media_micros(playout.position() - BLOCK as i64);
                 let spoken = media + media * self.drift / 1_000_000;
-                delays.push((now - spoken) as f64 / 1e3);
+                delays.push((now as f64 / 1e3, (now - spoken) as f64 / 1e3));
             }
         }
         Heard { stats: buffer.stats(), delays }
@@ -185,4 +191,124 @@ fn grid() {
         }
     }
     insta::assert_snapshot!(table);
+}
+
+fn range(delays: &[f64]) -> (f64, f64) {
+    delays.iter().fold((f64::MAX, f64::MIN), |(low, high), &d| (low.min(d), high.max(d)))
+}
+
+#[test]
+fn on_a_clean_line_the_wait_is_for_the_next_call_and_a_small_margin() {
+    let mut all = Vec::new();
+    for phase in 0..10 {
+        let line = Line {
+            phase: 300 + phase * 1_000,
+            jitter: 800,
+            seed: phase as u64,
+            ..Default::default()
+        };
+        let heard = line.run();
+        assert!(heard.stats.concealed_percent() <= 0.1, "phase {phase}: {:?}", heard.stats);
+        assert!(heard.percentile(95) <= 12.0, "phase {phase}: {}", heard.percentile(95));
+        all.push(heard.mean());
+    }
+    let mean = all.iter().sum::<f64>() / all.len() as f64;
+    assert!(mean <= 7.5, "{mean} ms");
+}
+
+#[test]
+fn one_hiccup_of_the_sender_costs_its_length_and_no_delay() {
+    for length in [15_000, 30_000] {
+        let stall: fn(i64) -> i64 = match length {
+            15_000 => |at| if at == 10_000_000 { 15_000 } else { 0 },
+            // The packet after it is held up by the same stall.
+            _ => |at| match at {
+                10_000_000 => 30_000,
+                10_020_000 => 10_000,
+                _ => 0,
+            },
+        };
+        let heard = Line { extra: stall, ..Default::default() }.run();
+        assert!(heard.stats.concealed_samples <= length as u64 * 48 / 1_000 + 480);
+        let (before, after) = (heard.between(9e3, 10e3), heard.between(10.1e3, 30e3));
+        assert_eq!(range(&before), range(&after));
+        assert_eq!(heard.stats.inserted_samples, 0);
+    }
+}
+
+#[test]
+fn a_reader_that_falls_behind_is_caught_up_with() {
+    for lag in [15_000, 30_000, 300_000, 1_500_000] {
+        let call: fn(i64) -> i64 = match lag {
+            15_000 => |due| if due < 10_000_000 { due } else { due + 15_000 },
+            30_000 => |due| if due < 10_000_000 { due } else { due + 30_000 },
+            300_000 => |due| if due < 10_000_000 { due } else { due + 300_000 },
+            _ => |due| if due < 10_000_000 { due } else { due + 1_500_000 },
+        };
+        let heard = Line { call, ..Default::default() }.run();
+        let (_, before) = range(&heard.between(9e3, 10e3));
+        let (_, after) = range(&heard.between(10e3 + lag as f64 / 1e3 + 2_500.0, 31e3));
+        assert!(after <= before + 11.0, "{lag}: {before} then {after} ms");
+        assert!(heard.stats.depth < Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn a_reader_that_wakes_late_and_catches_up_changes_nothing() {
+    let call = |due| if (10_000_000..10_030_000).contains(&due) { 10_030_000 } else { due };
+    let heard = Line { call, ..Default::default() }.run();
+    assert_eq!(heard.stats.concealed_samples, 0);
+    assert_eq!(heard.stats.removed_samples, 0);
+    assert_eq!(range(&heard.between(9e3, 10e3)), range(&heard.between(10.1e3, 30e3)));
+}
+
+#[test]
+fn a_path_that_becomes_longer_costs_little_more_than_the_difference() {
+    let heard =
+        Line { extra: |at| if at < 10_000_000 { 0 } else { 80_000 }, ..Default::default() }.run();
+    assert!(heard.stats.concealed_samples <= 200 * 48, "{:?}", heard.stats);
+    let (low, high) = range(&heard.between(11e3, 30e3));
+    assert!(low >= 80.0 && high <= 102.0, "{low} to {high} ms");
+}
+
+#[test]
+fn a_path_that_becomes_shorter_is_followed() {
+    let heard =
+        Line { extra: |at| if at < 10_000_000 { 80_000 } else { 0 }, ..Default::default() }.run();
+    assert!(heard.stats.concealed_percent() < 0.1);
+    let (_, high) = range(&heard.between(28e3, 30e3));
+    assert!(high <= 22.0, "{high} ms");
+}
+
+#[test]
+fn drifting_clocks_leave_the_delay_where_it_is() {
+    for drift in [-300, 300] {
+        let heard = Line { drift, seconds: 300, ..Default::default() }.run();
+        let (low, high) = range(&heard.between(1e3, f64::MAX));
+        assert!(low > 0.0 && high < 18.0, "{drift} ppm: {low} to {high} ms");
+        assert!(heard.stats.concealed_percent() < 0.05, "{drift} ppm: {:?}", heard.stats);
+        // 300 ppm of five minutes are nine blocks.
+        let spliced = heard.stats.inserted_samples + heard.stats.removed_samples;
+        assert!((8 * 480..=14 * 480).contains(&spliced), "{drift} ppm: {:?}", heard.stats);
+    }
+}
+
+#[test]
+fn five_per_cent_loss_and_forty_milliseconds_of_jitter() {
+    let (mut concealed, mut delays) = (0.0, Vec::new());
+    for seed in 0..10 {
+        let line = Line {
+            loss: 0.05,
+            jitter: 40_000,
+            phase: 500 + 1_000 * seed,
+            seed: seed as u64,
+            ..Default::default()
+        };
+        let heard = line.run();
+        concealed += heard.stats.concealed_percent() / 10.0;
+        delays.extend(heard.between(0.0, f64::MAX));
+    }
+    delays.sort_by(f64::total_cmp);
+    let median = delays[delays.len() / 2];
+    assert!(concealed <= 2.5 && median <= 45.5, "{concealed} %, {median} ms");
 }
