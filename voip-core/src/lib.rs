@@ -1,18 +1,25 @@
 //! Peer-to-peer voice.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the engine and the tracker come next"))]
+#[cfg_attr(not(test), expect(dead_code, reason = "the engine comes next"))]
 mod directory;
 mod error;
 mod frame;
 mod id;
 mod identity;
+#[cfg_attr(not(test), expect(dead_code, reason = "the engine comes next"))]
+mod io;
 mod time;
+mod tracker;
 mod wire;
 
+pub use directory::Peer;
+pub use directory::server::{Departure, TrackerEvent, TrackerStats, WireDirection};
 pub use error::{Error, ErrorKind};
 pub use frame::{AudioFrame, BLOCK, BLOCK_TIME, FrameDuration, SAMPLE_RATE};
 pub use id::{CallId, PeerId, RtpTimestamp, SequenceNumber, Ssrc};
 pub use time::{Duration, Instant, UnixMillis};
+pub use tracker::{Tracker, TrackerBuilder};
+pub use wire::record::Presence;
 
 /// The tracker protocol's messages, for whoever writes a client or a tracker of their own.
 ///
