@@ -205,7 +205,6 @@ impl Worker {
             self.server.handle_timeout(now);
             self.resume_accepting(now);
             self.carry_out();
-            self.publish_stats();
         }
     }
 
@@ -244,6 +243,7 @@ impl Worker {
     fn pause_accepting(&mut self, e: &io::Error) {
         tracing::warn!("no connections are accepted for {ACCEPT_PAUSE:?}: {e}");
         self.accept_pauses += 1;
+        self.publish_stats();
         self.reserve = None;
         for _ in 0..TURN {
             if self.listener.accept().is_err() {
@@ -319,14 +319,18 @@ impl Worker {
         }
     }
 
-    /// Does what the state machine wants done, until it wants no more.
+    /// Does what the state machine wants done, until it wants no more. The counters are published
+    /// before anybody can have an answer.
     fn carry_out(&mut self) {
         loop {
+            self.publish_stats();
             while let Some(output) = self.server.poll() {
                 self.carry_out_one(output);
             }
-            let Some(conn) = self.unsent.pop_first() else { return };
-            self.flush(conn);
+            if self.unsent.is_empty() {
+                return;
+            }
+            std::mem::take(&mut self.unsent).into_iter().for_each(|conn| self.flush(conn));
         }
     }
 
