@@ -103,6 +103,11 @@ impl World {
         self.network.set_cut_off(node::address(node.0).ip(), cut_off);
     }
 
+    /// Lets no datagram through any more, while byte streams go on: as a strict firewall does.
+    pub fn set_datagrams_blocked(&mut self, blocked: bool) {
+        self.network.set_datagrams_blocked(blocked);
+    }
+
     /// Adds a tracker.
     pub fn add_tracker(&mut self) -> TrackerKey {
         let index = self.trackers.len();

@@ -74,6 +74,7 @@ pub(super) struct Network {
     streams: BTreeMap<(Instant, u64), Arrival>,
     sent: u64,
     cut_off: BTreeSet<IpAddr>,
+    datagrams_blocked: bool,
     next_datagram: Instant,
 }
 
@@ -86,6 +87,7 @@ impl Network {
             streams: BTreeMap::new(),
             sent: 0,
             cut_off: BTreeSet::new(),
+            datagrams_blocked: false,
             next_datagram: Instant::FAR_FUTURE,
         }
     }
@@ -105,6 +107,10 @@ impl Network {
         }
     }
 
+    pub(super) fn set_datagrams_blocked(&mut self, blocked: bool) {
+        self.datagrams_blocked = blocked;
+    }
+
     fn is_cut_off(&self, a: SocketAddr, b: SocketAddr) -> bool {
         self.cut_off.contains(&a.ip()) || self.cut_off.contains(&b.ip())
     }
@@ -117,7 +123,7 @@ impl Network {
         destination: SocketAddr,
         contents: Vec<u8>,
     ) {
-        if self.is_cut_off(source, destination) {
+        if self.datagrams_blocked || self.is_cut_off(source, destination) {
             return;
         }
         let flow = Flow { source, destination, media: is_media(&contents) };
