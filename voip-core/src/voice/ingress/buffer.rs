@@ -427,6 +427,13 @@ impl JitterBuffer {
         Ok(())
     }
 
+    /// By how much later all calls of [`JitterBuffer::get`] should come, for whoever can choose:
+    /// less than 10 ms, zero if that would save less than 4 ms of delay. Calls just before packets
+    /// usually arrive make them wait for the next call; just after, they need not.
+    pub fn best_lag(&self) -> Duration {
+        self.playout.as_ref().map_or(Duration::ZERO, |p| self.transit.best_lag(p.offset()))
+    }
+
     /// What happened so far.
     pub fn stats(&self) -> JitterStats {
         JitterStats {

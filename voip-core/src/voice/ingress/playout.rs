@@ -93,22 +93,22 @@ impl Playout {
         };
         if shift < 0 && available >= 2 * BLOCK && self.wish_to_cut > patience {
             self.wish_to_cut = 0;
-            self.shift_grid(-1);
             return Splice::Cut;
         }
         let rested = self.since_insertion >= PAUSE_AFTER_INSERTION;
         if shift > 0 && available >= BLOCK && rested {
             self.since_insertion = 0;
-            self.shift_grid(1);
+            self.note_insertion();
             return Splice::Insert;
         }
         Splice::Straight
     }
 
-    /// The calls stay where they are, the media moves against them.
-    fn shift_grid(&mut self, blocks: i64) {
+    /// The calls stay where they are and the media waits a block. (After a cut, the next call
+    /// shows by itself that the offset is smaller.)
+    fn note_insertion(&mut self) {
         for offset in self.offsets.iter_mut().filter(|o| **o != i64::MAX) {
-            *offset += blocks * media_micros(BLOCK as i64);
+            *offset += media_micros(BLOCK as i64);
         }
     }
 }

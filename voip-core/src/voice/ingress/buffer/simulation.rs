@@ -70,6 +70,7 @@ pub(super) struct Heard {
     /// For every block: when it was read, and the time from its sound sent to it read, in
     /// milliseconds.
     pub(super) delays: Vec<(f64, f64)>,
+    pub(super) best_lag: Duration,
 }
 
 impl Heard {
@@ -145,7 +146,7 @@ impl Line {
                 delays.push((now as f64 / 1e3, (now - spoken) as f64 / 1e3));
             }
         }
-        Heard { stats: buffer.stats(), delays }
+        Heard { stats: buffer.stats(), delays, best_lag: buffer.best_lag() }
     }
 }
 
@@ -157,12 +158,17 @@ fn grid() {
     for frame_ms in [10, 20, 60] {
         for loss in [0, 1, 5, 20] {
             for jitter in [0, 1, 10, 40, 100] {
-                let mut heard = Heard { stats: JitterStats::default(), delays: Vec::new() };
+                let mut heard = Heard {
+                    stats: JitterStats::default(),
+                    delays: Vec::new(),
+                    best_lag: Duration::ZERO,
+                };
                 for seed in 0..5 {
                     let line = Line {
                         frame_ms,
                         loss: f64::from(loss) / 100.0,
                         jitter: jitter * 1_000,
+                        seconds: 20,
                         phase: 1_000 + 2_000 * seed,
                         seed: seed as u64,
                         ..Default::default()
@@ -250,6 +256,13 @@ fn a_reader_that_falls_behind_is_caught_up_with() {
         let (_, after) = range(&heard.between(10e3 + lag as f64 / 1e3 + 2_500.0, 31e3));
         assert!(after <= before + 11.0, "{lag}: {before} then {after} ms");
         assert!(heard.stats.depth < Duration::from_millis(100));
+        // Not one block more is cut than the reader fell behind by, and none put back.
+        assert!(
+            heard.stats.removed_samples <= (lag as u64 / 10_000 + 1) * 480,
+            "{:?}",
+            heard.stats
+        );
+        assert_eq!(heard.stats.inserted_samples, 0);
     }
 }
 
@@ -311,4 +324,18 @@ fn five_per_cent_loss_and_forty_milliseconds_of_jitter() {
     delays.sort_by(f64::total_cmp);
     let median = delays[delays.len() / 2];
     assert!(concealed <= 2.5 && median <= 45.5, "{concealed} %, {median} ms");
+}
+
+#[test]
+fn a_grid_of_calls_just_too_early_is_told_how_far_to_move() {
+    // Every fortieth packet is held up by 4 ms: a scheduler's time slice.
+    let extra = |at| if at % 800_000 == 0 { 4_000 } else { 0 };
+    let early = Line { phase: 3_800, extra, ..Default::default() }.run();
+    assert!(early.percentile(50) > 13.0, "{}", early.percentile(50));
+    let lag = early.best_lag.as_micros() as i64;
+    assert!((500..=2_000).contains(&lag), "{lag} us");
+    let moved = Line { phase: 3_800 + lag, extra, ..Default::default() }.run();
+    assert!(moved.percentile(50) < 6.0, "{}", moved.percentile(50));
+    assert!(moved.stats.concealed_percent() < 0.1);
+    assert_eq!(moved.best_lag, Duration::ZERO);
 }
