@@ -19,7 +19,7 @@ use super::level::{Level, LevelMeter};
 use crate::error::Error;
 use crate::frame::AudioFrame;
 use crate::id::{RtpTimestamp, SequenceNumber};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 
 /// One stream at this node, numbered by whoever adds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -102,6 +102,12 @@ impl Ingress {
     /// Sets a stream's gain in the mix, 0.0 to 2.0.
     pub(crate) fn set_gain(&mut self, key: StreamKey, gain: f32) -> Result<(), Error> {
         self.stream(key).map_or(Ok(()), |s| s.gain.set(gain))
+    }
+
+    /// See [`JitterBuffer::best_lag`]; zero for an unknown key.
+    pub(crate) fn best_lag(&self, key: StreamKey) -> Duration {
+        let stream = self.streams.iter().find(|s| s.key == key);
+        stream.map_or(Duration::ZERO, |s| s.buffer.best_lag())
     }
 
     /// How loud a stream is, before its gain.

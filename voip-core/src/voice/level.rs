@@ -66,3 +66,30 @@ impl LevelMeter {
         self.now
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_relative_to_full_scale() {
+        let square = Level::of(&[1.0, -1.0, 1.0, -1.0]);
+        assert_eq!((square.rms, square.peak, square.minus_dbov()), (0.0, 0.0, 0));
+        let tenth = Level::of(&[0.1, 0.0, 0.0, 0.0]);
+        assert!((tenth.peak + 20.0).abs() < 0.01 && (tenth.rms + 26.02).abs() < 0.01);
+        for silence in [&[][..], &[0.0; 10], &[f32::NAN; 10]] {
+            assert_eq!(Level::of(silence).minus_dbov(), 127);
+        }
+    }
+
+    #[test]
+    fn a_meter_rises_at_once_and_falls_by_twenty_decibels_a_second() {
+        let mut meter = LevelMeter::new();
+        meter.observe(&[0.5; 480]);
+        assert!((meter.level().rms + 6.02).abs() < 0.01);
+        for _ in 0..50 {
+            meter.observe(&[0.0; 480]);
+        }
+        assert!((meter.level().peak + 16.02).abs() < 0.05);
+    }
+}

@@ -122,9 +122,13 @@ impl StandInDecoder {
             SQRT_2 * 10f32.powf(f32::from(self.tone.level) / -20.0)
         };
         let step = TAU * f32::from(self.tone.pitch) / SAMPLE_RATE as f32;
+        let (mut sine, mut cosine) = self.phase.sin_cos();
+        let (turn_sine, turn_cosine) = step.sin_cos();
+        self.phase = (self.phase + step * out.len() as f32) % TAU;
         for sample in out {
-            *sample = amplitude * self.phase.sin();
-            self.phase = (self.phase + step) % TAU;
+            *sample = amplitude * sine;
+            (sine, cosine) =
+                (sine * turn_cosine + cosine * turn_sine, cosine * turn_cosine - sine * turn_sine);
         }
     }
 }
@@ -158,7 +162,6 @@ impl Decode for StandInDecoder {
     }
     fn conceal(&mut self, out: &mut [f32]) {
         self.hum(out);
-        self.tone.level = self.tone.level.saturating_add(3).min(127);
     }
 }
 

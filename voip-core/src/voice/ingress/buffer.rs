@@ -1,10 +1,10 @@
 //! The jitter buffer: packets in whenever they come, 10 ms of sound out whenever asked.
 //!
-//! Packets are put in [order](order), kept in a [store](store), and their [transit times](transit)
-//! watched. Playing, the buffer takes the packet at its position, else the copy of it that the next
-//! packet carries, else has the decoder make something up; time goes on in any case, so one hiccup
-//! costs its own length once and leaves no delay behind. Silence is the time to choose the delay
-//! anew; within speech, blocks are cut out or put in.
+//! Packets are put in [`order`], kept in a [`store`], and their [`transit`] times watched. Playing,
+//! the buffer takes the packet at its position, else the copy of it that the next packet carries,
+//! else has the decoder make something up; time goes on in any case, so one hiccup costs its own
+//! length once and leaves no delay behind. Silence is the time to choose the delay anew; within
+//! speech, blocks are cut out or put in.
 
 mod order;
 mod stats;
@@ -194,8 +194,7 @@ impl JitterBuffer {
         self.counts.restarts += 1;
         self.transit.restart();
         self.store.clear();
-        self.decoder.clear();
-        self.playout = None;
+        self.stop();
         self.played = None;
         self.unexplained = 0;
         self.late_run = 0;
@@ -236,7 +235,7 @@ impl JitterBuffer {
 
     /// The next 10 ms, at `now`. Always a full block of finite samples.
     pub fn get(&mut self, now: Instant, out: &mut AudioFrame) {
-        self.keep_delay_bounded();
+        self.keep_up();
         self.stop_at_silence();
         if self.playout.is_none() {
             self.start(now);
@@ -258,15 +257,16 @@ impl JitterBuffer {
     }
 
     /// A reader that was away finds too much: playing starts anew near the end of it.
-    fn keep_delay_bounded(&mut self) {
+    fn keep_up(&mut self) {
         let most = self.max_delay + Duration::from_millis(120);
-        if self.playout.is_some() && self.depth() > most {
+        let jump = self.playout.as_ref().is_some_and(Playout::should_jump);
+        if jump || self.depth() > most {
             self.stop();
         }
     }
 
     fn stop(&mut self) {
-        self.decoder.clear();
+        self.decoder.break_off();
         self.playout = None;
     }
 
@@ -425,6 +425,13 @@ impl JitterBuffer {
         self.played = Some(Played { sequence, end });
         self.counts.recovered += 1;
         Ok(())
+    }
+
+    /// By how much later all calls of [`JitterBuffer::get`] should come, for whoever can choose:
+    /// less than 10 ms, zero if that would save less than 4 ms of delay. Calls just before packets
+    /// usually arrive make them wait for the next call; just after, they need not.
+    pub fn best_lag(&self) -> Duration {
+        self.playout.as_ref().map_or(Duration::ZERO, |p| self.transit.best_lag(p.offset()))
     }
 
     /// What happened so far.

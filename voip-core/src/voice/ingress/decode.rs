@@ -25,12 +25,25 @@ pub(super) struct FrameDecoder {
     made_up: usize,
     gain: f32,
     voice: bool,
+    /// What comes next does not continue what was decoded last,
+    broken_off: bool,
+    /// which would have gone on like this.
+    dropped: Option<[f32; JOIN]>,
 }
 
 impl FrameDecoder {
     pub(super) fn new(codec: Box<dyn Decode>) -> Self {
-        let pcm = Box::new([0.0; MAX_PACKET_SAMPLES]);
-        FrameDecoder { codec, pcm, head: 0, tail: 0, made_up: 0, gain: 0.0, voice: true }
+        FrameDecoder {
+            codec,
+            pcm: Box::new([0.0; MAX_PACKET_SAMPLES]),
+            head: 0,
+            tail: 0,
+            made_up: 0,
+            gain: 0.0,
+            voice: true,
+            broken_off: false,
+            dropped: None,
+        }
     }
 
     pub(super) fn inspect(&self, payload: &[u8]) -> Option<PacketInfo> {
@@ -42,8 +55,10 @@ impl FrameDecoder {
         &self.pcm[self.head..self.tail]
     }
 
-    /// Drops what is ready.
-    pub(super) fn clear(&mut self) {
+    /// Drops what is ready. What comes next will not continue it.
+    pub(super) fn break_off(&mut self) {
+        self.broken_off = true;
+        self.dropped = self.ready().first_chunk().copied();
         self.head = self.tail;
     }
 
@@ -81,15 +96,16 @@ impl FrameDecoder {
         self.decoded(decoded, skip, before)
     }
 
-    /// What would be played next if the gap went on: needed where a packet does not start at its
-    /// own beginning, for then the codec knows nothing of the seam.
+    /// What would be played next if nothing new came: needed where a packet does not start at its
+    /// own beginning or does not follow the last, for then the codec knows nothing of the seam.
     fn before_join(&mut self, skip: usize) -> Option<[f32; JOIN]> {
-        let mut on = [0.0; JOIN];
-        if skip == 0 || self.gain == 0.0 {
+        let follows = !std::mem::take(&mut self.broken_off);
+        if skip == 0 && follows || self.silent() {
             return None;
         }
+        let mut on = [0.0; JOIN];
         self.codec.conceal(&mut on);
-        Some(on)
+        Some(self.dropped.take().unwrap_or(on))
     }
 
     fn decoded(
@@ -122,6 +138,7 @@ impl FrameDecoder {
             out.fill(0.0);
             return;
         }
+        self.dropped = None;
         // The codec conceals whole steps of 2.5 ms only.
         let mut made = [0.0; BLOCK];
         let len = out.len().min(BLOCK);

@@ -19,6 +19,8 @@ const QUIET: f32 = 3.2e-5;
 const PATIENCE: [u32; 3] = [5, 40, 10];
 /// A wish to shift by this or less is much to cut, in blocks.
 const MUCH: i32 = -4;
+/// A wish to shift by this or less is better granted by one jump than by many cuts.
+const FAR_TOO_MUCH: i32 = -10;
 /// Calls between two blocks put in, so that they do not sound like a buzz.
 const PAUSE_AFTER_INSERTION: u32 = 2;
 
@@ -45,6 +47,7 @@ pub(super) struct Playout {
     offsets: [i64; GRID],
     calls: usize,
     wish_to_cut: u32,
+    jump: bool,
     since_insertion: u32,
 }
 
@@ -56,6 +59,7 @@ impl Playout {
             offsets: [i64::MAX; GRID],
             calls: 0,
             wish_to_cut: 0,
+            jump: false,
             since_insertion: PAUSE_AFTER_INSERTION,
         }
     }
@@ -91,24 +95,30 @@ impl Playout {
             ..=MUCH => with_much,
             _ => in_voice,
         };
+        self.jump = shift <= FAR_TOO_MUCH && self.wish_to_cut > patience;
         if shift < 0 && available >= 2 * BLOCK && self.wish_to_cut > patience {
             self.wish_to_cut = 0;
-            self.shift_grid(-1);
             return Splice::Cut;
         }
         let rested = self.since_insertion >= PAUSE_AFTER_INSERTION;
         if shift > 0 && available >= BLOCK && rested {
             self.since_insertion = 0;
-            self.shift_grid(1);
+            self.note_insertion();
             return Splice::Insert;
         }
         Splice::Straight
     }
 
-    /// The calls stay where they are, the media moves against them.
-    fn shift_grid(&mut self, blocks: i64) {
+    /// True if so much has piled up that playing should start anew near its end.
+    pub(super) fn should_jump(&self) -> bool {
+        self.jump
+    }
+
+    /// The calls stay where they are and the media waits a block. (After a cut, the next call
+    /// shows by itself that the offset is smaller.)
+    fn note_insertion(&mut self) {
         for offset in self.offsets.iter_mut().filter(|o| **o != i64::MAX) {
-            *offset += blocks * media_micros(BLOCK as i64);
+            *offset += media_micros(BLOCK as i64);
         }
     }
 }

@@ -3,9 +3,16 @@
 //! difference.
 #![allow(clippy::unwrap_used)]
 
+use std::f32::consts::TAU;
+
 use super::*;
 use crate::voice::codec::{Encode, EncoderConfig};
 use crate::voice::standin::{StandInDecoder, StandInEncoder};
+
+/// What is said: a tone of this many hertz, of amplitude 0.25.
+const TONE: f32 = 440.0;
+/// The most by which such a tone changes from one sample to the next.
+const STEEPEST: f32 = 0.25 * TAU * TONE / 48_000.0;
 
 /// A small generator (xorshift64*): the same seed, the same line.
 pub(super) struct Random(u64);
@@ -70,6 +77,9 @@ pub(super) struct Heard {
     /// For every block: when it was read, and the time from its sound sent to it read, in
     /// milliseconds.
     pub(super) delays: Vec<(f64, f64)>,
+    pub(super) best_lag: Duration,
+    /// The largest change from one sample to the next, once sound was heard.
+    pub(super) steepest: f32,
 }
 
 impl Heard {
@@ -103,7 +113,8 @@ impl Line {
             ..Default::default()
         };
         let mut encoder = StandInEncoder::new(&config);
-        let voice = vec![0.25; config.frame.samples()];
+        let tone = |n: usize| 0.25 * (TAU * TONE * n as f32 / 48_000.0).sin();
+        let voice: Vec<f32> = (0..config.frame.samples()).map(tone).collect();
         let mut sent = Vec::new();
         for number in 0..self.seconds * 1_000 / self.frame_ms {
             let mut payload = vec![0; 16];
@@ -127,6 +138,7 @@ impl Line {
         let mut packets = self.packets().into_iter().peekable();
         let mut delays = Vec::new();
         let mut block = AudioFrame::SILENCE;
+        let (mut steepest, mut last) = (0.0f32, 0.0);
         for call in 0..self.seconds * 100 {
             let now = (self.call)(self.phase + call * 10_000);
             while let Some(packet) = packets.next_if(|p| p.arrival <= now) {
@@ -139,13 +151,17 @@ impl Line {
                 );
             }
             buffer.get(Instant::from_micros(now as u64), &mut block);
+            for sample in block.0 {
+                steepest = steepest.max(f32::abs(sample - last));
+                last = sample;
+            }
             if let Some(playout) = &buffer.playout {
                 let media = media_micros(playout.position() - BLOCK as i64);
                 let spoken = media + media * self.drift / 1_000_000;
                 delays.push((now as f64 / 1e3, (now - spoken) as f64 / 1e3));
             }
         }
-        Heard { stats: buffer.stats(), delays }
+        Heard { stats: buffer.stats(), delays, best_lag: buffer.best_lag(), steepest }
     }
 }
 
@@ -157,13 +173,19 @@ fn grid() {
     for frame_ms in [10, 20, 60] {
         for loss in [0, 1, 5, 20] {
             for jitter in [0, 1, 10, 40, 100] {
-                let mut heard = Heard { stats: JitterStats::default(), delays: Vec::new() };
-                for seed in 0..5 {
+                let mut heard = Heard {
+                    stats: JitterStats::default(),
+                    delays: Vec::new(),
+                    best_lag: Duration::ZERO,
+                    steepest: 0.0,
+                };
+                for seed in 0..3 {
                     let line = Line {
                         frame_ms,
                         loss: f64::from(loss) / 100.0,
                         jitter: jitter * 1_000,
-                        phase: 1_000 + 2_000 * seed,
+                        seconds: 20,
+                        phase: 500 + 4_000 * seed,
                         seed: seed as u64,
                         ..Default::default()
                     };
@@ -250,6 +272,13 @@ fn a_reader_that_falls_behind_is_caught_up_with() {
         let (_, after) = range(&heard.between(10e3 + lag as f64 / 1e3 + 2_500.0, 31e3));
         assert!(after <= before + 11.0, "{lag}: {before} then {after} ms");
         assert!(heard.stats.depth < Duration::from_millis(100));
+        // Not one block more is cut than the reader fell behind by, and none put back.
+        assert!(
+            heard.stats.removed_samples <= (lag as u64 / 10_000 + 1) * 480,
+            "{:?}",
+            heard.stats
+        );
+        assert_eq!(heard.stats.inserted_samples, 0);
     }
 }
 
@@ -311,4 +340,38 @@ fn five_per_cent_loss_and_forty_milliseconds_of_jitter() {
     delays.sort_by(f64::total_cmp);
     let median = delays[delays.len() / 2];
     assert!(concealed <= 2.5 && median <= 45.5, "{concealed} %, {median} ms");
+}
+
+#[test]
+fn a_grid_of_calls_just_too_early_is_told_how_far_to_move() {
+    // Every fortieth packet is held up by 4 ms: a scheduler's time slice.
+    let extra = |at| if at % 800_000 == 0 { 4_000 } else { 0 };
+    let early = Line { phase: 3_800, extra, ..Default::default() }.run();
+    assert!(early.percentile(50) > 13.0, "{}", early.percentile(50));
+    let lag = early.best_lag.as_micros() as i64;
+    assert!((500..=2_000).contains(&lag), "{lag} us");
+    let moved = Line { phase: 3_800 + lag, extra, ..Default::default() }.run();
+    assert!(moved.percentile(50) < 6.0, "{}", moved.percentile(50));
+    assert!(moved.stats.concealed_percent() < 0.1);
+    assert_eq!(moved.best_lag, Duration::ZERO);
+}
+
+/// A tone would tell of every seam that is not closed: its phase jumps there.
+#[test]
+fn no_splice_and_no_join_is_heard_as_a_click() {
+    let cuts = |due| if due < 10_000_000 { due } else { due + 60_000 };
+    let jumps = |due| if due < 10_000_000 { due } else { due + 200_000 };
+    let late = |at| if at % 500_000 == 0 { 16_000 } else { 0 };
+    for line in [
+        Line { call: cuts, ..Default::default() },
+        Line { call: jumps, ..Default::default() },
+        Line { extra: late, ..Default::default() },
+        Line { loss: 0.05, jitter: 40_000, ..Default::default() },
+        Line { drift: -300, seconds: 120, ..Default::default() },
+    ] {
+        let heard = line.run();
+        assert!(heard.steepest < 2.0 * STEEPEST, "{} times", heard.steepest / STEEPEST);
+        let counts = heard.stats;
+        assert!(counts.inserted_samples + counts.removed_samples + counts.concealed_samples > 0);
+    }
 }

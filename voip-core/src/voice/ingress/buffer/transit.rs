@@ -27,6 +27,12 @@ const MARGIN: i64 = 500;
 const HYSTERESIS: i64 = 2_000;
 /// One step of the offset, in microseconds.
 const STEP: i64 = 10_000;
+/// Finer steps in which the grid of calls may be moved, in microseconds.
+const LAG: i64 = 500;
+/// Moving that grid must save this much, in microseconds.
+const WORTH_MOVING: i64 = 4_000;
+/// Packets after which a line is known well enough for it.
+const KNOWN_LINE: usize = 100;
 /// Steps looked at each way.
 const REACH: usize = 64;
 
@@ -120,20 +126,38 @@ impl Transit {
 
     /// By how many blocks `offset`, in microseconds, should change.
     pub(in crate::voice::ingress) fn best_shift(&self, offset: i64) -> i32 {
-        self.cheapest(offset, HYSTERESIS)
+        self.cheapest(offset, HYSTERESIS).0
     }
 
     /// True if a stream should rather start later than at `offset`.
     pub(super) fn should_wait(&self, offset: i64) -> bool {
-        self.cheapest(offset, 0) > 0
+        self.cheapest(offset, 0).0 > 0
     }
 
     /// How much of `offset` is more than suits best, in microseconds.
     pub(super) fn excess_at(&self, offset: i64) -> i64 {
-        i64::from(-self.cheapest(offset, 0)).max(0) * STEP
+        i64::from(-self.cheapest(offset, 0).0).max(0) * STEP
     }
 
-    fn cheapest(&self, offset: i64, hysteresis: i64) -> i32 {
+    /// By how much the grid of calls should move to save the most delay: less than a block, zero
+    /// if little is to be saved or little is known yet.
+    pub(super) fn best_lag(&self, offset: i64) -> Duration {
+        if self.packets.len() < KNOWN_LINE {
+            return Duration::ZERO;
+        }
+        let (_, price) = self.cheapest(offset, 0);
+        let lags = (LAG..STEP).step_by(LAG as usize);
+        let best = lags.map(|lag| (self.cheapest(offset + lag, 0).1, lag)).min();
+        match best {
+            Some((with_lag, lag)) if with_lag + WORTH_MOVING < price => {
+                Duration::from_micros(lag.unsigned_abs())
+            }
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// The shift in blocks that costs least, and its price in microseconds.
+    fn cheapest(&self, offset: i64, hysteresis: i64) -> (i32, i64) {
         let base = offset - REACH as i64 * STEP;
         let late = self.price_of_lateness(base);
         let price = |step: usize| {
@@ -147,7 +171,7 @@ impl Transit {
                 (best, lowest) = (step, price(step));
             }
         }
-        best as i32 - REACH as i32
+        (best as i32 - REACH as i32, lowest)
     }
 
     /// What the late blocks would have cost at each of the offsets `base + n * STEP`.
