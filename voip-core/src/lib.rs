@@ -4,7 +4,11 @@
 mod directory;
 mod error;
 mod frame;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod id;
+#[cfg_attr(not(test), expect(dead_code, reason = "the engine comes next"))]
 mod identity;
 #[cfg_attr(not(test), expect(dead_code, reason = "the engine comes next"))]
 mod io;
