@@ -1,8 +1,10 @@
 //! Peer-to-peer voice.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the engine comes next"))]
+mod call;
 mod directory;
+mod engine;
 mod error;
+mod event;
 mod frame;
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -10,20 +12,31 @@ pub mod fuzzing;
 mod id;
 #[cfg_attr(not(test), expect(dead_code, reason = "the engine comes next"))]
 mod identity;
-#[cfg_attr(not(test), expect(dead_code, reason = "the engine comes next"))]
 mod io;
+mod node;
+mod session;
+#[cfg(feature = "sim")]
+pub mod sim;
+mod stats;
 mod time;
 mod tracker;
+mod voice;
 mod wire;
 
-pub use directory::Peer;
+pub use call::{Call, CallPeer, Reject};
 pub use directory::server::{Departure, TrackerEvent, TrackerStats, WireDirection};
 pub use error::{Error, ErrorKind};
+pub use event::{CallState, EndReason, Event, Peer, Presence};
 pub use frame::{AudioFrame, BLOCK, BLOCK_TIME, FrameDuration, SAMPLE_RATE};
 pub use id::{CallId, PeerId, RtpTimestamp, SequenceNumber, Ssrc};
+pub use node::{Audio, Node, NodeBuilder};
+pub use stats::{CallStats, NodeStats, Quality, Stages};
 pub use time::{Duration, Instant, UnixMillis};
 pub use tracker::{Tracker, TrackerBuilder};
-pub use wire::record::Presence;
+pub use voice::{
+    Application, Decoder, Encoder, EncoderConfig, Gain, JitterBuffer, JitterConfig, JitterStats,
+    MAX_PAYLOAD, Mixer, PacketInfo,
+};
 
 /// The tracker protocol's messages, for whoever writes a client or a tracker of their own.
 ///
@@ -32,9 +45,7 @@ pub mod protocol {
     pub use crate::identity::Identity;
     pub use crate::wire::framing::{FrameReader, FrameTooLong, MAX_FRAME, frame};
     pub use crate::wire::name::{BadName, MAX_NAME, check_name};
-    pub use crate::wire::record::{
-        MAX_RECORD, MAX_RECORD_LIFE, Presence, PresenceRecord, SealedRecord,
-    };
+    pub use crate::wire::record::{MAX_RECORD, MAX_RECORD_LIFE, PresenceRecord, SealedRecord};
     pub use crate::wire::sealed::{Bytes32, Nonce, OpenError, Sealed, Signature};
     pub use crate::wire::signal::{MAX_SIGNAL, Reason, SealedSignal, Signal, SignalKind};
     pub use crate::wire::stun::{
@@ -45,3 +56,6 @@ pub mod protocol {
         TrackerMessage,
     };
 }
+
+/// The version of this library, as in `"0.1.0"`.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -102,3 +102,26 @@ impl UnixMillis {
         self.0.abs_diff(other.0) <= tolerance.as_millis() as u64
     }
 }
+
+/// Ties [`Instant`] to `std::time::Instant` for libraries that insist on the latter.
+///
+/// `std::time::Instant` has no zero, so whoever owns the clock (`io/`, `sim/`) picks one moment
+/// and hands it down.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Epoch(std::time::Instant);
+
+impl Epoch {
+    pub(crate) fn new(zero: std::time::Instant) -> Self {
+        Epoch(zero)
+    }
+
+    pub(crate) fn to_std(self, t: Instant) -> std::time::Instant {
+        self.0 + Duration::from_micros(t.0.min(Instant::FAR_FUTURE.0 >> 16))
+    }
+
+    /// Rounded up, so that a timer set for the result has really expired when it fires.
+    pub(crate) fn from_std(self, t: std::time::Instant) -> Instant {
+        let nanos = t.saturating_duration_since(self.0).as_nanos();
+        Instant(u64::try_from(nanos.div_ceil(1000)).unwrap_or(u64::MAX / 4).min(u64::MAX / 4))
+    }
+}

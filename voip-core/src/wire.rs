@@ -6,6 +6,7 @@
 //! texts ([`sealed`]): what is signed is exactly what travels. Keys live one floor up, in
 //! `identity`. `docs/tracker-protocol.md` describes all of it for clients in other languages.
 
+pub(crate) mod channel;
 pub(crate) mod framing;
 pub(crate) mod name;
 pub(crate) mod record;

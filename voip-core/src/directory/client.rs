@@ -23,7 +23,8 @@ use crate::identity::Identity;
 use crate::identity::sealing::sign_registration;
 use crate::time::{Duration, Instant, UnixMillis};
 use crate::wire::framing::FrameReader;
-use crate::wire::record::{MAX_RECORD_LIFE, Presence, PresenceRecord};
+use crate::event::Presence;
+use crate::wire::record::{MAX_RECORD_LIFE, PresenceRecord};
 use crate::wire::sealed::Bytes32;
 use crate::wire::signal::SealedSignal;
 use crate::wire::tracker::{

@@ -17,6 +17,7 @@ use parking_lot::{Condvar, Mutex};
 use polling::{Event, Events, PollMode, Poller};
 
 use self::sockets::{Peer, reserve_descriptor};
+use super::spawn;
 use super::clock::Clock;
 use super::random::OsRandom;
 use crate::directory::server::{Config, ConnId, Output, Server, TrackerEvent, TrackerStats};
@@ -73,7 +74,7 @@ impl TrackerServer {
         let worker =
             Worker::new(shared.clone(), listener, datagrams, Server::new(config, Box::new(rng)))
                 .map_err(|e| system("watching the sockets", e))?;
-        let thread = spawn(worker)?;
+        let thread = spawn("voip-tracker", move || worker.run())?;
         Ok(TrackerServer { shared, address, thread: Mutex::new(Some(thread)) })
     }
 
@@ -109,12 +110,6 @@ impl Drop for TrackerServer {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-#[allow(clippy::disallowed_methods, reason = "the table of threads has it")]
-fn spawn(worker: Worker) -> Result<JoinHandle<()>, Error> {
-    let builder = std::thread::Builder::new().name("voip-tracker".to_owned());
-    builder.spawn(move || worker.run()).map_err(|e| system("a thread", e))
 }
 
 fn system(what: &str, e: io::Error) -> Error {

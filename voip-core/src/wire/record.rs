@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::name::check_name;
 use super::sealed::{OpenError, Sealed};
 use super::{CLOCK_TOLERANCE, json};
+pub(crate) use crate::event::Presence;
 use crate::id::PeerId;
 use crate::time::{Duration, UnixMillis};
 
@@ -16,23 +17,6 @@ pub const MAX_RECORD: usize = 512;
 pub const MAX_RECORD_LIFE: Duration = Duration::from_secs(600);
 /// The version of records written here.
 const VERSION: u32 = 1;
-
-/// Whether a peer wants to be called.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Presence {
-    /// Call me.
-    #[default]
-    Available,
-    /// In a call.
-    Busy,
-    /// Online, nobody at the device.
-    Away,
-    /// Something a later version says.
-    #[serde(other)]
-    Unknown,
-}
 
 /// What a peer says about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

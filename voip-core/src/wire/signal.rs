@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::name::check_name;
 use super::sealed::{Bytes32, Nonce, OpenError, Sealed};
 use super::{CLOCK_TOLERANCE, json};
 use crate::id::{CallId, PeerId};
@@ -95,6 +96,10 @@ pub struct Signal {
     pub at: UnixMillis,
     /// Random: no two signals are alike.
     pub nonce: Nonce,
+    /// In an offer, the name by which the caller registered: what the callee's screen shows and
+    /// pins to the key that signs. Without one the caller goes by its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// The session description, RFC 8866, of offer and answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sdp: Option<String>,
@@ -110,7 +115,7 @@ pub struct Signal {
 pub type SealedSignal = Sealed<Signal>;
 
 impl Signal {
-    /// A signal without SDP, offer hash and reason.
+    /// A signal without name, SDP, offer hash and reason.
     pub fn new(
         kind: SignalKind,
         call: CallId,
@@ -119,7 +124,18 @@ impl Signal {
         at: UnixMillis,
         nonce: Nonce,
     ) -> Self {
-        Signal { kind, call, from, to, at, nonce, sdp: None, offer_hash: None, reason: None }
+        Signal {
+            kind,
+            call,
+            from,
+            to,
+            at,
+            nonce,
+            name: None,
+            sdp: None,
+            offer_hash: None,
+            reason: None,
+        }
     }
 
     /// Reads a body and checks all but signature, peers and time.
@@ -128,7 +144,10 @@ impl Signal {
             return Err(OpenError::TooLong);
         }
         let signal: Self = serde_json::from_str(body).map_err(|_| OpenError::Malformed)?;
-        let complete = signal.sdp.is_some() == signal.kind.carries_sdp()
+        let is_offer = signal.kind == SignalKind::Offer;
+        let named = signal.name.as_ref().is_none_or(|n| is_offer && check_name(n).is_ok());
+        let complete = named
+            && signal.sdp.is_some() == signal.kind.carries_sdp()
             && signal.offer_hash.is_some() == signal.kind.replies_to_an_offer();
         if complete { Ok(signal) } else { Err(OpenError::Malformed) }
     }

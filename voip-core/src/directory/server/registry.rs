@@ -6,7 +6,8 @@ use std::ops::Bound::{Excluded, Unbounded};
 use super::event::ConnId;
 use crate::id::PeerId;
 use crate::time::UnixMillis;
-use crate::wire::record::{Presence, PresenceRecord, SealedRecord};
+use crate::event::Presence;
+use crate::wire::record::{PresenceRecord, SealedRecord};
 use crate::wire::tracker::Entry;
 
 /// A peer that is online.

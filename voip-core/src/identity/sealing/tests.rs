@@ -2,7 +2,7 @@
 use super::*;
 use crate::id::CallId;
 use crate::time::{Duration, UnixMillis};
-use crate::wire::record::Presence;
+use crate::event::Presence;
 use crate::wire::sealed::Nonce;
 use crate::wire::signal::{MAX_SIGNAL, Reason, SignalKind};
 use proptest::prelude::*;

@@ -1,0 +1,116 @@
+//! The command line, and the node it describes.
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
+
+use clap::Parser;
+use voip_core::{Audio, EncoderConfig, FrameDuration, Node};
+use voip_examples::console::Failure;
+use voip_examples::data_folder::identity_file;
+
+/// A telephone for the terminal.
+///
+/// Type `help` once it runs. Commands may come through a pipe; at the end of the input the program
+/// leaves when its call is over, or with --auto-answer stays until it is stopped.
+#[derive(Parser)]
+#[command(version)]
+pub(crate) struct Args {
+    /// The local address to send and receive sound on; :: is every address, IPv4 and IPv6
+    #[arg(long, default_value = "::", value_name = "IP")]
+    host: IpAddr,
+    /// The UDP port to send and receive sound on; 0 for any that is free
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// A tracker, HOST:PORT; give it again for more than one
+    #[arg(long, default_value = "127.0.0.1:6000")]
+    pub(crate) tracker: Vec<String>,
+    /// The name by which others call you [default: user-<port>]
+    #[arg(long)]
+    username: Option<String>,
+    /// Play this WAV file as the microphone
+    #[arg(long)]
+    wav: Option<PathBuf>,
+    /// Record what you hear into this WAV file
+    #[arg(long)]
+    record: Option<PathBuf>,
+    /// Answer every call at once
+    #[arg(long)]
+    pub(crate) auto_answer: bool,
+    /// Write one JSON object per event instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Bits per second of sound
+    #[arg(long, default_value_t = 32_000, value_parser = clap::value_parser!(u32).range(6_000..=510_000))]
+    bitrate: u32,
+    /// Milliseconds of sound in a packet: 10, 20, 40 or 60
+    #[arg(long, default_value_t = 20)]
+    frame_ms: u32,
+    /// Work the encoder may take, 0 (least) to 10
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(0..=10))]
+    complexity: u8,
+    /// The file of your key, made if it is not there [default: one per name in your data folder]
+    #[arg(long)]
+    identity: Option<PathBuf>,
+    /// Use a new key for this run only, and trust any key of the others
+    #[arg(long, conflicts_with = "identity")]
+    ephemeral: bool,
+}
+
+impl Args {
+    /// The name asked for, or one made of the port. Any port becomes a certain one for that.
+    pub(crate) fn name(&mut self) -> Result<String, Failure> {
+        if let Some(name) = &self.username {
+            return Ok(name.clone());
+        }
+        if self.port == 0 {
+            let free = UdpSocket::bind((self.host, 0)).and_then(|s| s.local_addr());
+            self.port = free.map_err(|e| Failure::new(format_args!("{}: {e}", self.host)))?.port();
+        }
+        Ok(format!("user-{}", self.port))
+    }
+
+    /// Starts the node.
+    pub(crate) fn start_node(&self, name: &str) -> Result<Node, Failure> {
+        let encoder = EncoderConfig {
+            bitrate: self.bitrate,
+            complexity: self.complexity,
+            frame: FrameDuration::from_millis(self.frame_ms)?,
+            ..EncoderConfig::default()
+        };
+        let mut builder = Node::builder(name)
+            .bind(SocketAddr::new(self.host, self.port).to_string())
+            .audio(self.audio())
+            .encoder(encoder)
+            .auto_answer(self.auto_answer);
+        for tracker in &self.tracker {
+            builder = builder.tracker(tracker);
+        }
+        if let Some(file) = self.identity_file(name)? {
+            builder = builder.identity_file(file);
+        }
+        Ok(builder.start()?)
+    }
+
+    fn audio(&self) -> Audio {
+        match (&self.wav, &self.record) {
+            (None, None) => Audio::Null,
+            (play, record) => Audio::Wav { play: play.clone(), record: record.clone() },
+        }
+    }
+
+    fn identity_file(&self, name: &str) -> Result<Option<PathBuf>, Failure> {
+        if self.ephemeral {
+            return Ok(None);
+        }
+        if let Some(file) = &self.identity {
+            return Ok(Some(file.clone()));
+        }
+        let file = identity_file(name)
+            .ok_or_else(|| Failure::new("no data folder for your key: give --identity FILE"))?;
+        if let Some(folder) = file.parent() {
+            std::fs::create_dir_all(folder)
+                .map_err(|e| Failure::new(format_args!("{}: {e}", folder.display())))?;
+        }
+        Ok(Some(file))
+    }
+}

@@ -1,0 +1,292 @@
+//! The state of the telephone: one call at a time, moved by events and commands.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::Sender;
+use std::thread::Scope;
+use std::time::{Duration, Instant};
+
+use voip_core::{Call, CallState, Error, Event, Node, Peer, PeerId, Reject};
+use voip_examples::command::{Command, HELP};
+use voip_examples::line::{CallReport, Person, Report, What};
+use voip_examples::process;
+
+use crate::screen::Screen;
+
+/// How long the trackers may take to list who is online.
+const LIST: Duration = Duration::from_secs(2);
+/// How long the engine may take to sum up a call.
+const SUM_UP: Duration = Duration::from_secs(1);
+
+/// Something to react to.
+pub(crate) enum Happening {
+    /// The node told something, at this time (microseconds since 1970-01-01 UTC).
+    Node(u64, Box<Event<Call>>),
+    /// A line was typed.
+    Typed(String),
+    /// The input is over.
+    InputEnded,
+    /// The trackers answered who is online.
+    Listed(Result<Vec<Peer>, Error>),
+    /// Ctrl+C.
+    Stop,
+}
+
+/// Whether to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    Stay,
+    Leave,
+}
+
+pub(crate) struct Phone<'scope, 'env> {
+    node: &'env Node,
+    screen: &'env Screen,
+    /// For what has to wait: it is over before the node is closed.
+    threads: &'scope Scope<'scope, 'env>,
+    sender: Sender<Happening>,
+    /// The call that rings or runs.
+    call: Option<Call>,
+    /// Requests to trackers under way.
+    listing: u32,
+    /// Names that came with another key than before, and that key.
+    offered: BTreeMap<String, PeerId>,
+    auto_answer: bool,
+    input_ended: bool,
+    failed: bool,
+    /// When the path was made, and the processor time used until then.
+    connected: Option<(Instant, Option<Duration>)>,
+    report: Report,
+}
+
+impl<'scope, 'env> Phone<'scope, 'env> {
+    pub(crate) fn new(
+        node: &'env Node,
+        screen: &'env Screen,
+        threads: &'scope Scope<'scope, 'env>,
+        sender: Sender<Happening>,
+        auto_answer: bool,
+    ) -> Self {
+        screen.prompt();
+        Phone {
+            node,
+            screen,
+            threads,
+            sender,
+            call: None,
+            listing: 0,
+            offered: BTreeMap::new(),
+            auto_answer,
+            input_ended: false,
+            failed: false,
+            connected: None,
+            report: Report::default(),
+        }
+    }
+
+    pub(crate) fn handle(&mut self, happening: Happening) -> Next {
+        match happening {
+            Happening::Node(t_us, event) => self.event(t_us, *event),
+            Happening::Typed(line) if line.trim().is_empty() => {}
+            Happening::Typed(line) => match line.parse() {
+                Ok(Command::Quit) => return Next::Leave,
+                Ok(command) => self.command(command),
+                Err(message) => self.complain(message),
+            },
+            Happening::InputEnded => self.input_ended = true,
+            Happening::Listed(result) => self.listed(result),
+            Happening::Stop => return Next::Leave,
+        }
+        let idle = self.call.is_none() && self.listing == 0;
+        if self.input_ended && idle && !self.auto_answer {
+            return Next::Leave;
+        }
+        self.screen.prompt();
+        Next::Stay
+    }
+
+    /// Hangs up. What there is to report, and whether anything went wrong.
+    pub(crate) fn leave(mut self) -> (Report, bool) {
+        if let Some(call) = self.call.take() {
+            call.hang_up();
+            // A call that does not end in time is summed up as it stands.
+            let _ = call.wait_ended(SUM_UP);
+            self.account(&call);
+        }
+        let usage = process::usage();
+        self.report.cpu_ms = usage.map(|u| milliseconds(u.cpu));
+        self.report.rss_mb = usage.map(|u| u.peak_rss as f64 / 1e6);
+        (self.report.with_node(&self.node.stats()), self.failed)
+    }
+
+    fn event(&mut self, t_us: u64, event: Event<Call>) {
+        self.screen.show_at(t_us, &describe(&event));
+        match event {
+            Event::Incoming { call } => self.call = Some(call),
+            Event::Connected { call } => {
+                self.connected = Some((Instant::now(), process::usage().map(|u| u.cpu)));
+                self.screen.in_call_with(Some(call.peer().name));
+            }
+            Event::Ended { call, .. } => self.ended(&call),
+            Event::KeyChanged { name, offered, .. } => drop(self.offered.insert(name, offered)),
+            _ => {}
+        }
+    }
+
+    fn ended(&mut self, call: &Call) {
+        if self.call.as_ref() == Some(call) {
+            self.failed |= self.connected.is_none();
+            self.account(call);
+            self.call = None;
+            self.screen.in_call_with(None);
+        }
+    }
+
+    /// Notes how the call went.
+    fn account(&mut self, call: &Call) {
+        self.report.call = Some(CallReport::from(&call.stats()));
+        if let Some((since, cpu)) = self.connected.take() {
+            self.report.connected_s = since.elapsed().as_secs_f64();
+            let used = process::usage().map(|u| u.cpu).zip(cpu).map(|(now, then)| now - then);
+            self.report.connected_cpu_ms = used.map(milliseconds);
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        let result = match command {
+            Command::Help => {
+                self.screen.say(HELP);
+                Ok(())
+            }
+            Command::Peers => {
+                self.list();
+                Ok(())
+            }
+            Command::Call(name) => self.place(&name),
+            Command::Accept(name) => self.accept(&name),
+            Command::Quit => Ok(()),
+            Command::Answer => self.with_call(|call| call.answer()),
+            Command::Reject => self.with_call(|call| call.reject(Reject::Declined)),
+            Command::HangUp => self.with_call(|call| {
+                call.hang_up();
+                Ok(())
+            }),
+            Command::Mute => self.with_call(|call| {
+                call.set_muted(true);
+                Ok(())
+            }),
+            Command::Unmute => self.with_call(|call| {
+                call.set_muted(false);
+                Ok(())
+            }),
+            Command::Stats => self.stats(),
+        };
+        if let Err(message) = result {
+            self.complain(message);
+        }
+    }
+
+    fn place(&mut self, name: &str) -> Result<(), String> {
+        if self.call.is_some() {
+            return Err("you are in a call; type hangup first".into());
+        }
+        let now = process::unix_micros();
+        let call = self.node.place(name).map_err(|e| e.to_string())?;
+        self.screen.show_at(now, &What::Placed { to: name.into() });
+        self.call = Some(call);
+        Ok(())
+    }
+
+    fn accept(&mut self, name: &str) -> Result<(), String> {
+        let offered = self.offered.remove(name);
+        let key = offered.ok_or_else(|| format!("{name} did not come with another key"))?;
+        self.node.accept_key(name, key).map_err(|e| e.to_string())
+    }
+
+    fn with_call(&self, act: impl FnOnce(&Call) -> Result<(), Error>) -> Result<(), String> {
+        let call = self.call.as_ref().ok_or("there is no call")?;
+        act(call).map_err(|e| e.to_string())
+    }
+
+    fn stats(&self) -> Result<(), String> {
+        let call = self.call.as_ref().ok_or("there is no call")?;
+        if call.state() != CallState::Connected {
+            return Err("the call is not connected yet".into());
+        }
+        self.screen.show(&What::Stats(CallReport::from(&call.stats())));
+        Ok(())
+    }
+
+    /// Asks on a thread of its own, so that the prompt does not wait for a tracker.
+    fn list(&mut self) {
+        self.listing += 1;
+        let (node, sender) = (self.node, self.sender.clone());
+        self.threads.spawn(move || sender.send(Happening::Listed(node.peers(LIST))));
+    }
+
+    fn listed(&mut self, result: Result<Vec<Peer>, Error>) {
+        self.listing -= 1;
+        match result {
+            Ok(peers) => {
+                let peers = peers.into_iter().filter(|p| p.id != self.node.id()).map(|p| Person {
+                    name: p.name,
+                    id: p.id.to_string(),
+                    presence: p.presence,
+                });
+                self.screen.show(&What::Peers { peers: peers.collect() });
+            }
+            Err(error) => self.complain(error.to_string()),
+        }
+    }
+
+    fn complain(&mut self, message: String) {
+        self.failed = true;
+        self.screen.show(&What::Error { message });
+    }
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+/// An event of the node as a line.
+pub(crate) fn describe(event: &Event<Call>) -> What {
+    let name = |call: &Call| call.peer().name;
+    match event {
+        Event::Registered { tracker, online } => {
+            What::Registered { tracker: tracker.clone(), online: *online }
+        }
+        Event::TrackerLost { tracker, error } => {
+            What::TrackerLost { tracker: tracker.clone(), error: error.to_string() }
+        }
+        Event::Joined { peer, online } => {
+            What::Joined { name: peer.name.clone(), id: peer.id.to_string(), online: *online }
+        }
+        Event::Changed { peer } => What::Changed {
+            name: peer.name.clone(),
+            id: peer.id.to_string(),
+            presence: peer.presence,
+        },
+        Event::Left { name, id, online } => {
+            What::Left { name: name.clone(), id: id.to_string(), online: *online }
+        }
+        Event::Incoming { call } => {
+            let caller = call.peer().id.map(|id| id.to_string()).unwrap_or_default();
+            What::Incoming { name: name(call), id: caller }
+        }
+        Event::Ringing { call } => What::Ringing { name: name(call) },
+        Event::Answered { call } => What::Answered { name: name(call) },
+        Event::Connected { call } => What::Connected { name: name(call) },
+        Event::FirstAudio { call } => What::FirstAudio { name: name(call) },
+        Event::PeerMuted { call, muted } => What::PeerMuted { name: name(call), muted: *muted },
+        Event::Ended { call, reason } => {
+            What::Ended { name: name(call), reason: reason.describe().to_string() }
+        }
+        Event::KeyChanged { name, pinned, offered } => What::KeyChanged {
+            name: name.clone(),
+            pinned: pinned.to_string(),
+            offered: offered.to_string(),
+        },
+        Event::Lagged => What::Lagged,
+        other => What::Error { message: format!("unknown event {other:?}") },
+    }
+}

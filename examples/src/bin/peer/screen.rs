@@ -1,0 +1,137 @@
+//! What is shown: sentences with a prompt, or JSON lines.
+
+use std::cell::RefCell;
+use std::io::{IsTerminal, Write, stdin, stdout};
+
+use voip_core::Presence;
+use voip_examples::line::{CallReport, Line, What};
+use voip_examples::process::unix_micros;
+
+/// The program's output.
+pub(crate) struct Screen {
+    json: bool,
+    name: String,
+    /// A prompt only helps somebody who types.
+    prompts: bool,
+    talking_to: RefCell<Option<String>>,
+}
+
+impl Screen {
+    pub(crate) fn new(json: bool, name: String) -> Self {
+        let prompts = !json && stdin().is_terminal() && stdout().is_terminal();
+        Screen { json, name, prompts, talking_to: RefCell::new(None) }
+    }
+
+    /// Shows what happened now.
+    pub(crate) fn show(&self, what: &What) {
+        self.show_at(unix_micros(), what);
+    }
+
+    /// Shows what happened then.
+    pub(crate) fn show_at(&self, t_us: u64, what: &What) {
+        if self.json {
+            if let Ok(line) = serde_json::to_string(&Line { t_us, what: what.clone() }) {
+                self.write(&line);
+            }
+        } else if let Some(text) = sentence(what) {
+            self.write(&text);
+        }
+    }
+
+    /// Shows plain text; in JSON mode nothing.
+    pub(crate) fn say(&self, text: &str) {
+        if !self.json {
+            self.write(text);
+        }
+    }
+
+    /// Whom the prompt names.
+    pub(crate) fn in_call_with(&self, name: Option<String>) {
+        self.talking_to.replace(name);
+    }
+
+    pub(crate) fn prompt(&self) {
+        if !self.prompts {
+            return;
+        }
+        let call = self.talking_to.borrow();
+        let call = call.as_ref().map(|name| format!("[in call with {name}] ")).unwrap_or_default();
+        print!("\r\x1b[K{call}{}> ", self.name);
+        let _ = stdout().flush();
+    }
+
+    /// A closed pipe ends nothing: the call goes on.
+    fn write(&self, text: &str) {
+        let clear = if self.prompts { "\r\x1b[K" } else { "" };
+        let mut out = stdout().lock();
+        let _ = writeln!(out, "{clear}{text}").and_then(|()| out.flush());
+    }
+}
+
+/// An event in words; `None` for what only scripts want to know.
+fn sentence(what: &What) -> Option<String> {
+    Some(match what {
+        What::Started { id, address } => format!("your key is {id}, sound goes through {address}"),
+        What::Registered { tracker, online } => format!("registered at {tracker}, {online} online"),
+        What::TrackerLost { tracker, error } => format!("tracker {tracker}: {error}; trying again"),
+        What::Joined { name, online, .. } => format!("{name} is here, {online} online"),
+        What::Changed { name, presence, .. } => format!("{name} is {}", word(*presence)),
+        What::Left { name, online, .. } => format!("{name} left, {online} online"),
+        What::Peers { peers } if peers.is_empty() => "nobody is online".into(),
+        What::Peers { peers } => peers
+            .iter()
+            .map(|p| {
+                let presence = word(p.presence);
+                format!("  {:<20} {presence:<9} {}", p.name, p.id)
+            })
+            .collect::<Vec<_>>()
+            .join("\n"),
+        What::Placed { to, .. } => format!("calling {to}"),
+        What::Incoming { name, id, .. } => {
+            format!("{name} ({}) calls: answer or reject", &id[..id.len().min(8)])
+        }
+        What::Ringing { name, .. } => format!("it rings at {name}"),
+        What::Answered { name, .. } => format!("answered: {name}"),
+        What::Connected { name, .. } => format!("connected with {name}"),
+        What::FirstAudio { name, .. } => format!("you hear {name}"),
+        What::PeerMuted { name, muted, .. } => {
+            format!("{name} {} the microphone", if *muted { "muted" } else { "unmuted" })
+        }
+        What::Ended { name, reason, .. } => format!("call with {name} over: {reason}"),
+        What::KeyChanged { name, pinned, offered } => format!(
+            "{name} has another key than before ({offered}, was {pinned}): ask them over another \
+             way, then type: accept {name}"
+        ),
+        What::Lagged => "too much happened at once; type peers to see who is online".into(),
+        What::Error { message } => format!("error: {message}"),
+        What::Stats(stats) => table(stats),
+        What::Starting { .. } | What::Report(_) => return None,
+    })
+}
+
+fn word(presence: Presence) -> String {
+    format!("{presence:?}").to_lowercase()
+}
+
+fn table(stats: &CallReport) -> String {
+    let stages = stats.stages_ms.named();
+    let total: f64 = stages.iter().map(|(_, ms)| ms).sum();
+    let stages: Vec<String> = stages.iter().map(|(name, ms)| format!("{name} {ms:.1}")).collect();
+    let rtt = stats.rtt_ms.map_or("unknown".into(), |ms| format!("{ms:.1} ms"));
+    format!(
+        "  quality    {}\n  packets    {} sent, {} received, {} lost ({:.1} %)\n  concealed  {:.2} %\n  \
+         jitter     {:.1} ms, round trip {rtt}\n  delay      {total:.1} ms: {}\n  \
+         level      {:.0} dBFS out, {:.0} dBFS heard\n  path       {}",
+        stats.quality,
+        stats.packets.sent,
+        stats.packets.received,
+        stats.packets.lost,
+        stats.loss_pct,
+        stats.concealed_pct,
+        stats.jitter_ms,
+        stages.join(", "),
+        stats.level_in_dbfs,
+        stats.level_out_dbfs,
+        stats.path.as_deref().unwrap_or("none yet"),
+    )
+}

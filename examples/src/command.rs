@@ -1,0 +1,106 @@
+//! What can be typed into the terminal peer.
+
+use std::str::FromStr;
+
+/// A typed command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// List who is online.
+    Peers,
+    /// Call this name or key.
+    Call(String),
+    /// Answer the call that rings here.
+    Answer,
+    /// Decline the call that rings here.
+    Reject,
+    /// End the call, or stop calling.
+    HangUp,
+    /// Silence the own microphone.
+    Mute,
+    /// Let the own microphone be heard again.
+    Unmute,
+    /// Show how the call goes.
+    Stats,
+    /// Trust the key that uses this name now.
+    Accept(String),
+    /// Show this list.
+    Help,
+    /// Hang up and leave.
+    Quit,
+}
+
+/// What `help` prints.
+pub const HELP: &str = "\
+peers          who is online
+call NAME      call somebody by name or key
+answer         answer the call that rings
+reject         decline the call that rings
+hangup         end the call, or stop calling
+mute, unmute   your own microphone
+stats          how the call goes
+accept NAME    trust the key that uses this name now
+help           this list
+quit, exit     hang up and leave";
+
+impl FromStr for Command {
+    type Err = String;
+
+    fn from_str(line: &str) -> Result<Self, String> {
+        let line = line.trim();
+        let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        let rest = rest.trim_start();
+        let named = |command: fn(String) -> Command| match rest {
+            "" => Err(format!("{word} whom? Type: {word} NAME")),
+            name => Ok(command(name.to_string())),
+        };
+        let alone = |command| match rest {
+            "" => Ok(command),
+            _ => Err(format!("{word} takes nothing after it")),
+        };
+        match word {
+            "call" => named(Command::Call),
+            "accept" => named(Command::Accept),
+            "peers" => alone(Command::Peers),
+            "answer" => alone(Command::Answer),
+            "reject" => alone(Command::Reject),
+            "hangup" => alone(Command::HangUp),
+            "mute" => alone(Command::Mute),
+            "unmute" => alone(Command::Unmute),
+            "stats" => alone(Command::Stats),
+            "help" | "?" => alone(Command::Help),
+            "quit" | "exit" => alone(Command::Quit),
+            _ => Err(format!("unknown command {word:?}; type help")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_understood() {
+        assert_eq!("peers".parse(), Ok(Command::Peers));
+        assert_eq!("  exit \n".parse(), Ok(Command::Quit));
+        assert_eq!("call  Jean Paul ".parse(), Ok(Command::Call("Jean Paul".into())));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let error = |line: &str| line.parse::<Command>().unwrap_err();
+        assert_eq!(error("call"), "call whom? Type: call NAME");
+        assert_eq!(error("mute bob"), "mute takes nothing after it");
+        assert_eq!(error("dance"), "unknown command \"dance\"; type help");
+    }
+
+    #[test]
+    fn help_names_every_command() {
+        for word in HELP.lines().flat_map(|l| l[..14].split([',', ' ']).filter(|w| !w.is_empty())) {
+            if word == "NAME" {
+                continue;
+            }
+            let parsed = word.parse::<Command>().or_else(|_| format!("{word} x").parse());
+            assert!(parsed.is_ok(), "{word}");
+        }
+    }
+}

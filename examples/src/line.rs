@@ -1,0 +1,237 @@
+//! What `peer --json` writes: one JSON object a line. `docs/report.md` explains the fields.
+
+use serde::{Deserialize, Serialize};
+use voip_core::{CallStats, NodeStats, Presence, Stages};
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// When it happened: microseconds since 1970-01-01 UTC.
+    pub t_us: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What happened, named by the field `event`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the fields say what they are; docs/report.md explains them")]
+pub enum What {
+    /// The program is about to start its node.
+    Starting { name: String },
+    /// The node runs.
+    Started { id: String, address: String },
+    /// A tracker accepted the name.
+    Registered { tracker: String, online: u32 },
+    /// A tracker refused the name or cannot be reached.
+    TrackerLost { tracker: String, error: String },
+    /// A peer came online.
+    Joined { name: String, id: String, online: u32 },
+    /// A peer says something else about itself.
+    Changed { name: String, id: String, presence: Presence },
+    /// A peer went offline.
+    Left { name: String, id: String, online: u32 },
+    /// The answer to the command `peers`.
+    Peers { peers: Vec<Person> },
+    /// The command `call` was given.
+    Placed { to: String },
+    /// Somebody calls.
+    Incoming { name: String, id: String },
+    /// It rings at the peer.
+    Ringing { name: String },
+    /// The call was answered.
+    Answered { name: String },
+    /// There is an encrypted path.
+    Connected { name: String },
+    /// The first sound of the peer was played.
+    FirstAudio { name: String },
+    /// The peer muted or unmuted its microphone.
+    PeerMuted { name: String, muted: bool },
+    /// The call is over.
+    Ended { name: String, reason: String },
+    /// A name that is pinned to one key was used by another.
+    KeyChanged { name: String, pinned: String, offered: String },
+    /// Events were dropped because too many came at once.
+    Lagged,
+    /// A command could not be done.
+    Error { message: String },
+    /// The answer to the command `stats`.
+    Stats(CallReport),
+    /// The last line: how it went.
+    Report(Box<Report>),
+}
+
+/// Somebody online.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// The name.
+    pub name: String,
+    /// The key, 64 hexadecimal digits.
+    pub id: String,
+    /// available, busy, away or unknown.
+    pub presence: Presence,
+}
+
+/// The last line of a peer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The last call, if there was one.
+    pub call: Option<CallReport>,
+    /// When sample 0 of the microphone's file was taken: microseconds since 1970-01-01 UTC.
+    pub capture_started_us: Option<u64>,
+    /// When sample 0 of the recording was played: microseconds since 1970-01-01 UTC.
+    pub playout_started_us: Option<u64>,
+    /// From the connected path of the last call to its end, seconds.
+    pub connected_s: f64,
+    /// Processor time in that time, milliseconds.
+    pub connected_cpu_ms: Option<f64>,
+    /// Processor time since the program began, milliseconds.
+    pub cpu_ms: Option<f64>,
+    /// The most memory the program ever had, MB (10⁶ bytes).
+    pub rss_mb: Option<f64>,
+    /// Datagrams that belonged to no call.
+    pub datagrams_dropped: u64,
+    /// Whether the operating system gave the engine real-time priority.
+    pub realtime: bool,
+}
+
+impl Report {
+    /// Takes over what the node counted.
+    pub fn with_node(mut self, node: &NodeStats) -> Self {
+        self.capture_started_us = node.capture_started_unix_us;
+        self.playout_started_us = node.playout_started_unix_us;
+        self.datagrams_dropped = node.datagrams_dropped;
+        self.realtime = node.realtime;
+        self
+    }
+}
+
+/// Statistics of a call.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CallReport {
+    /// RTP packets.
+    pub packets: Packets,
+    /// Bytes of RTP payload sent.
+    pub bytes_sent: u64,
+    /// Bytes of RTP payload received.
+    pub bytes_received: u64,
+    /// Lost packets, percent of those expected.
+    pub loss_pct: f64,
+    /// Sound that was made up, percent of the sound played.
+    pub concealed_pct: f64,
+    /// Interarrival jitter (RFC 3550 §6.4.1), milliseconds.
+    pub jitter_ms: f64,
+    /// Round-trip time, milliseconds.
+    pub rtt_ms: Option<f64>,
+    /// Delay by stage, milliseconds.
+    pub stages_ms: StagesMs,
+    /// From placing or ringing to the answer, milliseconds.
+    pub answer_ms: Option<f64>,
+    /// From placing or ringing to the first sound at playout, milliseconds.
+    pub first_audio_ms: Option<f64>,
+    /// Level of the own microphone, dBFS.
+    pub level_in_dbfs: f32,
+    /// Level of what is heard, dBFS.
+    pub level_out_dbfs: f32,
+    /// Local and remote address of the path.
+    pub path: Option<String>,
+    /// unknown, good, fair or poor.
+    pub quality: String,
+}
+
+impl From<&CallStats> for CallReport {
+    fn from(stats: &CallStats) -> Self {
+        CallReport {
+            packets: Packets {
+                sent: stats.packets_sent,
+                received: stats.packets_received,
+                lost: stats.packets_lost,
+            },
+            bytes_sent: stats.bytes_sent,
+            bytes_received: stats.bytes_received,
+            loss_pct: stats.loss_pct,
+            concealed_pct: stats.concealed_pct,
+            jitter_ms: stats.jitter_ms,
+            rtt_ms: stats.rtt_ms,
+            stages_ms: StagesMs::from(&stats.stages_ms),
+            answer_ms: stats.answer_ms,
+            first_audio_ms: stats.first_audio_ms,
+            level_in_dbfs: stats.level_in_dbfs,
+            level_out_dbfs: stats.level_out_dbfs,
+            path: stats.path.map(|(local, remote)| format!("{local} - {remote}")),
+            quality: format!("{:?}", stats.quality).to_lowercase(),
+        }
+    }
+}
+
+/// Counts of RTP packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Packets {
+    /// Sent.
+    pub sent: u64,
+    /// Received.
+    pub received: u64,
+    /// Never received, or too late to be played.
+    pub lost: u64,
+}
+
+/// Delay by stage, milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the stations of the road, see voip_core::Stages")]
+pub struct StagesMs {
+    pub capture: f64,
+    pub encode: f64,
+    pub network: f64,
+    pub buffer: f64,
+    pub decode: f64,
+    pub playout: f64,
+}
+
+impl StagesMs {
+    /// The stages in the order of the road, with their names.
+    pub fn named(&self) -> [(&'static str, f64); 6] {
+        [
+            ("capture", self.capture),
+            ("encode", self.encode),
+            ("network", self.network),
+            ("buffer", self.buffer),
+            ("decode", self.decode),
+            ("playout", self.playout),
+        ]
+    }
+}
+
+impl From<&Stages> for StagesMs {
+    fn from(stages: &Stages) -> Self {
+        StagesMs {
+            capture: stages.capture,
+            encode: stages.encode,
+            network: stages.network,
+            buffer: stages.buffer,
+            decode: stages.decode,
+            playout: stages.playout,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_flat_object() {
+        let line = Line { t_us: 5, what: What::Registered { tracker: "a:1".into(), online: 2 } };
+        let text = serde_json::to_string(&line).unwrap();
+        assert_eq!(text, r#"{"t_us":5,"event":"registered","tracker":"a:1","online":2}"#);
+        assert_eq!(serde_json::from_str::<Line>(&text).unwrap(), line);
+    }
+
+    #[test]
+    fn a_report_comes_back_as_it_was() {
+        let report = Report { call: Some(CallReport::default()), ..Report::default() };
+        let line = Line { t_us: 5, what: What::Report(Box::new(report)) };
+        let text = serde_json::to_string(&line).unwrap();
+        assert_eq!(serde_json::from_str::<Line>(&text).unwrap(), line);
+    }
+}

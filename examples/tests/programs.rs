@@ -1,0 +1,196 @@
+//! The programs as people use them: built, run, judged by what they print and their exit status.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "programs/harness.rs"]
+mod harness;
+
+use std::fs;
+use std::net::{TcpListener, UdpSocket};
+
+use harness::{Outcome, Running, Scratch, run};
+
+fn peer(scratch: &Scratch, tracker: &str, more: &[&str], typed: &str) -> Outcome {
+    let fixed = ["--host", "127.0.0.1", "--ephemeral", "--tracker", tracker];
+    run("peer", &[&fixed, more].concat(), typed, scratch)
+}
+
+/// Runs a tracker; gives its address.
+fn tracker(scratch: &Scratch) -> (Running, String) {
+    let running = Running::start("tracker", &["--host", "127.0.0.1", "--port", "0"], scratch);
+    let line = running.line_with("tracker on ");
+    let address = line.trim_start_matches("tracker on ").split(',').next().unwrap().to_string();
+    (running, address)
+}
+
+/// An address at which nobody listens.
+fn nobody() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+#[test]
+fn help_explains_and_succeeds() {
+    let scratch = Scratch::new();
+    for (program, word) in [("tracker", "--log"), ("peer", "--auto-answer"), ("demo", "--seconds")]
+    {
+        let outcome = run(program, &["--help"], "", &scratch);
+        assert_eq!(outcome.status, 0);
+        assert!(outcome.stdout.contains(word), "{}", outcome.stdout);
+    }
+}
+
+#[test]
+fn wrong_numbers_and_options_are_usage_errors() {
+    let scratch = Scratch::new();
+    for (program, arguments) in [
+        ("peer", ["--bitrate", "5"]),
+        ("peer", ["--bitrate", "fast"]),
+        ("peer", ["--frame-ms", "15"]),
+        ("peer", ["--complexity", "11"]),
+        ("peer", ["--port", "70000"]),
+        ("peer", ["--colour", "red"]),
+        ("tracker", ["--port", "-1"]),
+        ("demo", ["--seconds", "0"]),
+    ] {
+        let outcome = run(program, &arguments, "", &scratch);
+        outcome.failed_with(2, &arguments[1].replace("fast", "bitrate").replace("red", "--colour"));
+    }
+}
+
+#[test]
+fn a_name_that_is_no_name_is_a_usage_error() {
+    let scratch = Scratch::new();
+    peer(&scratch, &nobody(), &["--username", ""], "").failed_with(2, "name");
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let scratch = Scratch::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    run("tracker", &["--host", "127.0.0.1", "--port", &port], "", &scratch).failed_with(1, &port);
+
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    peer(&scratch, &nobody(), &["--port", &port], "").failed_with(1, &port);
+}
+
+#[test]
+fn an_unreachable_tracker_is_named() {
+    let scratch = Scratch::new();
+    let address = nobody();
+    peer(&scratch, &address, &[], "").failed_with(1, &address);
+}
+
+#[test]
+fn a_name_that_somebody_has_is_refused() {
+    let scratch = Scratch::new();
+    let (_tracker, address) = tracker(&scratch);
+    let alice =
+        ["--host", "127.0.0.1", "--ephemeral", "--tracker", &address, "--username", "alice"];
+    let first = Running::start("peer", &alice, &scratch);
+    first.line_with("registered at ");
+    run("peer", &alice, "", &scratch).failed_with(1, "name");
+}
+
+#[test]
+fn calling_somebody_who_is_not_there_fails() {
+    let scratch = Scratch::new();
+    let (_tracker, address) = tracker(&scratch);
+    let outcome = peer(&scratch, &address, &["--username", "alice"], "call zoe\n");
+    assert_eq!(outcome.status, 1, "{outcome:?}");
+    assert!(outcome.stdout.contains("call with zoe over: no such peer is online"), "{outcome:?}");
+}
+
+#[test]
+fn wrong_commands_are_explained() {
+    let scratch = Scratch::new();
+    let (_tracker, address) = tracker(&scratch);
+    let outcome = peer(&scratch, &address, &[], "dance\nanswer\nmute\nquit\n");
+    assert_eq!(outcome.status, 1, "{outcome:?}");
+    assert!(outcome.stdout.contains("error: unknown command \"dance\"; type help"), "{outcome:?}");
+    assert_eq!(outcome.stdout.matches("error: there is no call").count(), 2, "{outcome:?}");
+}
+
+#[test]
+fn a_script_lists_who_is_there() {
+    let scratch = Scratch::new();
+    let (_tracker, address) = tracker(&scratch);
+    let bob = ["--host", "127.0.0.1", "--ephemeral", "--tracker", &address, "--username", "bob"];
+    let running = Running::start("peer", &bob, &scratch);
+    running.line_with("registered at ");
+    let outcome = peer(&scratch, &address, &["--json", "--username", "alice"], "peers\nquit\n");
+    assert_eq!(outcome.status, 0, "{outcome:?}");
+    let lines = outcome.stdout.lines().map(|l| serde_json::from_str(l).unwrap());
+    let lines: Vec<serde_json::Value> = lines.collect();
+    assert_eq!(lines[0]["event"], "starting");
+    assert_eq!(lines.last().unwrap()["event"], "report");
+    assert!(lines.iter().all(|line| line["t_us"].as_u64() > Some(1_500_000_000_000_000)));
+}
+
+#[test]
+fn sound_files_that_cannot_be_used_are_named() {
+    let scratch = Scratch::new();
+    let text = scratch.path("text.wav");
+    fs::write(&text, "this is no sound").unwrap();
+    let missing = scratch.path("missing.wav");
+    let folderless = scratch.path("nowhere/heard.wav");
+    for (option, file) in [("--wav", &missing), ("--wav", &text), ("--record", &folderless)] {
+        peer(&scratch, &nobody(), &[option, file], "").failed_with(1, file);
+    }
+}
+
+#[test]
+fn an_identity_file_that_is_none_is_named() {
+    let scratch = Scratch::new();
+    let file = scratch.path("alice.key");
+    fs::write(&file, "not a key").unwrap();
+    let arguments = ["--tracker", &nobody(), "--identity", &file];
+    run("peer", &arguments, "", &scratch).failed_with(1, &file);
+}
+
+#[test]
+fn the_demo_measures_a_call() {
+    let scratch = Scratch::new();
+    let out = scratch.path("demo");
+    let outcome = run("demo", &["--seconds", "4", "--out", &out], "", &scratch);
+    assert_eq!(outcome.status, 0, "{outcome:?}");
+    let text = fs::read_to_string(format!("{out}/report.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    for key in [
+        "/register_ms",
+        "/ring_ms",
+        "/answer_ms",
+        "/first_audio_ms",
+        "/one_way_ms/p50",
+        "/one_way_ms/p95",
+        "/stages_ms/capture",
+        "/stages_ms/encode",
+        "/stages_ms/network",
+        "/stages_ms/buffer",
+        "/stages_ms/decode",
+        "/stages_ms/playout",
+        "/packets/sent",
+        "/packets/received",
+        "/packets/lost",
+        "/concealed_pct",
+        "/loss_pct",
+        "/jitter_ms",
+        "/heard/alice",
+        "/heard/bob",
+    ] {
+        let value = report.pointer(key).and_then(serde_json::Value::as_f64);
+        assert!(value.is_some_and(f64::is_finite), "{key} in {text}");
+    }
+    for who in ["alice", "bob"] {
+        assert!(report["heard"][who].as_f64() > Some(0.8), "{text}");
+        assert!(fs::metadata(report["sent"][who].as_str().unwrap()).unwrap().is_file());
+        let heard = hound::WavReader::open(format!("{out}/{who}_heard.wav")).unwrap();
+        let seconds = f64::from(heard.duration()) / f64::from(heard.spec().sample_rate);
+        assert!((3.5..6.0).contains(&seconds), "{who} recorded {seconds} s");
+    }
+    assert!(report["packets"]["sent"].as_u64() >= Some(2 * 4 * 45), "{text}");
+    let picture = fs::read(format!("{out}/waveforms.png")).unwrap();
+    assert!(picture.starts_with(b"\x89PNG"));
+}

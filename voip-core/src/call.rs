@@ -1,0 +1,360 @@
+//! One call, as its user holds it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::engine::{CallKey, Command};
+use crate::error::{Error, ErrorKind};
+use crate::event::{CallState, EndReason, Event};
+use crate::id::PeerId;
+use crate::io::driver::{ManualPort, Request, Requests};
+use crate::io::deadline_after;
+use crate::stats::CallStats;
+use crate::time::Duration;
+use crate::wire::signal::Reason;
+
+/// Who is at the other end of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallPeer {
+    /// The name it registered, or the one that is being looked up.
+    pub name: String,
+    /// Its key, once it is known.
+    pub id: Option<PeerId>,
+}
+
+/// How to refuse an incoming call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reject {
+    /// "I do not want to talk."
+    Declined,
+    /// "I am in another call."
+    Busy,
+}
+
+/// A call. Clones are the same call; when the last is dropped, the call is hung up.
+///
+/// All methods may be used from any thread. Those without a `timeout` do not block.
+#[derive(Clone)]
+pub struct Call {
+    shared: Arc<CallShared>,
+    /// Hangs up when the last user lets go. Handles within events of a call that nobody holds any
+    /// more have none.
+    hold: Option<Arc<Hold>>,
+}
+
+/// What the engine's thread and all handles of one call share.
+pub(crate) struct CallShared {
+    key: CallKey,
+    requests: Requests,
+    progress: Mutex<Progress>,
+    changed: Condvar,
+    muted: AtomicBool,
+    manual: Option<Arc<ManualPort>>,
+}
+
+struct Progress {
+    state: CallState,
+    answered: bool,
+    peer: CallPeer,
+    stats: CallStats,
+}
+
+struct Hold {
+    key: CallKey,
+    requests: Requests,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.requests.send(Request::Command(Command::HangUp { call: self.key }));
+    }
+}
+
+impl CallShared {
+    pub(crate) fn new(
+        key: CallKey,
+        state: CallState,
+        name: String,
+        requests: Requests,
+        manual: Option<Arc<ManualPort>>,
+    ) -> Arc<CallShared> {
+        let peer = CallPeer { name, id: None };
+        let progress = Progress { state, answered: false, peer, stats: CallStats::default() };
+        Arc::new(CallShared {
+            key,
+            requests,
+            progress: Mutex::new(progress),
+            changed: Condvar::new(),
+            muted: AtomicBool::new(false),
+            manual,
+        })
+    }
+
+    pub(crate) fn manual(&self) -> Option<Arc<ManualPort>> {
+        self.manual.clone()
+    }
+
+    pub(crate) fn set_peer(&self, name: String, id: PeerId) {
+        self.progress.lock().peer = CallPeer { name, id: Some(id) };
+    }
+
+    pub(crate) fn set_stats(&self, stats: CallStats) {
+        self.progress.lock().stats = stats;
+    }
+
+    /// Follows the events of the call.
+    pub(crate) fn follow(&self, event: &Event<CallKey>) {
+        let mut progress = self.progress.lock();
+        match event {
+            Event::Incoming { .. } | Event::Ringing { .. } => progress.state = CallState::Ringing,
+            Event::Answered { .. } => {
+                progress.state = CallState::Connecting;
+                progress.answered = true;
+            }
+            Event::Connected { .. } => progress.state = CallState::Connected,
+            Event::Ended { reason, .. } => progress.state = CallState::Ended(*reason),
+            _ => return,
+        }
+        self.changed.notify_all();
+    }
+}
+
+impl Call {
+    /// A handle that keeps the call up.
+    pub(crate) fn holding(shared: Arc<CallShared>) -> Call {
+        let hold = Hold { key: shared.key, requests: shared.requests.clone() };
+        Call { shared, hold: Some(Arc::new(hold)) }
+    }
+
+    /// A handle that shares the hold of the others, if there is any left.
+    pub(crate) fn sharing(shared: Arc<CallShared>, hold: &WeakHold) -> Call {
+        Call { shared, hold: hold.0.upgrade() }
+    }
+
+    pub(crate) fn weak_hold(&self) -> WeakHold {
+        WeakHold(self.hold.as_ref().map_or_else(std::sync::Weak::new, Arc::downgrade))
+    }
+
+    /// The peer at the other end.
+    pub fn peer(&self) -> CallPeer {
+        self.shared.progress.lock().peer.clone()
+    }
+
+    /// Where the call stands.
+    pub fn state(&self) -> CallState {
+        self.shared.progress.lock().state
+    }
+
+    /// Answers an incoming call. Returns at once; [`Event::Connected`] follows.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidState`] if it does not ring here.
+    pub fn answer(&self) -> Result<(), Error> {
+        self.check_rings()?;
+        self.command(Command::Answer { call: self.shared.key })
+    }
+
+    /// Refuses an incoming call.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidState`] if it does not ring here.
+    pub fn reject(&self, how: Reject) -> Result<(), Error> {
+        self.check_rings()?;
+        let reason = match how {
+            Reject::Declined => Reason::Declined,
+            Reject::Busy => Reason::Busy,
+        };
+        self.command(Command::Reject { call: self.shared.key, reason })
+    }
+
+    /// Ends the call in whatever state it is: cancels, declines or hangs up. Twice is once.
+    pub fn hang_up(&self) {
+        // With the engine gone the call has ended already.
+        let _ = self.command(Command::HangUp { call: self.shared.key });
+    }
+
+    /// Stops or resumes sending the microphone. Muted, no voice packet leaves at all.
+    pub fn set_muted(&self, muted: bool) {
+        self.shared.muted.store(muted, Ordering::Relaxed);
+        let _ = self.command(Command::SetMuted { call: self.shared.key, muted });
+    }
+
+    /// Whether the microphone is muted.
+    pub fn is_muted(&self) -> bool {
+        self.shared.muted.load(Ordering::Relaxed)
+    }
+
+    /// Statistics: at most 0.2 s old, and the final ones of a call that has ended.
+    pub fn stats(&self) -> CallStats {
+        self.shared.progress.lock().stats.clone()
+    }
+
+    /// Blocks until the call is answered.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TimedOut`] after `timeout`; the call goes on. Otherwise the kind that its end
+    /// has: busy, declined, no answer … (see [`EndReason`]).
+    pub fn wait_answered(&self, timeout: Duration) -> Result<(), Error> {
+        self.wait(timeout, |progress| match progress.state {
+            CallState::Ended(reason) if !progress.answered => Some(Err(reason.to_error())),
+            _ => progress.answered.then_some(Ok(())),
+        })?
+    }
+
+    /// Blocks until sound can flow.
+    ///
+    /// # Errors
+    /// As [`Call::wait_answered`].
+    pub fn wait_connected(&self, timeout: Duration) -> Result<(), Error> {
+        self.wait(timeout, |progress| match progress.state {
+            CallState::Ended(reason) => Some(Err(reason.to_error())),
+            CallState::Connected => Some(Ok(())),
+            _ => None,
+        })?
+    }
+
+    /// Blocks until the call is over, and says why it is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TimedOut`] after `timeout`; the call goes on.
+    pub fn wait_ended(&self, timeout: Duration) -> Result<EndReason, Error> {
+        self.wait(timeout, |progress| match progress.state {
+            CallState::Ended(reason) => Some(reason),
+            _ => None,
+        })
+    }
+
+    /// Manual PCM: says `samples`, mono, −1.0 ..= 1.0, at the rate of `Audio::Manual`; any count.
+    ///
+    /// Each complete frame leaves at once. Whoever writes faster than real time is paced: the
+    /// queue holds 200 ms, then this blocks. What is written before the call is connected is
+    /// spoken to nobody, in real time.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TimedOut`] after `timeout`, with what was not accepted lost; the end of the
+    /// call; [`ErrorKind::InvalidState`] if the node has another kind of audio.
+    pub fn write(&self, samples: &[f32], timeout: Duration) -> Result<(), Error> {
+        let port = self.port()?;
+        port.pcm.write(samples, deadline_after(timeout), || self.shared.requests.wake())
+    }
+
+    /// [`Call::write`] for 16-bit samples.
+    ///
+    /// # Errors
+    /// As [`Call::write`].
+    pub fn write_i16(&self, samples: &[i16], timeout: Duration) -> Result<(), Error> {
+        let deadline = deadline_after(timeout);
+        let port = self.port()?;
+        let mut floats = [0.0; 480];
+        for chunk in samples.chunks(floats.len()) {
+            for (to, from) in floats.iter_mut().zip(chunk) {
+                *to = f32::from(*from) / 32768.0;
+            }
+            port.pcm.write(&floats[..chunk.len()], deadline, || self.shared.requests.wake())?;
+        }
+        Ok(())
+    }
+
+    /// Manual PCM: hears exactly `out.len()` samples, mono, at the rate of `Audio::Manual`.
+    ///
+    /// Reading *is* the playout clock of this call: sound is decoded on demand, and whoever reads
+    /// early waits. If nobody reads for 200 ms time goes on without the reader, and
+    /// [`CallStats::unread_ms`] counts what was not heard. Before the call is connected this
+    /// hears silence.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TimedOut`] after `timeout`; nothing is lost, read again. The end of the call;
+    /// [`ErrorKind::InvalidState`] if the node has another kind of audio.
+    pub fn read(&self, out: &mut [f32], timeout: Duration) -> Result<(), Error> {
+        let port = self.port()?;
+        port.pcm.read(out, deadline_after(timeout), || self.shared.requests.wake())
+    }
+
+    /// [`Call::read`] for 16-bit samples.
+    ///
+    /// # Errors
+    /// As [`Call::read`].
+    pub fn read_i16(&self, out: &mut [i16], timeout: Duration) -> Result<(), Error> {
+        let deadline = deadline_after(timeout);
+        let port = self.port()?;
+        let mut floats = [0.0; 480];
+        for chunk in out.chunks_mut(floats.len()) {
+            let floats = &mut floats[..chunk.len()];
+            port.pcm.read(floats, deadline, || self.shared.requests.wake())?;
+            for (to, from) in chunk.iter_mut().zip(floats) {
+                // The cast saturates.
+                *to = (*from * 32768.0).round() as i16;
+            }
+        }
+        Ok(())
+    }
+
+    fn port(&self) -> Result<&ManualPort, Error> {
+        self.shared.manual.as_deref().ok_or_else(|| {
+            let message = "PCM is read and written only on a node with Audio::Manual";
+            Error::new(ErrorKind::InvalidState, message)
+        })
+    }
+
+    fn check_rings(&self) -> Result<(), Error> {
+        match self.state() {
+            CallState::Ringing if self.shared.key >= CallKey::FIRST_INCOMING => Ok(()),
+            CallState::Ended(reason) => Err(reason.to_error()),
+            _ => Err(Error::new(ErrorKind::InvalidState, "this call does not ring here")),
+        }
+    }
+
+    fn command(&self, command: Command) -> Result<(), Error> {
+        if self.shared.requests.send(Request::Command(command)) {
+            Ok(())
+        } else {
+            Err(Error::new(ErrorKind::Closed, "the node was closed"))
+        }
+    }
+
+    fn wait<T>(
+        &self,
+        timeout: Duration,
+        mut done: impl FnMut(&Progress) -> Option<T>,
+    ) -> Result<T, Error> {
+        let deadline = deadline_after(timeout);
+        let mut progress = self.shared.progress.lock();
+        loop {
+            if let Some(result) = done(&progress) {
+                return Ok(result);
+            }
+            if self.shared.changed.wait_until(&mut progress, deadline).timed_out() {
+                return done(&progress).ok_or_else(|| {
+                    Error::new(ErrorKind::TimedOut, "nothing happened within the time limit")
+                });
+            }
+        }
+    }
+}
+
+impl PartialEq for Call {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+}
+
+impl Eq for Call {}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let progress = self.shared.progress.lock();
+        f.debug_struct("Call")
+            .field("peer", &progress.peer)
+            .field("state", &progress.state)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Finds the hold of a call's handles without being one.
+#[derive(Clone)]
+pub(crate) struct WeakHold(std::sync::Weak<Hold>);

@@ -1,0 +1,126 @@
+//! One call as data: who, which phase, until when. What moves it on is in `placing`, `signalling`
+//! and `media`.
+
+use crate::event::CallState;
+use crate::id::{CallId, PeerId};
+use crate::session::Session;
+use crate::time::{Duration, Instant};
+use crate::voice::{Egress, StreamKey};
+use crate::wire::sealed::Bytes32;
+
+use super::stages::StageMeter;
+
+/// A call within one node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct CallKey(pub(crate) u64);
+
+impl CallKey {
+    /// Keys of outgoing calls are given by whoever places them, counted from 1; those of incoming
+    /// calls by the engine, counted from here.
+    pub(crate) const FIRST_INCOMING: CallKey = CallKey(1 << 63);
+}
+
+/// How far a call has come.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Outgoing: who is it?
+    Resolving,
+    /// Outgoing: the offer is under way.
+    Offered,
+    /// Outgoing: it rings there.
+    RingingThere,
+    /// Incoming: it rings here. The description waits for the answer.
+    RingingHere { sdp: String },
+    /// Answered; ICE and DTLS at work.
+    Connecting,
+    /// Sound flows.
+    Connected,
+}
+
+/// How long an offer may stay without any reaction of the peer's program.
+pub(super) const OFFER_TIMEOUT: Duration = Duration::from_secs(8);
+/// How long ICE and DTLS may take after the answer.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a call stays up without any path.
+pub(super) const PATH_TIMEOUT: Duration = Duration::from_secs(10);
+/// What the callee allows beyond the ring time for the caller's cancel to arrive.
+pub(super) const RING_GRACE: Duration = Duration::from_secs(5);
+
+/// One call.
+pub(super) struct Call {
+    pub(super) id: CallId,
+    pub(super) phase: Phase,
+    /// The peer, once it is known.
+    pub(super) peer: Option<PeerId>,
+    pub(super) name: String,
+    /// The tracker that carries its signalling.
+    pub(super) tracker: usize,
+    /// What the peer's replies must name (outgoing) or ours do (incoming).
+    pub(super) offer_hash: Option<Bytes32>,
+    /// The request that carried our offer to the tracker.
+    pub(super) offer_request: Option<u64>,
+    pub(super) session: Option<Session>,
+    /// The peer's sound, once connected.
+    pub(super) stream: Option<StreamKey>,
+    pub(super) egress: Option<Egress>,
+    pub(super) muted: bool,
+    /// When the phase gives up.
+    pub(super) deadline: Instant,
+    /// When ringing there ends; kept while the phase has another deadline.
+    pub(super) ring_deadline: Instant,
+    pub(super) began: Instant,
+    pub(super) answered: Option<Instant>,
+    pub(super) first_audio: Option<Instant>,
+    pub(super) stages: StageMeter,
+}
+
+impl Call {
+    pub(super) fn new(id: CallId, phase: Phase, name: String, now: Instant, ring: Duration) -> Call {
+        Call {
+            id,
+            phase,
+            peer: None,
+            name,
+            tracker: 0,
+            offer_hash: None,
+            offer_request: None,
+            session: None,
+            stream: None,
+            egress: None,
+            muted: false,
+            deadline: now + ring,
+            ring_deadline: now + ring,
+            began: now,
+            answered: None,
+            first_audio: None,
+            stages: StageMeter::default(),
+        }
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        matches!(self.phase, Phase::Connected)
+    }
+
+    pub(super) fn is_answered(&self) -> bool {
+        matches!(self.phase, Phase::Connecting | Phase::Connected)
+    }
+
+    /// Whether this side placed it and the peer has not answered yet.
+    pub(super) fn is_outgoing_unanswered(&self) -> bool {
+        matches!(self.phase, Phase::Resolving | Phase::Offered | Phase::RingingThere)
+    }
+
+    pub(super) fn state(&self) -> CallState {
+        match self.phase {
+            Phase::Resolving | Phase::Offered => CallState::Placing,
+            Phase::RingingThere | Phase::RingingHere { .. } => CallState::Ringing,
+            Phase::Connecting => CallState::Connecting,
+            Phase::Connected => CallState::Connected,
+        }
+    }
+
+    pub(super) fn next_timeout(&self) -> Instant {
+        let session = self.session.as_ref().map_or(Instant::FAR_FUTURE, Session::next_timeout);
+        session.min(self.deadline)
+    }
+}

@@ -1,0 +1,121 @@
+//! How calls end and what their sessions report: hanging up, refusing, deadlines, paths that come
+//! and go.
+
+use crate::event::{EndReason, Event};
+use crate::time::Instant;
+use crate::wire::signal::{Reason, SignalKind};
+
+use super::call::{PATH_TIMEOUT, Phase};
+use super::{CallKey, Engine, Output};
+
+impl Engine {
+    pub(super) fn reject(&mut self, now: Instant, key: CallKey, reason: Reason) {
+        let Some(call) = self.calls.get(&key) else { return };
+        if !matches!(call.phase, Phase::RingingHere { .. }) {
+            return self.hang_up(now, key, EndReason::HungUp);
+        }
+        let hash = call.offer_hash;
+        self.send_signal(now, key, SignalKind::Reject, |signal| {
+            signal.offer_hash = hash;
+            signal.reason = Some(reason);
+        });
+        self.end(now, key, EndReason::HungUp);
+    }
+
+    /// Ends a call from this side, in whatever phase it is, and tells the peer.
+    pub(super) fn hang_up(&mut self, now: Instant, key: CallKey, reason: EndReason) {
+        let Some(call) = self.calls.get(&key) else { return };
+        match call.phase {
+            Phase::RingingHere { .. } => return self.reject(now, key, Reason::Declined),
+            Phase::Resolving => {}
+            Phase::Offered | Phase::RingingThere => {
+                let why = Some(Reason::HungUp);
+                self.send_signal(now, key, SignalKind::Cancel, |s| s.reason = why);
+            }
+            Phase::Connecting | Phase::Connected => self.say_bye(now, key, Reason::HungUp),
+        }
+        self.end(now, key, reason);
+    }
+
+    pub(super) fn say_bye(&mut self, now: Instant, key: CallKey, reason: Reason) {
+        self.send_signal(now, key, SignalKind::Bye, |s| s.reason = Some(reason));
+        if let Some(session) = self.calls.get_mut(&key).and_then(|c| c.session.as_mut()) {
+            session.close(now);
+        }
+        self.drain_session(now, key);
+    }
+
+    /// Takes a call away and says why.
+    pub(super) fn end(&mut self, now: Instant, key: CallKey, reason: EndReason) {
+        let Some(stats) = self.call_stats(key) else { return };
+        if let Some(session) = self.calls.get_mut(&key).and_then(|c| c.session.as_mut()) {
+            session.close(now);
+            self.drain_session(now, key);
+        }
+        let Some(call) = self.calls.remove(&key) else { return };
+        self.routes.retain(|_, routed| *routed != key);
+        self.forget_search(key);
+        if let Some(stream) = call.stream {
+            self.ingress.remove(stream);
+        }
+        self.outputs.push_back(Output::CallStats { call: key, stats: Box::new(stats) });
+        self.emit(Event::Ended { call: key, reason });
+    }
+
+    pub(super) fn handle_call_deadlines(&mut self, now: Instant) {
+        for key in self.call_keys() {
+            let Some(call) = self.calls.get(&key).filter(|c| c.deadline <= now) else { continue };
+            match call.phase {
+                Phase::Resolving => self.lookup_timed_out(now, key),
+                Phase::Offered if call.deadline < call.ring_deadline => {
+                    self.cancel(now, key, EndReason::Unreachable);
+                }
+                Phase::Offered | Phase::RingingThere => self.cancel(now, key, EndReason::NoAnswer),
+                Phase::RingingHere { .. } => self.end(now, key, EndReason::Missed),
+                Phase::Connecting => {
+                    self.say_bye(now, key, Reason::Unreachable);
+                    self.end(now, key, EndReason::Unreachable);
+                }
+                Phase::Connected => {
+                    self.say_bye(now, key, Reason::NetworkLost);
+                    self.end(now, key, EndReason::NetworkLost);
+                }
+            }
+        }
+    }
+
+    fn cancel(&mut self, now: Instant, key: CallKey, reason: EndReason) {
+        let why = Some(Reason::NoAnswer);
+        self.send_signal(now, key, SignalKind::Cancel, |s| s.reason = why);
+        self.end(now, key, reason);
+    }
+
+    pub(super) fn session_connected(&mut self, now: Instant, key: CallKey) {
+        if let Err(error) = self.start_media(key) {
+            tracing::error!(%error, "no codec");
+            return self.hang_up(now, key, EndReason::Protocol);
+        }
+        if let Some(call) = self.calls.get_mut(&key) {
+            call.phase = Phase::Connected;
+            call.deadline = Instant::FAR_FUTURE;
+        }
+        self.emit(Event::Connected { call: key });
+    }
+
+    pub(super) fn path_lost(&mut self, now: Instant, key: CallKey) {
+        if let Some(call) = self.calls.get_mut(&key).filter(|c| c.is_connected()) {
+            call.deadline = now + PATH_TIMEOUT;
+        }
+    }
+
+    pub(super) fn path_back(&mut self, key: CallKey) {
+        if let Some(call) = self.calls.get_mut(&key).filter(|c| c.is_connected()) {
+            call.deadline = Instant::FAR_FUTURE;
+        }
+    }
+
+    pub(super) fn session_closed(&mut self, now: Instant, key: CallKey, by_peer: bool) {
+        let reason = if by_peer { EndReason::PeerHungUp } else { EndReason::NetworkLost };
+        self.end(now, key, reason);
+    }
+}

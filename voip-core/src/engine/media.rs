@@ -1,0 +1,195 @@
+//! Sound of calls: microphone to sessions, sessions to playout, mute, and what can be read off it.
+
+use crate::error::Error;
+use crate::event::Event;
+use crate::frame::AudioFrame;
+use crate::id::RtpTimestamp;
+use crate::session::{IncomingRtp, OutgoingRtp};
+use crate::stats::{CallStats, Stages};
+use crate::time::{Duration, Instant, millis};
+use crate::voice::{Egress, StreamKey};
+use crate::wire::channel::ChannelMessage;
+
+use super::call::Call;
+use super::{CallKey, Engine};
+
+impl Engine {
+    /// 10 ms of the node's microphone, for every connected call.
+    pub(crate) fn handle_mic(&mut self, now: Instant, frame: &AudioFrame) {
+        for key in self.call_keys() {
+            self.handle_write(now, key, &frame.0);
+        }
+    }
+
+    /// Sound for one call, 48 kHz, any count of samples; `now` is when the last was captured.
+    pub(crate) fn handle_write(&mut self, now: Instant, key: CallKey, samples: &[f32]) {
+        let Some(call) = self.calls.get_mut(&key).filter(|c| c.is_connected()) else { return };
+        let (Some(egress), Some(session)) = (&mut call.egress, &mut call.session) else { return };
+        let encoded = egress.stats().encoded;
+        let before = self.stopwatch.nanos();
+        egress.push(now, samples);
+        let after = self.stopwatch.nanos();
+        if egress.stats().encoded > encoded {
+            call.stages.encoded(after.wrapping_sub(before));
+        }
+        while let Some(packet) = egress.next_packet() {
+            session.send_rtp(
+                now,
+                &OutgoingRtp {
+                    timestamp: packet.timestamp,
+                    payload: packet.payload,
+                    marker: packet.marker,
+                    level: -(packet.level.min(127) as i8),
+                    voice: packet.voice,
+                },
+            );
+        }
+        self.drain_session(now, key);
+    }
+
+    /// 10 ms for the node's loudspeaker: all calls, mixed.
+    pub(crate) fn handle_playout(&mut self, now: Instant, out: &mut AudioFrame) {
+        let before = self.stopwatch.nanos();
+        self.ingress.get(now, out);
+        let nanos = self.stopwatch.nanos().wrapping_sub(before);
+        for key in self.call_keys() {
+            self.played(now, key, nanos);
+        }
+    }
+
+    /// 10 ms of one call alone; silence while it is not connected.
+    pub(crate) fn handle_read(&mut self, now: Instant, key: CallKey, out: &mut AudioFrame) {
+        let stream = self.calls.get(&key).and_then(|c| c.stream);
+        let before = self.stopwatch.nanos();
+        match stream {
+            Some(stream) => {
+                self.ingress.get_one(stream, now, out);
+            }
+            None => *out = AudioFrame::SILENCE,
+        }
+        let nanos = self.stopwatch.nanos().wrapping_sub(before);
+        self.played(now, key, nanos);
+    }
+
+    fn played(&mut self, now: Instant, key: CallKey, nanos: u64) {
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        let Some(stream) = call.stream else { return };
+        call.stages.decoded(nanos);
+        if call.first_audio.is_none() && self.ingress.stats(stream).is_some_and(|s| s.total_samples > 0) {
+            call.first_audio = Some(now);
+            self.emit(Event::FirstAudio { call: key });
+        }
+    }
+
+    pub(super) fn handle_rtp(&mut self, key: CallKey, rtp: &IncomingRtp) {
+        if let Some(stream) = self.calls.get(&key).and_then(|c| c.stream) {
+            self.ingress.insert(stream, rtp.arrival, rtp.sequence, rtp.timestamp, &rtp.payload);
+        }
+    }
+
+    /// Makes the road of a call that has just been connected.
+    pub(super) fn start_media(&mut self, key: CallKey) -> Result<(), Error> {
+        let encoder = self.config.codec.encoder(&self.config.encoder)?;
+        let decoder = self.config.codec.decoder()?;
+        let mut egress = Egress::new(encoder, RtpTimestamp(self.random.next_u32()));
+        self.next_stream = self.next_stream.wrapping_add(1);
+        let stream = StreamKey(self.next_stream);
+        self.ingress.add(stream, decoder);
+        if let Some(call) = self.calls.get_mut(&key) {
+            egress.set_muted(call.muted);
+            call.egress = Some(egress);
+            call.stream = Some(stream);
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_muted(&mut self, now: Instant, key: CallKey, muted: bool) {
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        call.muted = muted;
+        if let Some(egress) = &mut call.egress {
+            egress.set_muted(muted);
+        }
+        self.tell_muted(now, key);
+    }
+
+    /// The channel opens after the sound: say what was said before it was there.
+    pub(super) fn channel_open(&mut self, now: Instant, key: CallKey) {
+        if self.calls.get(&key).is_some_and(|c| c.muted) {
+            self.tell_muted(now, key);
+        }
+    }
+
+    fn tell_muted(&mut self, now: Instant, key: CallKey) {
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        let message = ChannelMessage::Muted { muted: call.muted }.to_bytes();
+        if let Some(session) = &mut call.session {
+            session.send_message(now, &message);
+        }
+        self.drain_session(now, key);
+    }
+
+    pub(super) fn handle_message(&mut self, key: CallKey, message: &[u8]) {
+        match ChannelMessage::parse(message) {
+            Some(ChannelMessage::Muted { muted }) => {
+                self.emit(Event::PeerMuted { call: key, muted });
+            }
+            Some(ChannelMessage::Unknown) | None => self.stats.signals_dropped += 1,
+        }
+    }
+
+    /// Statistics of a call up to now.
+    pub(crate) fn call_stats(&self, key: CallKey) -> Option<CallStats> {
+        let call = self.calls.get(&key)?;
+        let mut stats = CallStats {
+            answer_ms: call.answered.map(|t| millis(t.since(call.began))),
+            first_audio_ms: call.first_audio.map(|t| millis(t.since(call.began))),
+            level_in_dbfs: call.egress.as_ref().map_or(-127.0, |e| e.level().rms),
+            level_out_dbfs: -127.0,
+            ..CallStats::default()
+        };
+        if let Some(session) = &call.session {
+            let s = session.stats();
+            stats.packets_sent = s.packets_sent;
+            stats.bytes_sent = s.bytes_sent;
+            stats.packets_received = s.packets_received;
+            stats.bytes_received = s.bytes_received;
+            stats.dropped = s.dropped;
+            stats.rtt_ms = s.rtt.map(millis);
+            stats.path = s.path;
+        }
+        if let Some(stream) = call.stream {
+            self.add_stream_stats(stream, &mut stats);
+        }
+        stats.stages_ms = self.stages(call, &stats);
+        stats.judge();
+        Some(stats)
+    }
+
+    fn add_stream_stats(&self, stream: StreamKey, stats: &mut CallStats) {
+        if let Some(level) = self.ingress.level(stream) {
+            stats.level_out_dbfs = level.rms;
+        }
+        let Some(jitter) = self.ingress.stats(stream) else { return };
+        stats.packets_lost = jitter.lost;
+        stats.packets_late = jitter.late;
+        stats.packets_duplicate = jitter.duplicate;
+        stats.packets_recovered = jitter.recovered;
+        let expected = jitter.inserted + jitter.lost;
+        stats.loss_pct = 100.0 * jitter.lost as f64 / expected.max(1) as f64;
+        stats.concealed_pct = jitter.concealed_percent();
+        stats.jitter_ms = millis(jitter.jitter);
+        stats.buffer_target_ms = millis(jitter.target_delay);
+        stats.stages_ms.buffer = millis(jitter.mean_delay);
+    }
+
+    fn stages(&self, call: &Call, stats: &CallStats) -> Stages {
+        let lookahead = call.egress.as_ref().map_or(Duration::ZERO, Egress::lookahead);
+        Stages {
+            capture: f64::from(self.config.encoder.frame.millis()),
+            encode: call.stages.encode_ms() + millis(lookahead),
+            network: stats.rtt_ms.unwrap_or(0.0) / 2.0,
+            decode: call.stages.decode_ms(),
+            ..stats.stages_ms
+        }
+    }
+}

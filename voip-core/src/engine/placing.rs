@@ -1,0 +1,271 @@
+//! Outgoing calls up to the offer: look the peer up on every tracker, decide whose name it is,
+//! make a session, send the signed offer. And listing who is online.
+
+use crate::directory::resolve::{Answer, Resolution, resolve};
+use crate::error::{Error, ErrorKind};
+use crate::event::{EndReason, Event, Peer};
+use crate::id::{CallId, PeerId, SequenceNumber};
+use crate::session::Session;
+use crate::time::{Duration, Instant};
+use crate::wire::signal::SignalKind;
+use crate::wire::tracker::Target;
+
+use super::call::{Call, OFFER_TIMEOUT, Phase};
+use super::{CallKey, Engine, Output};
+
+/// How long trackers may take to say who somebody is, or be connected at all.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Look-ups under way.
+#[derive(Default)]
+pub(super) struct Lookups {
+    searches: Vec<Search>,
+}
+
+/// One call that looks for its peer on every tracker.
+struct Search {
+    call: CallKey,
+    target: Target,
+    /// One for each tracker.
+    asked: Vec<Question>,
+}
+
+/// What one tracker was asked, and what it said.
+#[derive(Clone)]
+struct Question {
+    request: Option<u64>,
+    answer: Answer,
+    peer: Option<Peer>,
+}
+
+/// One `peers` command that collects the trackers' lists.
+pub(super) struct Listing {
+    request: u64,
+    open: Vec<(usize, u64)>,
+    peers: Vec<Peer>,
+    pub(super) deadline: Instant,
+}
+
+impl Engine {
+    pub(super) fn place(&mut self, now: Instant, key: CallKey, target: Target) {
+        let mut id = CallId([0; 16]);
+        self.random.fill_bytes(&mut id.0);
+        let name = match &target {
+            Target::Name(name) => name.clone(),
+            Target::Peer(id) => id.to_string(),
+        };
+        let mut call = Call::new(id, Phase::Resolving, name, now, self.config.ring_timeout);
+        call.deadline = now + LOOKUP_TIMEOUT;
+        let busy = self.calls.len() >= self.config.max_calls;
+        self.calls.insert(key, call);
+        let oneself =
+            target == Target::Peer(self.id()) || target == Target::Name(self.config.name.clone());
+        if busy || oneself {
+            return self.end(now, key, EndReason::Busy);
+        }
+        let unasked = Question { request: None, answer: Answer::Pending, peer: None };
+        let asked = vec![unasked; self.trackers.len()];
+        self.lookups.searches.push(Search { call: key, target, asked });
+        for tracker in 0..self.trackers.len() {
+            if self.trackers[tracker].registered {
+                self.look_up_waiting(now, tracker);
+            }
+        }
+    }
+
+    /// A tracker can be asked: ask it for everybody it was not asked for yet.
+    pub(super) fn look_up_waiting(&mut self, now: Instant, tracker: usize) {
+        for i in 0..self.lookups.searches.len() {
+            let request = self.new_request();
+            let search = &mut self.lookups.searches[i];
+            let Some(question) = search.asked.get_mut(tracker) else { continue };
+            if question.answer == Answer::Failed || question.request.is_none() {
+                *question =
+                    Question { request: Some(request), answer: Answer::Pending, peer: None };
+                let target = search.target.clone();
+                self.trackers[tracker].client.lookup(now, request, target);
+            }
+        }
+    }
+
+    /// A tracker has answered a look-up, or failed to.
+    pub(super) fn handle_lookup(&mut self, now: Instant, request: u64, found: Result<Option<Peer>, ()>) {
+        for i in 0..self.lookups.searches.len() {
+            let asked = &mut self.lookups.searches[i].asked;
+            let Some(question) = asked.iter_mut().find(|q| q.request == Some(request)) else {
+                continue;
+            };
+            question.answer = match &found {
+                Ok(Some(peer)) => Answer::Found(peer.id),
+                Ok(None) => Answer::NotFound,
+                Err(()) => Answer::Failed,
+            };
+            question.peer = found.ok().flatten();
+            return self.decide(now, i);
+        }
+    }
+
+    /// A tracker is gone: whoever waited for its list has waited enough. Look-ups fail one by one.
+    pub(super) fn forget_listings_of(&mut self, tracker: usize) {
+        for listing in &mut self.listings {
+            listing.open.retain(|(t, _)| *t != tracker);
+        }
+        self.finish_listings();
+    }
+
+    /// The time for looking up is over: decide with what is there.
+    pub(super) fn lookup_timed_out(&mut self, now: Instant, key: CallKey) {
+        let searches = &mut self.lookups.searches;
+        let Some(i) = searches.iter().position(|s| s.call == key) else { return };
+        for question in &mut searches[i].asked {
+            if question.answer == Answer::Pending {
+                question.answer = Answer::Failed;
+            }
+        }
+        self.decide(now, i);
+    }
+
+    pub(super) fn forget_search(&mut self, key: CallKey) {
+        self.lookups.searches.retain(|s| s.call != key);
+    }
+
+    fn decide(&mut self, now: Instant, search: usize) {
+        let Search { call: key, target, asked } = &self.lookups.searches[search];
+        let (key, target) = (*key, target.clone());
+        let name = match &target {
+            Target::Name(name) => Some(name.as_str()),
+            Target::Peer(_) => None,
+        };
+        let pinned = name.and_then(|name| self.pins.get(name));
+        let answers: Vec<Answer> = asked.iter().map(|q| q.answer).collect();
+        let resolution = resolve(pinned, &answers);
+        if resolution == Resolution::Wait {
+            return;
+        }
+        let asked = self.lookups.searches.remove(search).asked;
+        match resolution {
+            Resolution::Wait => {}
+            Resolution::Unknown => self.end(now, key, EndReason::UnknownPeer),
+            Resolution::Ambiguous => self.end(now, key, EndReason::AmbiguousName),
+            Resolution::Unreachable => self.end(now, key, EndReason::TrackerUnreachable),
+            Resolution::KeyChanged { pinned, offered } => {
+                let name = name.unwrap_or_default().to_owned();
+                self.emit(Event::KeyChanged { name, pinned, offered });
+                self.end(now, key, EndReason::KeyChanged);
+            }
+            Resolution::Peer(id) => {
+                if let (Some(name), None) = (name, pinned) {
+                    self.pin(name, id);
+                }
+                let found = asked.into_iter().enumerate();
+                let found = found.filter_map(|(tracker, q)| Some((tracker, q.peer?)));
+                if let Some((tracker, peer)) = found.into_iter().find(|(_, p)| p.id == id) {
+                    self.send_offer(now, key, tracker, id, peer.name);
+                }
+            }
+        }
+    }
+
+    fn send_offer(
+        &mut self,
+        now: Instant,
+        key: CallKey,
+        tracker: usize,
+        peer: PeerId,
+        name: String,
+    ) {
+        let candidates = self.local_candidates();
+        let first = SequenceNumber(self.random.next_u32() as u16);
+        let made = Session::offer(now, self.config.epoch, first, &candidates);
+        let (session, sdp) = match made {
+            Ok(made) => made,
+            Err(error) => {
+                tracing::error!(%error, "no session could be made");
+                return self.end(now, key, EndReason::Unreachable);
+            }
+        };
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        call.session = Some(session);
+        call.peer = Some(peer);
+        call.name.clone_from(&name);
+        call.tracker = tracker;
+        call.phase = Phase::Offered;
+        call.ring_deadline = call.began + self.config.ring_timeout;
+        call.deadline = call.ring_deadline.min(now + OFFER_TIMEOUT);
+        self.outputs.push_back(Output::CallPeer { call: key, name, id: peer });
+        let own_name = self.config.name.clone();
+        let hash = self.send_signal(now, key, SignalKind::Offer, |signal| {
+            signal.sdp = Some(sdp);
+            signal.name = Some(own_name);
+        });
+        if let Some(call) = self.calls.get_mut(&key) {
+            call.offer_hash = hash;
+        }
+        self.drain_session(now, key);
+    }
+
+    pub(super) fn list_peers(&mut self, now: Instant, request: u64) {
+        let mut open = Vec::new();
+        for tracker in 0..self.trackers.len() {
+            if self.trackers[tracker].registered {
+                let id = self.new_request();
+                self.trackers[tracker].client.list(now, id, None);
+                open.push((tracker, id));
+            }
+        }
+        if open.is_empty() {
+            let error = Error::new(ErrorKind::TrackerUnreachable, "no tracker is connected");
+            self.outputs.push_back(Output::Peers { request, result: Err(error) });
+            return;
+        }
+        let deadline = now + LOOKUP_TIMEOUT;
+        self.listings.push(Listing { request, open, peers: Vec::new(), deadline });
+    }
+
+    /// One page of a tracker's list, or (`None`) its failure.
+    pub(super) fn handle_peers(
+        &mut self,
+        now: Instant,
+        tracker: usize,
+        request: u64,
+        page: Option<(Vec<Peer>, Option<String>)>,
+    ) {
+        let asked = (tracker, request);
+        let again = self.new_request();
+        let Some(listing) = self.listings.iter_mut().find(|l| l.open.contains(&asked)) else {
+            return;
+        };
+        listing.open.retain(|open| *open != asked);
+        if let Some((peers, next)) = page {
+            listing.peers.extend(peers);
+            if next.is_some() {
+                listing.open.push((tracker, again));
+                self.trackers[tracker].client.list(now, again, next);
+            }
+        }
+        self.finish_listings();
+    }
+
+    pub(super) fn expire_listings(&mut self, now: Instant) {
+        for listing in self.listings.iter_mut().filter(|l| l.deadline <= now) {
+            listing.open.clear();
+        }
+        self.finish_listings();
+    }
+
+    /// Hands out the lists that are complete: each peer once, by name.
+    fn finish_listings(&mut self) {
+        let mut finished = Vec::new();
+        self.listings.retain_mut(|listing| {
+            let complete = listing.open.is_empty();
+            if complete {
+                let mut peers = std::mem::take(&mut listing.peers);
+                peers.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+                peers.dedup_by(|a, b| (&a.name, a.id) == (&b.name, b.id));
+                finished.push(Output::Peers { request: listing.request, result: Ok(peers) });
+            }
+            !complete
+        });
+        self.outputs.extend(finished);
+    }
+}

@@ -1,0 +1,99 @@
+//! Server-reflexive addresses: what each tracker's STUN responder (RFC 8489) sees us come from.
+//!
+//! Asked when a tracker is reached and again often enough that a router keeps the mapping
+//! (RFC 4787 REQ-5: two minutes at least, in practice thirty seconds).
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use rand_core::Rng;
+
+use crate::session::LocalCandidate;
+use crate::time::{Duration, Instant};
+use crate::wire::stun::{TransactionId, binding_request, parse_response};
+
+/// Between two questions that were answered.
+const REFRESH: Duration = Duration::from_secs(25);
+/// Before the first repetition; doubles with each (RFC 8489 §6.2.1).
+const FIRST_RETRY: Duration = Duration::from_millis(250);
+/// Repetitions before it waits for the next refresh.
+const RETRIES: u32 = 4;
+
+#[derive(Default)]
+pub(super) struct Reflexive {
+    servers: Vec<Server>,
+    outgoing: VecDeque<(SocketAddr, Vec<u8>)>,
+}
+
+struct Server {
+    tracker: usize,
+    address: SocketAddr,
+    transaction: TransactionId,
+    tries: u32,
+    next: Instant,
+    /// What it saw, and the local address the answer came to.
+    seen: Option<(SocketAddr, SocketAddr)>,
+}
+
+impl Reflexive {
+    /// Ask the responder at a tracker's address.
+    pub(super) fn ask(
+        &mut self,
+        tracker: usize,
+        address: SocketAddr,
+        now: Instant,
+        random: &mut impl Rng,
+    ) {
+        self.servers.retain(|s| s.tracker != tracker);
+        let transaction = TransactionId([0; 12]);
+        self.servers.push(Server { tracker, address, transaction, tries: 0, next: now, seen: None });
+        self.handle_timeout(now, random);
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant, random: &mut impl Rng) {
+        for server in self.servers.iter_mut().filter(|s| s.next <= now) {
+            if server.tries == 0 {
+                random.fill_bytes(&mut server.transaction.0);
+            }
+            self.outgoing.push_back((server.address, binding_request(server.transaction)));
+            server.next = now + FIRST_RETRY * 2u32.pow(server.tries);
+            server.tries += 1;
+            if server.tries > RETRIES {
+                server.tries = 0;
+                server.next = now + REFRESH;
+            }
+        }
+    }
+
+    pub(super) fn next_timeout(&self) -> Instant {
+        self.servers.iter().map(|s| s.next).min().unwrap_or(Instant::FAR_FUTURE)
+    }
+
+    pub(super) fn poll(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
+        self.outgoing.pop_front()
+    }
+
+    /// True if the datagram answered one of our questions.
+    pub(super) fn handle_response(&mut self, datagram: &[u8], destination: SocketAddr) -> bool {
+        let Some((transaction, address)) = parse_response(datagram) else { return false };
+        let asked = self.servers.iter_mut().find(|s| s.transaction == transaction);
+        let Some(server) = asked else { return false };
+        server.seen = Some((address, destination));
+        server.tries = 0;
+        // `next` was set when the question was sent; from there the refresh counts.
+        server.next += REFRESH;
+        true
+    }
+
+    /// The addresses learnt, less those that a host candidate has already.
+    pub(super) fn candidates(&self, hosts: &[SocketAddr]) -> Vec<LocalCandidate> {
+        let mut found: Vec<LocalCandidate> = Vec::new();
+        for (address, base) in self.servers.iter().filter_map(|s| s.seen) {
+            let candidate = LocalCandidate::ServerReflexive { address, base };
+            if !hosts.contains(&address) && hosts.contains(&base) && !found.contains(&candidate) {
+                found.push(candidate);
+            }
+        }
+        found
+    }
+}

@@ -1,0 +1,256 @@
+//! What peers say to each other through a tracker, and what it does to a call: ringing, answers,
+//! refusals, hanging up, two peers that call each other at once.
+
+use std::collections::VecDeque;
+
+use crate::event::{EndReason, Event};
+use crate::id::{CallId, SequenceNumber};
+use crate::identity::pins::Pin;
+use crate::session::Session;
+use crate::time::{Duration, Instant};
+use crate::wire::sealed::{Bytes32, Nonce};
+use crate::wire::signal::{Reason, SealedSignal, Signal, SignalKind};
+
+use super::call::{CONNECT_TIMEOUT, Call, Phase, RING_GRACE};
+use super::{CallKey, Engine, Output};
+
+/// Offers that may have been seen within the time in which one is timely: the replay cache.
+const MAX_SEEN: usize = 4096;
+/// How long an offer is remembered: twice the clock tolerance of five minutes.
+const SEEN_FOR: Duration = Duration::from_secs(600);
+
+/// Ids of calls offered lately, so that none can be played again.
+#[derive(Default)]
+pub(super) struct SeenOffers {
+    seen: VecDeque<(Instant, CallId)>,
+}
+
+impl SeenOffers {
+    /// Remembers a call; false if it was there, or if there is no room to remember it.
+    fn insert(&mut self, now: Instant, id: CallId) -> bool {
+        while self.seen.front().is_some_and(|(at, _)| now.since(*at) > SEEN_FOR) {
+            self.seen.pop_front();
+        }
+        if self.seen.len() >= MAX_SEEN || self.seen.iter().any(|(_, seen)| *seen == id) {
+            return false;
+        }
+        self.seen.push_back((now, id));
+        true
+    }
+}
+
+impl Engine {
+    /// Signs and sends a signal of one call. Returns the hash of its body.
+    pub(super) fn send_signal(
+        &mut self,
+        now: Instant,
+        key: CallKey,
+        kind: SignalKind,
+        complete: impl FnOnce(&mut Signal),
+    ) -> Option<Bytes32> {
+        let wall = self.wall(now);
+        let mut nonce = Nonce([0; 16]);
+        self.random.fill_bytes(&mut nonce.0);
+        let request = self.new_request();
+        let call = self.calls.get_mut(&key)?;
+        let peer = call.peer?;
+        let mut signal = Signal::new(kind, call.id, self.identity.id(), peer, wall, nonce);
+        complete(&mut signal);
+        let sealed = signal.seal(&self.identity);
+        let hash = sealed.hash();
+        if kind == SignalKind::Offer {
+            call.offer_request = Some(request);
+        }
+        if let Some(tracker) = self.trackers.get_mut(call.tracker) {
+            tracker.client.signal(now, request, peer, sealed);
+        }
+        Some(hash)
+    }
+
+    /// A signal came. Whatever is forged, stale or makes no sense is dropped and counted.
+    pub(super) fn handle_signal(&mut self, now: Instant, tracker: usize, sealed: &SealedSignal) {
+        let opened = sealed.open(self.identity.id(), None);
+        let Some(signal) = opened.ok().filter(|s| s.is_timely(self.wall(now))) else {
+            self.stats.signals_dropped += 1;
+            return;
+        };
+        if signal.kind == SignalKind::Offer {
+            return self.handle_offer(now, tracker, sealed.hash(), signal);
+        }
+        let known = self.calls.iter().find(|(_, call)| {
+            call.id == signal.call
+                && call.peer == Some(signal.from)
+                && signal.offer_hash.is_none_or(|hash| call.offer_hash == Some(hash))
+        });
+        let Some(key) = known.map(|(key, _)| *key) else {
+            self.stats.signals_dropped += 1;
+            return;
+        };
+        match signal.kind {
+            SignalKind::Ringing => self.handle_ringing(key),
+            SignalKind::Answer => self.handle_answer(now, key, signal.sdp.as_deref()),
+            SignalKind::Reject => self.handle_reject(now, key, signal.reason),
+            SignalKind::Cancel => self.handle_cancel(now, key),
+            SignalKind::Bye => self.end(now, key, EndReason::PeerHungUp),
+            SignalKind::Offer => {}
+        }
+    }
+
+    fn handle_offer(&mut self, now: Instant, tracker: usize, hash: Bytes32, signal: Signal) {
+        let Some(sdp) = signal.sdp else { return };
+        let name = signal.name.unwrap_or_else(|| signal.from.short());
+        if signal.from == self.identity.id() || !self.seen_offers.insert(now, signal.call) {
+            self.stats.signals_dropped += 1;
+            return;
+        }
+        let calling = self.calls.iter().find(|(_, call)| {
+            call.peer == Some(signal.from) && matches!(call.phase, Phase::Offered | Phase::RingingThere)
+        });
+        let glare = calling.map(|(key, _)| *key);
+        if glare.is_some() && self.identity.id() < signal.from {
+            // Both called at once: ours stands, the peer treats it as answered.
+            return;
+        }
+        let key = glare.unwrap_or_else(|| {
+            self.next_incoming += 1;
+            CallKey(self.next_incoming)
+        });
+        let ring = self.config.ring_timeout + RING_GRACE;
+        let phase = Phase::RingingHere { sdp };
+        let mut call = Call::new(signal.call, phase, name.clone(), now, ring);
+        call.peer = Some(signal.from);
+        call.tracker = tracker;
+        call.offer_hash = Some(hash);
+        if let Some(ours) = self.calls.get(&key) {
+            call.began = ours.began;
+            call.muted = ours.muted;
+        }
+        let busy = glare.is_none() && self.calls.len() >= self.config.max_calls;
+        self.calls.insert(key, call);
+        if let Pin::Changed { pinned } = self.pins.check(&name, signal.from) {
+            self.emit(Event::KeyChanged { name, pinned, offered: signal.from });
+            return self.refuse_unheard(now, key, Reason::KeyChanged);
+        }
+        if busy {
+            return self.refuse_unheard(now, key, Reason::Busy);
+        }
+        self.outputs.push_back(Output::CallPeer { call: key, name, id: signal.from });
+        if glare.is_some() {
+            return self.answer(now, key);
+        }
+        self.send_signal(now, key, SignalKind::Ringing, |s| s.offer_hash = Some(hash));
+        self.emit(Event::Incoming { call: key });
+        if self.config.auto_answer {
+            self.answer(now, key);
+        }
+    }
+
+    /// Refuses a call that the user never hears of.
+    fn refuse_unheard(&mut self, now: Instant, key: CallKey, reason: Reason) {
+        let hash = self.calls.get(&key).and_then(|c| c.offer_hash);
+        self.send_signal(now, key, SignalKind::Reject, |s| {
+            s.offer_hash = hash;
+            s.reason = Some(reason);
+        });
+        self.calls.remove(&key);
+    }
+
+    fn handle_ringing(&mut self, key: CallKey) {
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        if matches!(call.phase, Phase::Offered) {
+            call.phase = Phase::RingingThere;
+            call.deadline = call.ring_deadline;
+            self.emit(Event::Ringing { call: key });
+        }
+    }
+
+    fn handle_answer(&mut self, now: Instant, key: CallKey, sdp: Option<&str>) {
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        let (Phase::Offered | Phase::RingingThere, Some(sdp), Some(session)) =
+            (&call.phase, sdp, &mut call.session)
+        else {
+            return;
+        };
+        if let Err(error) = session.accept_answer(now, sdp) {
+            tracing::debug!(%error, "answer refused");
+            self.say_bye(now, key, Reason::Incompatible);
+            return self.end(now, key, EndReason::Protocol);
+        }
+        self.answered(now, key);
+    }
+
+    fn answered(&mut self, now: Instant, key: CallKey) {
+        if let Some(call) = self.calls.get_mut(&key) {
+            call.phase = Phase::Connecting;
+            call.answered = Some(now);
+            call.deadline = now + CONNECT_TIMEOUT;
+        }
+        self.emit(Event::Answered { call: key });
+        self.drain_session(now, key);
+    }
+
+    fn handle_reject(&mut self, now: Instant, key: CallKey, reason: Option<Reason>) {
+        let outgoing = self.calls.get(&key).is_some_and(Call::is_outgoing_unanswered);
+        if !outgoing {
+            return;
+        }
+        let reason = match reason {
+            Some(Reason::Busy) => EndReason::Busy,
+            Some(Reason::NoAnswer) => EndReason::NoAnswer,
+            Some(Reason::KeyChanged) => EndReason::KeyChanged,
+            Some(Reason::Incompatible) => EndReason::Protocol,
+            _ => EndReason::Declined,
+        };
+        self.end(now, key, reason);
+    }
+
+    fn handle_cancel(&mut self, now: Instant, key: CallKey) {
+        let rings = |c: &Call| matches!(c.phase, Phase::RingingHere { .. });
+        if self.calls.get(&key).is_some_and(rings) {
+            self.end(now, key, EndReason::Missed);
+        } else {
+            // The cancel crossed our answer.
+            self.end(now, key, EndReason::PeerHungUp);
+        }
+    }
+
+    /// The tracker could not hand a signal on; only a lost offer matters.
+    pub(super) fn handle_undeliverable(&mut self, now: Instant, request: u64) {
+        let lost = |c: &Call| matches!(c.phase, Phase::Offered) && c.offer_request == Some(request);
+        if let Some(key) = self.calls.iter().find(|(_, c)| lost(c)).map(|(key, _)| *key) {
+            self.end(now, key, EndReason::UnknownPeer);
+        }
+    }
+
+    pub(super) fn answer(&mut self, now: Instant, key: CallKey) {
+        let candidates = self.local_candidates();
+        let first = SequenceNumber(self.random.next_u32() as u16);
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        let Phase::RingingHere { sdp } = &call.phase else { return };
+        match Session::answer(now, self.config.epoch, first, &candidates, sdp) {
+            Ok((session, description)) => {
+                call.session = Some(session);
+                let (name, peer, hash) = (call.name.clone(), call.peer, call.offer_hash);
+                if let Some(peer) = peer
+                    && self.pins.check(&name, peer) == Pin::New
+                {
+                    self.pin(&name, peer);
+                }
+                self.send_signal(now, key, SignalKind::Answer, |signal| {
+                    signal.offer_hash = hash;
+                    signal.sdp = Some(description);
+                });
+                self.answered(now, key);
+            }
+            Err(error) => {
+                tracing::debug!(%error, "offer refused");
+                let hash = call.offer_hash;
+                self.send_signal(now, key, SignalKind::Reject, |signal| {
+                    signal.offer_hash = hash;
+                    signal.reason = Some(Reason::Incompatible);
+                });
+                self.end(now, key, EndReason::Protocol);
+            }
+        }
+    }
+}

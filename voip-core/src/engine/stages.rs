@@ -1,0 +1,46 @@
+//! Where the time goes between mouth and ear, and how it is measured.
+
+use crate::time::{Duration, millis};
+
+/// Measures computing time. Real engines read the processor's clock; simulated ones answer zero,
+/// so that a run is the same twice.
+pub(crate) trait Stopwatch: Send {
+    /// A reading in nanoseconds; only differences count.
+    fn nanos(&mut self) -> u64;
+}
+
+/// Exponential means of computing times, milliseconds.
+#[derive(Debug, Default)]
+pub(super) struct StageMeter {
+    encode_ms: Mean,
+    decode_ms: Mean,
+}
+
+impl StageMeter {
+    pub(super) fn encoded(&mut self, nanos: u64) {
+        self.encode_ms.add(millis(Duration::from_nanos(nanos)));
+    }
+
+    pub(super) fn decoded(&mut self, nanos: u64) {
+        self.decode_ms.add(millis(Duration::from_nanos(nanos)));
+    }
+
+    pub(super) fn encode_ms(&self) -> f64 {
+        self.encode_ms.0.unwrap_or(0.0)
+    }
+
+    pub(super) fn decode_ms(&self) -> f64 {
+        self.decode_ms.0.unwrap_or(0.0)
+    }
+}
+
+/// A mean that forgets with a time constant of 64 values.
+#[derive(Debug, Default)]
+struct Mean(Option<f64>);
+
+impl Mean {
+    fn add(&mut self, value: f64) {
+        let mean = self.0.get_or_insert(value);
+        *mean += (value - *mean) / 64.0;
+    }
+}

@@ -1,0 +1,267 @@
+//! What a node tells its user, in the order in which it happened.
+
+use crate::error::{Error, ErrorKind};
+use crate::id::PeerId;
+use crate::time::UnixMillis;
+
+/// Whether a peer wants to be called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Presence {
+    /// Call me.
+    #[default]
+    Available,
+    /// In a call.
+    Busy,
+    /// Online, nobody at the device.
+    Away,
+    /// Something a later version says.
+    #[serde(other)]
+    Unknown,
+}
+
+/// A peer as a tracker lists it; the record was signed by the peer's own key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Peer {
+    /// The name it registered.
+    pub name: String,
+    /// Its key.
+    pub id: PeerId,
+    /// Whether it can be called.
+    pub presence: Presence,
+    /// Online since, by the tracker's clock.
+    pub since: UnixMillis,
+}
+
+/// Why a call is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EndReason {
+    /// This side hung up, or cancelled before the answer.
+    HungUp,
+    /// The peer hung up.
+    PeerHungUp,
+    /// The peer is in another call.
+    Busy,
+    /// The peer declined.
+    Declined,
+    /// Nobody answered within the ring time.
+    NoAnswer,
+    /// An incoming call that was not answered: the caller gave up.
+    Missed,
+    /// No peer of that name or key is online.
+    UnknownPeer,
+    /// Trackers disagree on whose name it is, and none is pinned.
+    AmbiguousName,
+    /// The name belongs to another key than the one pinned.
+    KeyChanged,
+    /// No tracker could be asked.
+    TrackerUnreachable,
+    /// The peer did not react, or no path to it was found.
+    Unreachable,
+    /// The path to the peer was lost.
+    NetworkLost,
+    /// The peer sent what makes no sense.
+    Protocol,
+    /// The node was closed.
+    NodeClosed,
+}
+
+impl EndReason {
+    /// The kind of error that a blocking call returns for this end.
+    pub fn error_kind(self) -> ErrorKind {
+        match self {
+            Self::HungUp | Self::PeerHungUp | Self::Missed => ErrorKind::CallEnded,
+            Self::Busy => ErrorKind::Busy,
+            Self::Declined => ErrorKind::Declined,
+            Self::NoAnswer => ErrorKind::NoAnswer,
+            Self::UnknownPeer => ErrorKind::UnknownPeer,
+            Self::AmbiguousName => ErrorKind::AmbiguousName,
+            Self::KeyChanged => ErrorKind::KeyChanged,
+            Self::TrackerUnreachable => ErrorKind::TrackerUnreachable,
+            Self::Unreachable => ErrorKind::Unreachable,
+            Self::NetworkLost => ErrorKind::NetworkLost,
+            Self::Protocol => ErrorKind::Protocol,
+            Self::NodeClosed => ErrorKind::Closed,
+        }
+    }
+
+    /// In words, for people.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::HungUp => "hung up",
+            Self::PeerHungUp => "the peer hung up",
+            Self::Busy => "the peer is in another call",
+            Self::Declined => "the peer declined",
+            Self::NoAnswer => "nobody answered",
+            Self::Missed => "missed: the caller gave up",
+            Self::UnknownPeer => "no such peer is online",
+            Self::AmbiguousName => "the trackers disagree on whose name that is",
+            Self::KeyChanged => "the name belongs to another key than before",
+            Self::TrackerUnreachable => "no tracker can be reached",
+            Self::Unreachable => "no path to the peer was found",
+            Self::NetworkLost => "the path to the peer was lost",
+            Self::Protocol => "the peer sent what makes no sense",
+            Self::NodeClosed => "the node was closed",
+        }
+    }
+
+    /// As the error of a blocking call.
+    pub fn to_error(self) -> Error {
+        Error::new(self.error_kind(), self.describe())
+    }
+}
+
+/// Where a call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CallState {
+    /// Outgoing: the peer is being looked up, or has not reacted to the offer yet.
+    Placing,
+    /// It rings, here or at the peer.
+    Ringing,
+    /// Answered; the path is being made.
+    Connecting,
+    /// Sound goes both ways.
+    Connected,
+    /// Over.
+    Ended(EndReason),
+}
+
+/// An event. `C` is the handle of a call: [`Call`](crate::Call) for a real node.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Event<C> {
+    /// A tracker has accepted this node's name and key.
+    Registered {
+        /// The tracker's address as it was configured.
+        tracker: String,
+        /// Peers online there, this one included.
+        online: u32,
+    },
+    /// A tracker refused the registration or cannot be reached; the node goes on trying.
+    TrackerLost {
+        /// The tracker's address as it was configured.
+        tracker: String,
+        /// Why.
+        error: Error,
+    },
+    /// A peer came online.
+    Joined {
+        /// Who.
+        peer: Peer,
+        /// Peers online now.
+        online: u32,
+    },
+    /// A peer says something else about itself: its presence.
+    Changed {
+        /// Who, as it is now.
+        peer: Peer,
+    },
+    /// A peer went offline.
+    Left {
+        /// Whose name.
+        name: String,
+        /// Whose key.
+        id: PeerId,
+        /// Peers online now.
+        online: u32,
+    },
+    /// Somebody calls: answer or reject it.
+    Incoming {
+        /// The call.
+        call: C,
+    },
+    /// It rings at the peer.
+    Ringing {
+        /// The call.
+        call: C,
+    },
+    /// The call was answered, here or there.
+    Answered {
+        /// The call.
+        call: C,
+    },
+    /// There is an encrypted path: sound can flow.
+    Connected {
+        /// The call.
+        call: C,
+    },
+    /// The first sound of the peer was handed to playout.
+    FirstAudio {
+        /// The call.
+        call: C,
+    },
+    /// The peer muted or unmuted its microphone.
+    PeerMuted {
+        /// The call.
+        call: C,
+        /// Muted now.
+        muted: bool,
+    },
+    /// The call is over.
+    Ended {
+        /// The call.
+        call: C,
+        /// Why.
+        reason: EndReason,
+    },
+    /// A name that is pinned to one key was used by another; the call was refused. See
+    /// `Node::accept_key`.
+    KeyChanged {
+        /// The name.
+        name: String,
+        /// The key it is pinned to.
+        pinned: PeerId,
+        /// The key that used it now.
+        offered: PeerId,
+    },
+    /// The queue overflowed: some `Joined`/`Left` events were dropped; read `Node::peers` again.
+    Lagged,
+}
+
+impl<C> Event<C> {
+    /// The call that the event is about.
+    pub fn call(&self) -> Option<&C> {
+        match self {
+            Event::Incoming { call }
+            | Event::Ringing { call }
+            | Event::Answered { call }
+            | Event::Connected { call }
+            | Event::FirstAudio { call }
+            | Event::PeerMuted { call, .. }
+            | Event::Ended { call, .. } => Some(call),
+            Event::Registered { .. }
+            | Event::TrackerLost { .. }
+            | Event::Joined { .. }
+            | Event::Changed { .. }
+            | Event::Left { .. }
+            | Event::KeyChanged { .. }
+            | Event::Lagged => None,
+        }
+    }
+
+    /// The same event with another kind of handle, if there is one for its call.
+    pub(crate) fn try_map<D>(self, mut f: impl FnMut(C) -> Option<D>) -> Option<Event<D>> {
+        Some(match self {
+            Event::Registered { tracker, online } => Event::Registered { tracker, online },
+            Event::TrackerLost { tracker, error } => Event::TrackerLost { tracker, error },
+            Event::Joined { peer, online } => Event::Joined { peer, online },
+            Event::Changed { peer } => Event::Changed { peer },
+            Event::Left { name, id, online } => Event::Left { name, id, online },
+            Event::Incoming { call } => Event::Incoming { call: f(call)? },
+            Event::Ringing { call } => Event::Ringing { call: f(call)? },
+            Event::Answered { call } => Event::Answered { call: f(call)? },
+            Event::Connected { call } => Event::Connected { call: f(call)? },
+            Event::FirstAudio { call } => Event::FirstAudio { call: f(call)? },
+            Event::PeerMuted { call, muted } => Event::PeerMuted { call: f(call)?, muted },
+            Event::Ended { call, reason } => Event::Ended { call: f(call)?, reason },
+            Event::KeyChanged { name, pinned, offered } => {
+                Event::KeyChanged { name, pinned, offered }
+            }
+            Event::Lagged => Event::Lagged,
+        })
+    }
+}

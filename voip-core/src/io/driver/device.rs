@@ -1,0 +1,82 @@
+//! The clock of a sound device that has none of its own: one tick every 10 ms.
+
+use crate::engine::Engine;
+use crate::frame::{AudioFrame, BLOCK_TIME};
+use crate::io::Clock;
+use crate::time::{Duration, Instant};
+
+/// A microphone and a loudspeaker that are served 10 ms at a time on the engine's thread. Neither
+/// method may block.
+pub(crate) trait SoundDevice: Send {
+    /// The next 10 ms of the microphone.
+    fn capture(&mut self, out: &mut AudioFrame);
+    /// The next 10 ms for the loudspeaker.
+    fn play(&mut self, frame: &AudioFrame);
+}
+
+/// A device that hears and plays nothing.
+pub(crate) struct NullDevice;
+
+impl SoundDevice for NullDevice {
+    fn capture(&mut self, out: &mut AudioFrame) {
+        *out = AudioFrame::SILENCE;
+    }
+
+    fn play(&mut self, _: &AudioFrame) {}
+}
+
+/// Ticks missed before the clock starts anew: a machine that slept must not replay the night.
+const LATEST: Duration = Duration::from_millis(200);
+
+pub(super) struct DeviceClock {
+    device: Box<dyn SoundDevice>,
+    next: Option<Instant>,
+    frame: AudioFrame,
+    started: bool,
+}
+
+impl DeviceClock {
+    pub(super) fn new(device: Box<dyn SoundDevice>) -> Self {
+        DeviceClock { device, next: None, frame: AudioFrame::SILENCE, started: false }
+    }
+
+    /// A call needs sound: begin to tick if not at it already.
+    pub(super) fn start(&mut self, clock: &Clock, engine: &mut Engine) {
+        if self.next.is_some() {
+            return;
+        }
+        let now = clock.now();
+        self.next = Some(now);
+        if !self.started {
+            self.started = true;
+            // The block that is captured at a tick was spoken in the 10 ms before it; the block
+            // that is played at a tick is heard in the 10 ms after it.
+            let unix_us = clock.wall_micros(now);
+            let block_us = BLOCK_TIME.as_micros() as u64;
+            engine.handle_device_started(unix_us - block_us, unix_us);
+        }
+    }
+
+    pub(super) fn next_wake(&self) -> Instant {
+        self.next.unwrap_or(Instant::FAR_FUTURE)
+    }
+
+    pub(super) fn serve(&mut self, now: Instant, clock: &Clock, engine: &mut Engine) {
+        let Some(mut next) = self.next else { return };
+        if !engine.has_media() {
+            self.next = None;
+            return;
+        }
+        if now.since(next) > LATEST {
+            next = now;
+        }
+        while next <= now {
+            next += BLOCK_TIME;
+            engine.handle_playout(clock.now(), &mut self.frame);
+            self.device.play(&self.frame);
+            self.device.capture(&mut self.frame);
+            engine.handle_mic(clock.now(), &self.frame);
+        }
+        self.next = Some(next);
+    }
+}

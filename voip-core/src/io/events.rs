@@ -1,0 +1,123 @@
+//! The queue between the engine and whoever reads events, with a descriptor to poll on.
+
+use std::collections::VecDeque;
+use std::io::{Read, Write};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::time::Duration;
+
+/// Events that may wait before the ones that can be read again are dropped.
+const LIMIT: usize = 1024;
+
+/// A bounded queue of events.
+pub(crate) struct EventQueue<E> {
+    state: Mutex<State<E>>,
+    arrived: Condvar,
+    #[cfg(unix)]
+    signal: Signal,
+}
+
+struct State<E> {
+    events: VecDeque<E>,
+    lagged: bool,
+    dropped: u64,
+    closed: bool,
+}
+
+/// Readable while the queue is not empty.
+#[cfg(unix)]
+struct Signal {
+    ours: std::os::unix::net::UnixStream,
+    theirs: std::os::unix::net::UnixStream,
+}
+
+impl<E> EventQueue<E> {
+    pub(crate) fn new() -> std::io::Result<Self> {
+        #[cfg(unix)]
+        let signal = {
+            let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+            ours.set_nonblocking(true)?;
+            theirs.set_nonblocking(true)?;
+            Signal { ours, theirs }
+        };
+        Ok(EventQueue {
+            state: Mutex::new(State {
+                events: VecDeque::new(),
+                lagged: false,
+                dropped: 0,
+                closed: false,
+            }),
+            arrived: Condvar::new(),
+            #[cfg(unix)]
+            signal,
+        })
+    }
+
+    /// Adds an event. With a full queue one that `can_be_read_again` is dropped and the reader
+    /// told; the others, whose number the calls themselves bound, are kept.
+    pub(crate) fn push(&self, event: E, can_be_read_again: bool) {
+        let mut state = self.state.lock();
+        if can_be_read_again && state.events.len() >= LIMIT {
+            state.lagged = true;
+            state.dropped += 1;
+            return;
+        }
+        state.events.push_back(event);
+        if state.events.len() == 1 {
+            self.raise();
+        }
+        self.arrived.notify_one();
+    }
+
+    /// Takes the next event, waiting for at most `timeout`. `lagged` makes the event that says
+    /// that others were dropped.
+    pub(crate) fn next(&self, timeout: Duration, lagged: impl FnOnce() -> E) -> Option<E> {
+        let mut state = self.state.lock();
+        if state.events.is_empty() && !state.closed {
+            self.arrived.wait_while_for(&mut state, |s| s.events.is_empty() && !s.closed, timeout);
+        }
+        if state.lagged {
+            state.lagged = false;
+            return Some(lagged());
+        }
+        let event = state.events.pop_front();
+        if state.events.is_empty() {
+            self.lower();
+        }
+        event
+    }
+
+    /// Nothing more will come; whoever waits returns.
+    pub(crate) fn close(&self) {
+        self.state.lock().closed = true;
+        self.raise();
+        self.arrived.notify_all();
+    }
+
+    pub(crate) fn dropped(&self) -> u64 {
+        self.state.lock().dropped
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn descriptor(&self) -> std::os::fd::BorrowedFd<'_> {
+        std::os::fd::AsFd::as_fd(&self.signal.theirs)
+    }
+
+    // A full or broken socket pair changes nothing: the queue itself is what counts.
+    #[cfg(unix)]
+    fn raise(&self) {
+        let _ = (&self.signal.ours).write(&[1]);
+    }
+
+    #[cfg(unix)]
+    fn lower(&self) {
+        let _ = (&self.signal.theirs).read(&mut [0; 64]);
+    }
+
+    #[cfg(not(unix))]
+    fn raise(&self) {}
+
+    #[cfg(not(unix))]
+    fn lower(&self) {}
+}

@@ -1,0 +1,168 @@
+//! The node's TCP connection to one tracker: resolving, connecting, reading and writing without
+//! ever blocking. What the bytes mean is the business of `directory`.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Bytes that may wait to be sent: more means that the tracker has stopped reading.
+const MAX_WAITING: usize = 512 * 1024;
+/// Bytes read in one go.
+const CHUNK: usize = 16 * 1024;
+/// Addresses of one name that are tried in turn.
+const MAX_ADDRESSES: usize = 8;
+
+/// What came of a step on the socket.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Nothing new.
+    Waiting,
+    /// Another address is being tried, over a new socket.
+    Retry,
+    /// The connection stands.
+    Connected,
+    /// It is gone, or could not be made to any address.
+    Gone,
+}
+
+/// One link. Made anew for every attempt to connect.
+pub(super) struct TrackerLink {
+    socket: Option<TcpStream>,
+    connected: bool,
+    addresses: Vec<SocketAddr>,
+    waiting: Vec<u8>,
+}
+
+impl TrackerLink {
+    /// Begins to connect to the first address that lets us.
+    pub(super) fn connect(addresses: Vec<SocketAddr>) -> TrackerLink {
+        let mut link =
+            TrackerLink { socket: None, connected: false, addresses, waiting: Vec::new() };
+        link.try_next();
+        link
+    }
+
+    /// The socket to poll: for writing until connected, and while bytes wait.
+    pub(super) fn socket(&self) -> Option<&TcpStream> {
+        self.socket.as_ref()
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.connected
+    }
+
+    pub(super) fn wants_write(&self) -> bool {
+        !self.connected || !self.waiting.is_empty()
+    }
+
+    /// Local and remote address once connected.
+    pub(super) fn addresses(&self) -> Option<(SocketAddr, SocketAddr)> {
+        let socket = self.socket.as_ref().filter(|_| self.connected)?;
+        Some((socket.local_addr().ok()?, socket.peer_addr().ok()?))
+    }
+
+    fn try_next(&mut self) {
+        self.socket = None;
+        while self.socket.is_none() && !self.addresses.is_empty() {
+            let address = self.addresses.remove(0);
+            match begin(address) {
+                Ok(socket) => self.socket = Some(socket),
+                Err(error) => tracing::debug!(%error, %address, "tracker not reached"),
+            }
+        }
+    }
+
+    /// The socket is writable: connected, refused, or room for more.
+    pub(super) fn writable(&mut self) -> Progress {
+        let Some(socket) = &self.socket else { return Progress::Gone };
+        if !self.connected {
+            let failed = match socket.take_error() {
+                Ok(None) => match socket.peer_addr() {
+                    Ok(_) => None,
+                    Err(e) if e.kind() == io::ErrorKind::NotConnected => return Progress::Waiting,
+                    Err(e) => Some(e),
+                },
+                Ok(Some(e)) | Err(e) => Some(e),
+            };
+            if let Some(error) = failed {
+                tracing::debug!(%error, "tracker not reached");
+                self.try_next();
+                return if self.socket.is_some() { Progress::Retry } else { Progress::Gone };
+            }
+            self.connected = true;
+            return Progress::Connected;
+        }
+        self.flush()
+    }
+
+    /// Queues bytes and sends what the socket takes.
+    pub(super) fn send(&mut self, bytes: &[u8]) -> Progress {
+        if self.waiting.len() + bytes.len() > MAX_WAITING {
+            return Progress::Gone;
+        }
+        self.waiting.extend_from_slice(bytes);
+        if self.connected { self.flush() } else { Progress::Waiting }
+    }
+
+    fn flush(&mut self) -> Progress {
+        let Some(socket) = &mut self.socket else { return Progress::Gone };
+        let mut sent = 0;
+        while sent < self.waiting.len() {
+            match socket.write(&self.waiting[sent..]) {
+                Ok(0) => return Progress::Gone,
+                Ok(n) => sent += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                Err(_) => return Progress::Gone,
+            }
+        }
+        self.waiting.drain(..sent);
+        Progress::Waiting
+    }
+
+    /// Reads what is there, at most one chunk a call.
+    pub(super) fn read(&mut self, into: &mut Vec<u8>) -> Progress {
+        let Some(socket) = &mut self.socket else { return Progress::Gone };
+        into.resize(CHUNK, 0);
+        let result = socket.read(into);
+        into.truncate(*result.as_ref().unwrap_or(&0));
+        match result {
+            Ok(0) => Progress::Gone,
+            Ok(_) => Progress::Waiting,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Progress::Waiting,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => Progress::Waiting,
+            Err(_) => Progress::Gone,
+        }
+    }
+}
+
+fn begin(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(true)?;
+    match socket.connect(&address.into()) {
+        Ok(()) => {}
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+        #[cfg(unix)]
+        Err(e) if e.raw_os_error() == Some(libc::EINPROGRESS) => {}
+        Err(e) => return Err(e),
+    }
+    Ok(socket.into())
+}
+
+/// Looks a `host:port` up. Blocks: call it on a thread of its own unless [`literal`] knows it.
+pub(super) fn resolve(address: &str) -> Vec<SocketAddr> {
+    match address.to_socket_addrs() {
+        Ok(found) => found.take(MAX_ADDRESSES).collect(),
+        Err(error) => {
+            tracing::debug!(%error, address, "tracker's name not resolved");
+            Vec::new()
+        }
+    }
+}
+
+/// The address if it is one already.
+pub(super) fn literal(address: &str) -> Option<SocketAddr> {
+    address.parse().ok()
+}

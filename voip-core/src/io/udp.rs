@@ -1,0 +1,198 @@
+//! The node's UDP port: one port number, one socket per address family, and for every datagram
+//! the local address it came to (packet info, RFC 3542 §6) so that ICE can tell its paths apart.
+
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::error::{Error, ErrorKind};
+
+/// Longer than any datagram a peer may send: larger ones are cut by the kernel and then dropped as
+/// malformed.
+const DATAGRAM: usize = 2048;
+/// Datagrams read in one go, so that a flood on one socket cannot starve the rest of the loop.
+const BUDGET: usize = 64;
+/// Tries to find one port number that is free in both families.
+const PORT_TRIES: usize = 32;
+
+/// One socket of the port.
+pub(crate) struct Family {
+    pub(crate) socket: UdpSocket,
+    state: UdpSocketState,
+    local: SocketAddr,
+}
+
+/// The node's port.
+pub(crate) struct UdpPort {
+    families: Vec<Family>,
+    buffer: Box<[u8]>,
+}
+
+impl UdpPort {
+    /// Binds. `[::]` means both families on one port number; any other address means itself.
+    pub(crate) fn bind(address: SocketAddr) -> Result<UdpPort, Error> {
+        let families = if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+            bind_both(address.port())
+        } else {
+            bind_one(address).map(|f| vec![f])
+        };
+        let families = families.map_err(|e| {
+            let kind = match e.kind() {
+                io::ErrorKind::AddrInUse => ErrorKind::AddressInUse,
+                io::ErrorKind::AddrNotAvailable => ErrorKind::InvalidArgument,
+                _ => ErrorKind::System,
+            };
+            Error::new(kind, format!("cannot bind UDP {address}: {e}"))
+        })?;
+        let room = DATAGRAM * families.iter().map(|f| f.state.gro_segments()).max().unwrap_or(1);
+        Ok(UdpPort { families, buffer: vec![0; room].into() })
+    }
+
+    pub(crate) fn families(&self) -> &[Family] {
+        &self.families
+    }
+
+    /// The bound address; of the first family if there are two.
+    pub(crate) fn local_address(&self) -> SocketAddr {
+        self.families[0].local
+    }
+
+    /// Every address of this host at which the port can be reached, loopback included.
+    pub(crate) fn host_addresses(&self) -> Vec<SocketAddr> {
+        let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+        let mut found = Vec::new();
+        for family in &self.families {
+            if !family.local.ip().is_unspecified() {
+                found.push(family.local);
+                continue;
+            }
+            let fits = |ip: &IpAddr| ip.is_ipv4() == family.local.is_ipv4() && !is_link_local(ip);
+            let ips = interfaces.iter().map(if_addrs::Interface::ip).filter(fits);
+            found.extend(ips.map(|ip| SocketAddr::new(ip, family.local.port())));
+        }
+        found
+    }
+
+    /// Reads what has come to one socket and hands it on: source, destination, bytes. True if
+    /// there may be more.
+    pub(crate) fn receive(
+        &mut self,
+        family: usize,
+        mut handle: impl FnMut(SocketAddr, SocketAddr, &[u8]),
+    ) -> bool {
+        let Some(family) = self.families.get(family) else { return false };
+        for _ in 0..BUDGET {
+            let mut meta = [RecvMeta::default()];
+            let mut slices = [IoSliceMut::new(&mut self.buffer)];
+            let socket = UdpSockRef::from(&family.socket);
+            match family.state.recv(socket, &mut slices, &mut meta) {
+                Ok(0) => return false,
+                Ok(_) => {
+                    let [meta] = meta;
+                    let ip = meta.dst_ip.unwrap_or(family.local.ip());
+                    let destination = SocketAddr::new(ip, family.local.port());
+                    let received = &self.buffer[..meta.len.min(self.buffer.len())];
+                    for datagram in received.chunks(meta.stride.max(1)) {
+                        handle(meta.addr, destination, datagram);
+                    }
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                // An ICMP error of an earlier send: nothing is lost with it.
+                Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {}
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+
+    /// Sends one datagram; `source` picks the local address, unspecified leaves it to the kernel.
+    /// A full socket buffer or an unreachable network drops it, as a network may.
+    pub(crate) fn send(&self, source: SocketAddr, destination: SocketAddr, contents: &[u8]) {
+        let family = self.families.iter().find(|f| f.local.is_ipv4() == destination.is_ipv4());
+        let Some(family) = family else { return };
+        let src_ip = Some(source.ip()).filter(|ip| !ip.is_unspecified());
+        let transmit =
+            Transmit { destination, ecn: None, contents, segment_size: None, src_ip };
+        if let Err(error) = family.state.try_send(UdpSockRef::from(&family.socket), &transmit) {
+            tracing::trace!(%error, %destination, "datagram not sent");
+        }
+    }
+}
+
+fn is_link_local(ip: &IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    }
+}
+
+fn bind_both(port: u16) -> io::Result<Vec<Family>> {
+    let tries = if port == 0 { PORT_TRIES } else { 1 };
+    let mut last = None;
+    for _ in 0..tries {
+        let v6 = match bind_one((Ipv6Addr::UNSPECIFIED, port).into()) {
+            Ok(v6) => v6,
+            Err(e) if e.kind() == io::ErrorKind::AddrInUse => return Err(e),
+            // A host without IPv6.
+            Err(_) => return bind_one((Ipv4Addr::UNSPECIFIED, port).into()).map(|f| vec![f]),
+        };
+        match bind_one((Ipv4Addr::UNSPECIFIED, v6.local.port()).into()) {
+            Ok(v4) => return Ok(vec![v4, v6]),
+            Err(e) => last = Some(e),
+        }
+    }
+    Err(last.unwrap_or_else(|| io::ErrorKind::AddrInUse.into()))
+}
+
+fn bind_one(address: SocketAddr) -> io::Result<Family> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.set_nonblocking(true)?;
+    let socket = UdpSocket::from(socket);
+    let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+    let local = socket.local_addr()?;
+    Ok(Family { socket, state, local })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn exchange(a: &mut UdpPort, source: SocketAddr, destination: SocketAddr) -> SocketAddr {
+        a.send(source, destination, b"ping");
+        let mut seen = None;
+        let family = a.families.iter().position(|f| f.local.is_ipv4() == destination.is_ipv4());
+        // Loopback delivers before send returns.
+        a.receive(family.unwrap(), |_, to, bytes| {
+            assert_eq!(bytes, b"ping");
+            seen = Some(to);
+        });
+        seen.unwrap()
+    }
+
+    #[test]
+    fn the_local_address_of_each_datagram_is_known() {
+        let mut port = UdpPort::bind("[::]:0".parse().unwrap()).unwrap();
+        let number = port.local_address().port();
+        let v4 = |last| SocketAddr::from(([127, 0, 0, last], number));
+        assert_eq!(exchange(&mut port, v4(1), v4(7)), v4(7));
+        if port.families().len() == 2 {
+            let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, number));
+            assert_eq!(exchange(&mut port, v6, v6), v6);
+        }
+        assert!(port.host_addresses().contains(&v4(1)));
+    }
+
+    #[test]
+    fn a_taken_port_is_said_to_be_taken() {
+        let first = UdpPort::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let error = UdpPort::bind(first.local_address()).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::AddressInUse);
+    }
+}

@@ -1,0 +1,370 @@
+//! A node: one name and key, one port, its trackers, its calls.
+
+mod builder;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::call::{Call, CallShared, WeakHold};
+use crate::engine::{CallKey, Command};
+use crate::error::{Error, ErrorKind};
+use crate::event::{CallState, Event, Peer};
+use crate::frame::FrameDuration;
+use crate::id::PeerId;
+use crate::identity::pins::Pins;
+use crate::io::deadline_after;
+use crate::io::driver::{Listener, ManualPort, Request, Requests};
+use crate::io::events::EventQueue;
+use crate::io::pins_file::PinsFile;
+use crate::stats::{CallStats, NodeStats};
+use crate::time::Duration;
+use crate::wire::tracker::Target;
+
+pub use builder::{Audio, NodeBuilder};
+
+/// One participant: it has a name and a key, is registered at its trackers, and calls and is
+/// called. Made by [`Node::builder`].
+///
+/// All methods may be used from any thread; those with a `timeout` block for at most so long, the
+/// others not at all. Dropping a node ends its calls, leaves its trackers and stops its thread
+/// within half a second.
+pub struct Node {
+    inner: Arc<Inner>,
+    name: String,
+    id: PeerId,
+    local_address: SocketAddr,
+    thread: Option<JoinHandle<()>>,
+    process: u32,
+}
+
+/// What the facade shares with the engine's thread.
+struct Inner {
+    requests: Requests,
+    events: EventQueue<Event<Call>>,
+    calls: Mutex<HashMap<CallKey, Known>>,
+    next_call: AtomicU64,
+    next_list: AtomicU64,
+    board: Mutex<Board>,
+    changed: Condvar,
+    pins: Option<Arc<PinsFile>>,
+    /// The rate of manual PCM, if that is the node's kind of audio.
+    manual_rate: Option<u32>,
+    frame: FrameDuration,
+    auto_answer: bool,
+}
+
+/// A call that is not over.
+struct Known {
+    shared: Arc<CallShared>,
+    hold: WeakHold,
+    /// Holds an incoming call until its event is made, an automatically answered one to its end.
+    kept: Option<Call>,
+}
+
+/// What the engine's thread has published.
+#[derive(Default)]
+struct Board {
+    registered: BTreeSet<String>,
+    registration_error: Option<Error>,
+    lists: BTreeMap<u64, Option<Result<Vec<Peer>, Error>>>,
+    stats: NodeStats,
+}
+
+impl Node {
+    /// Begins to describe a node. Names have 1 to 64 bytes of UTF-8 without control characters.
+    pub fn builder(name: impl Into<String>) -> NodeBuilder {
+        NodeBuilder::new(name.into())
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The key.
+    pub fn id(&self) -> PeerId {
+        self.id
+    }
+
+    /// The local UDP address; of the IPv4 socket if there are two.
+    pub fn local_address(&self) -> SocketAddr {
+        self.local_address
+    }
+
+    /// Blocks until one tracker has accepted this node.
+    ///
+    /// # Errors
+    /// After `timeout` the reason of the last refusal ([`ErrorKind::NameTaken`],
+    /// [`ErrorKind::TrackerUnreachable`] …), or [`ErrorKind::TimedOut`]. A name that is taken is
+    /// reported at once. The node keeps trying.
+    pub fn wait_registered(&self, timeout: Duration) -> Result<(), Error> {
+        let deadline = deadline_after(timeout);
+        let mut board = self.inner.board.lock();
+        loop {
+            if !board.registered.is_empty() {
+                return Ok(());
+            }
+            if let Some(error) = &board.registration_error
+                && error.kind() == ErrorKind::NameTaken
+            {
+                return Err(error.clone());
+            }
+            if self.inner.changed.wait_until(&mut board, deadline).timed_out() {
+                let unknown = || Error::new(ErrorKind::TimedOut, "no tracker has answered yet");
+                return Err(board.registration_error.clone().unwrap_or_else(unknown));
+            }
+        }
+    }
+
+    /// Who is online, by name: the lists of all trackers that are connected, each peer once, this
+    /// node included.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TrackerUnreachable`] without a tracker, [`ErrorKind::TimedOut`].
+    pub fn peers(&self, timeout: Duration) -> Result<Vec<Peer>, Error> {
+        let request = self.inner.next_list.fetch_add(1, Ordering::Relaxed);
+        let deadline = deadline_after(timeout);
+        let mut board = self.inner.board.lock();
+        board.lists.insert(request, None);
+        self.send(Command::Peers { request })?;
+        loop {
+            if let Some(Some(_)) = board.lists.get(&request) {
+                return board.lists.remove(&request).flatten().unwrap_or(Ok(Vec::new()));
+            }
+            if self.inner.changed.wait_until(&mut board, deadline).timed_out() {
+                board.lists.remove(&request);
+                return Err(Error::new(ErrorKind::TimedOut, "the trackers did not answer in time"));
+            }
+        }
+    }
+
+    /// Calls somebody: a name, or a key as [`PeerId`] or its 64 hexadecimal digits. Returns at
+    /// once; what becomes of the call is told by events and by [`Call::wait_answered`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for what is no name, [`ErrorKind::Closed`].
+    pub fn place(&self, target: &str) -> Result<Call, Error> {
+        let target = match PeerId::from_str(target) {
+            Ok(id) => Target::Peer(id),
+            Err(_) => {
+                builder::check("name", target)?;
+                Target::Name(target.to_owned())
+            }
+        };
+        let name = match &target {
+            Target::Name(name) => name.clone(),
+            Target::Peer(id) => id.to_string(),
+        };
+        let key = CallKey(self.inner.next_call.fetch_add(1, Ordering::Relaxed));
+        let call = self.inner.adopt(key, CallState::Placing, name);
+        if let Some(port) = self.inner.port_of(key) {
+            self.request(Request::Manual(key, port))?;
+        }
+        self.send(Command::Place { call: key, target })?;
+        Ok(call)
+    }
+
+    /// Calls somebody and blocks until the call is answered.
+    ///
+    /// # Errors
+    /// As [`Node::place`] and [`Call::wait_answered`]; after `timeout` the call is hung up.
+    pub fn call(&self, target: &str, timeout: Duration) -> Result<Call, Error> {
+        let call = self.place(target)?;
+        call.wait_answered(timeout)?;
+        Ok(call)
+    }
+
+    /// The next event, waiting for at most `timeout`.
+    pub fn next_event(&self, timeout: Duration) -> Option<Event<Call>> {
+        self.inner.events.next(timeout, || Event::Lagged)
+    }
+
+    /// A descriptor that is readable while events wait: for poll, epoll and event loops. Only to
+    /// wait on; read the events with [`Node::next_event`].
+    #[cfg(unix)]
+    pub fn event_descriptor(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.inner.events.descriptor()
+    }
+
+    /// Accepts that `name` now belongs to another key, as [`Event::KeyChanged`] offered it. Ask
+    /// the person over another way first.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for what is no name, [`ErrorKind::Closed`].
+    pub fn accept_key(&self, name: &str, id: PeerId) -> Result<(), Error> {
+        builder::check("name", name)?;
+        self.send(Command::AcceptKey { name: name.to_owned(), id })
+    }
+
+    /// Statistics, at most 0.2 s old.
+    pub fn stats(&self) -> NodeStats {
+        let mut stats = self.inner.board.lock().stats.clone();
+        stats.events_dropped = self.inner.events.dropped();
+        stats
+    }
+
+    /// Ends all calls, leaves the trackers and stops. The same as dropping the node.
+    pub fn close(self) {}
+
+    fn send(&self, command: Command) -> Result<(), Error> {
+        self.request(Request::Command(command))
+    }
+
+    fn request(&self, request: Request) -> Result<(), Error> {
+        if self.process == std::process::id() && self.inner.requests.send(request) {
+            Ok(())
+        } else {
+            Err(Error::new(ErrorKind::Closed, "the node was closed, or belongs to another process"))
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // After a fork the thread exists in the parent only.
+        if self.process != std::process::id() {
+            return;
+        }
+        self.inner.requests.send(Request::Stop);
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread has been reported by its own hook.
+            let _ = thread.join();
+        }
+        if let Some(file) = &self.inner.pins {
+            file.settle();
+        }
+        self.inner.events.close();
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("name", &self.name).field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    /// Makes the first handle of a call and remembers the call until it ends.
+    fn adopt(&self, key: CallKey, state: CallState, name: String) -> Call {
+        let port = self.manual_rate.map(|rate| Arc::new(ManualPort::new(rate, self.frame)));
+        let shared = CallShared::new(key, state, name, self.requests.clone(), port);
+        let call = Call::holding(shared.clone());
+        let known = Known { shared, hold: call.weak_hold(), kept: None };
+        self.calls.lock().insert(key, known);
+        call
+    }
+
+    fn port_of(&self, key: CallKey) -> Option<Arc<ManualPort>> {
+        self.calls.lock().get(&key).and_then(|known| known.shared.manual())
+    }
+
+    /// The engine's event as the user gets it, with a handle for its key.
+    fn deliver(&self, event: Event<CallKey>) {
+        let can_be_read_again =
+            matches!(event, Event::Joined { .. } | Event::Changed { .. } | Event::Left { .. });
+        let handle = event.call().map(|key| self.follow(*key, &event));
+        let delivered = event.try_map(|_| handle.clone().flatten());
+        if let Some(event) = delivered {
+            self.events.push(event, can_be_read_again);
+        }
+    }
+
+    /// Brings what is known of a call up to date; returns the handle for the event.
+    fn follow(&self, key: CallKey, event: &Event<CallKey>) -> Option<Call> {
+        let mut calls = self.calls.lock();
+        let known = calls.get_mut(&key)?;
+        known.shared.follow(event);
+        match event {
+            // The first event of an incoming call carries the hold that waited here. An
+            // automatically answered call stays up though nobody may ever look at its events.
+            Event::Incoming { .. } if self.auto_answer => known.kept.clone(),
+            Event::Incoming { .. } => known.kept.take(),
+            Event::Ended { .. } => {
+                let call = Call::sharing(known.shared.clone(), &known.hold);
+                // Let go of the hold after the lock.
+                let gone = calls.remove(&key);
+                drop(calls);
+                drop(gone);
+                Some(call)
+            }
+            _ => Some(Call::sharing(known.shared.clone(), &known.hold)),
+        }
+    }
+}
+
+/// What the engine's thread tells.
+struct Reporter(Arc<Inner>);
+
+impl Reporter {
+    fn post(&self, change: impl FnOnce(&mut Board)) {
+        change(&mut self.0.board.lock());
+        self.0.changed.notify_all();
+    }
+}
+
+impl Listener for Reporter {
+    fn event(&self, event: Event<CallKey>) {
+        match &event {
+            Event::Registered { tracker, .. } => self.post(|board| {
+                board.registered.insert(tracker.clone());
+                board.registration_error = None;
+            }),
+            Event::TrackerLost { tracker, error } => self.post(|board| {
+                board.registered.remove(tracker);
+                board.registration_error = Some(error.clone());
+            }),
+            _ => {}
+        }
+        self.0.deliver(event);
+    }
+
+    fn call_peer(&self, call: CallKey, name: String, id: PeerId) {
+        let known = self.0.calls.lock().get(&call).map(|known| known.shared.clone());
+        match known {
+            Some(shared) => shared.set_peer(name, id),
+            None => {
+                let handle = self.0.adopt(call, CallState::Ringing, name.clone());
+                if let Some(known) = self.0.calls.lock().get_mut(&call) {
+                    known.shared.set_peer(name, id);
+                    known.kept = Some(handle);
+                }
+            }
+        }
+    }
+
+    fn call_stats(&self, call: CallKey, stats: CallStats) {
+        if let Some(known) = self.0.calls.lock().get(&call) {
+            known.shared.set_stats(stats);
+        }
+    }
+
+    fn node_stats(&self, stats: NodeStats) {
+        self.post(|board| board.stats = stats);
+    }
+
+    fn peers(&self, request: u64, result: Result<Vec<Peer>, Error>) {
+        self.post(|board| {
+            // Whoever asked may have given up.
+            if let Some(list) = board.lists.get_mut(&request) {
+                *list = Some(result);
+            }
+        });
+    }
+
+    fn save_pins(&self, pins: Pins) {
+        if let Some(file) = &self.0.pins {
+            file.save(pins);
+        }
+    }
+
+    fn manual_port(&self, call: CallKey) -> Option<Arc<ManualPort>> {
+        self.0.port_of(call)
+    }
+}

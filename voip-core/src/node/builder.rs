@@ -1,0 +1,247 @@
+//! What a node can be told before it starts. Everything is checked once, in
+//! [`NodeBuilder::start`]; an error names the field.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::{Board, Inner, Node, Reporter};
+use crate::engine::{Engine, EngineConfig};
+use crate::error::{Error, ErrorKind};
+use crate::identity::Identity;
+use crate::identity::pins::Pins;
+use crate::io::driver::{Driver, NullDevice, Requests, SoundDevice};
+use crate::io::events::EventQueue;
+use crate::io::identity_file::{load_or_create, load_pins};
+use crate::io::pins_file::PinsFile;
+use crate::io::random::{OsRandom, secret};
+use crate::io::udp::UdpPort;
+use crate::io::wav::WavDevice;
+use crate::io::{Clock, ProcessorClock, spawn};
+use crate::time::Duration;
+use crate::voice::{Codec, EncoderConfig, JitterConfig, Resampler};
+use crate::wire::name::check_name;
+
+/// Where a node's sound comes from and goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Audio {
+    /// The program itself writes and reads PCM, call by call: [`Call::write`](crate::Call::write)
+    /// and [`Call::read`](crate::Call::read). `f32` or `i16`, mono, at `rate` Hz, 8 000 to 192 000.
+    Manual {
+        /// Samples per second.
+        rate: u32,
+    },
+    /// A WAV file is the microphone, played in real time from the moment a call is connected and
+    /// followed by silence; what is heard is recorded. Any rate of 8 to 192 kHz, any channels.
+    Wav {
+        /// The microphone; none is silence.
+        play: Option<PathBuf>,
+        /// The recording, 48 kHz mono 16 bit; an existing file is replaced.
+        record: Option<PathBuf>,
+    },
+    /// Says nothing and plays nothing.
+    Null,
+}
+
+/// Describes a node; see [`Node::builder`].
+#[derive(Clone, Debug)]
+pub struct NodeBuilder {
+    name: String,
+    trackers: Vec<String>,
+    bind: String,
+    identity_file: Option<PathBuf>,
+    audio: Audio,
+    encoder: EncoderConfig,
+    jitter: JitterConfig,
+    auto_answer: bool,
+    ring_timeout: Duration,
+    max_calls: usize,
+}
+
+/// Trackers of one node.
+const MAX_TRACKERS: usize = 16;
+
+pub(super) fn check(field: &str, name: &str) -> Result<(), Error> {
+    check_name(name).map_err(|e| invalid(field, &e.to_string()))
+}
+
+fn invalid(field: &str, why: &str) -> Error {
+    Error::new(ErrorKind::InvalidArgument, format!("{field}: {why}"))
+}
+
+impl NodeBuilder {
+    pub(super) fn new(name: String) -> NodeBuilder {
+        NodeBuilder {
+            name,
+            trackers: Vec::new(),
+            bind: "[::]:0".into(),
+            identity_file: None,
+            audio: Audio::Null,
+            encoder: EncoderConfig::default(),
+            jitter: JitterConfig::default(),
+            auto_answer: false,
+            ring_timeout: Duration::from_secs(45),
+            max_calls: 1,
+        }
+    }
+
+    /// Adds a tracker, `host:port`. Up to 16; a node is registered at all of them.
+    pub fn tracker(mut self, address: impl Into<String>) -> Self {
+        self.trackers.push(address.into());
+        self
+    }
+
+    /// The local address and UDP port, `ip:port`. Default `[::]:0`: any free port, the same one
+    /// for IPv4 and IPv6. Another address serves its own family alone.
+    pub fn bind(mut self, address: impl Into<String>) -> Self {
+        self.bind = address.into();
+        self
+    }
+
+    /// The file that holds the key; made if it is not there. Names of peers are pinned to their
+    /// keys on first use and kept beside it, in `<file>.pins`. Without one the key lives as long
+    /// as the node and no pin outlives it.
+    pub fn identity_file(mut self, path: impl AsRef<Path>) -> Self {
+        self.identity_file = Some(path.as_ref().into());
+        self
+    }
+
+    /// Where sound comes from and goes to. Default [`Audio::Null`].
+    pub fn audio(mut self, audio: Audio) -> Self {
+        self.audio = audio;
+        self
+    }
+
+    /// Options of the encoder.
+    pub fn encoder(mut self, encoder: EncoderConfig) -> Self {
+        self.encoder = encoder;
+        self
+    }
+
+    /// Options of the jitter buffer.
+    pub fn jitter(mut self, jitter: JitterConfig) -> Self {
+        self.jitter = jitter;
+        self
+    }
+
+    /// Whether incoming calls are answered at once. Default no.
+    pub fn auto_answer(mut self, yes: bool) -> Self {
+        self.auto_answer = yes;
+        self
+    }
+
+    /// How long an outgoing call rings, 1 s to 10 min. Default 45 s.
+    pub fn ring_timeout(mut self, timeout: Duration) -> Self {
+        self.ring_timeout = timeout;
+        self
+    }
+
+    /// Calls at one time, 1 to 32; one more is answered "busy". Default 1.
+    pub fn max_calls(mut self, calls: usize) -> Self {
+        self.max_calls = calls;
+        self
+    }
+
+    /// Binds, opens the files, starts the thread, and begins to register. Does not wait for the
+    /// trackers: see [`Node::wait_registered`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] naming the field; [`ErrorKind::AddressInUse`];
+    /// [`ErrorKind::File`] for the identity, its pins or a WAV file; [`ErrorKind::System`].
+    pub fn start(self) -> Result<Node, Error> {
+        let bind = self.validate()?;
+        let (identity, pins) = self.identity()?;
+        let pins_file = self.identity_file.as_deref().map(PinsFile::beside);
+        let device = self.device()?;
+        let udp = UdpPort::bind(bind)?;
+        let local_address = udp.local_address();
+        let clock = Clock::new();
+        let (requests, inbox) = Requests::new()?;
+        let id = identity.id();
+        let config = EngineConfig {
+            name: self.name.clone(),
+            trackers: self.trackers.clone(),
+            encoder: self.encoder.clone(),
+            jitter: self.jitter.clone(),
+            codec: Codec::Opus,
+            auto_answer: self.auto_answer,
+            ring_timeout: self.ring_timeout,
+            max_calls: self.max_calls,
+            epoch: clock.epoch(),
+            wall_at_zero: clock.wall_at_zero(),
+        };
+        let random = Box::new(OsRandom::new()?);
+        let meter = Box::new(ProcessorClock);
+        let engine = Engine::new(config, identity, pins, random, meter, clock.now())?;
+        let events = EventQueue::new()
+            .map_err(|e| Error::new(ErrorKind::System, format!("the event queue: {e}")))?;
+        let inner = Arc::new(Inner {
+            requests: requests.clone(),
+            events,
+            calls: Mutex::default(),
+            next_call: AtomicU64::new(1),
+            next_list: AtomicU64::new(0),
+            board: Mutex::new(Board::default()),
+            changed: Condvar::new(),
+            pins: pins_file,
+            manual_rate: match self.audio {
+                Audio::Manual { rate } => Some(rate),
+                Audio::Wav { .. } | Audio::Null => None,
+            },
+            frame: self.encoder.frame,
+            auto_answer: self.auto_answer,
+        });
+        let reporter = Reporter(inner.clone());
+        let driver =
+            Driver::new(engine, clock, udp, self.trackers, device, (requests, inbox), reporter);
+        let thread = Some(spawn("voip-engine", move || driver.run())?);
+        let process = std::process::id();
+        Ok(Node { inner, name: self.name, id, local_address, thread, process })
+    }
+
+    fn validate(&self) -> Result<SocketAddr, Error> {
+        check("name", &self.name)?;
+        if self.trackers.len() > MAX_TRACKERS {
+            return Err(invalid("tracker", "16 are possible"));
+        }
+        for tracker in &self.trackers {
+            let port = tracker.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+            if port.is_none_or(|p| p == 0) {
+                return Err(invalid("tracker", &format!("{tracker:?} is not host:port")));
+            }
+        }
+        self.encoder.validate()?;
+        self.jitter.validate()?;
+        if let Audio::Manual { rate } = self.audio {
+            Resampler::new(rate, crate::frame::SAMPLE_RATE)?;
+        }
+        if !(Duration::from_secs(1)..=Duration::from_secs(600)).contains(&self.ring_timeout) {
+            return Err(invalid("ring_timeout", "1 s to 10 min are possible"));
+        }
+        if !(1..=32).contains(&self.max_calls) {
+            return Err(invalid("max_calls", "1 to 32 are possible"));
+        }
+        self.bind.parse().map_err(|_| invalid("bind", &format!("{:?} is not ip:port", self.bind)))
+    }
+
+    fn identity(&self) -> Result<(Identity, Pins), Error> {
+        match &self.identity_file {
+            Some(path) => Ok((load_or_create(path)?, load_pins(path)?)),
+            None => Ok((Identity::from_secret(&*secret()?), Pins::default())),
+        }
+    }
+
+    fn device(&self) -> Result<Option<Box<dyn SoundDevice>>, Error> {
+        Ok(match &self.audio {
+            Audio::Manual { .. } => None,
+            Audio::Wav { play, record } => {
+                Some(Box::new(WavDevice::open(play.as_deref(), record.as_deref())?))
+            }
+            Audio::Null => Some(Box::new(NullDevice)),
+        })
+    }
+}

@@ -1,0 +1,78 @@
+//! Session descriptions (SDP, RFC 8866; ICE in it, RFC 8839) as they come from a peer: bounded and
+//! checked before the session layer sees them.
+
+use std::net::{IpAddr, SocketAddr};
+
+use str0m::Candidate;
+use str0m::change::{SdpAnswer, SdpOffer};
+
+use super::{SessionError, contain};
+
+/// A description of one stream and one channel takes 1.5 KiB.
+const MAX_DESCRIPTION: usize = 16 * 1024;
+/// More candidates than any host has; each costs us connectivity checks to an address that the
+/// peer chose ("voice hammer", RFC 8445 §19.5.1).
+const MAX_CANDIDATES: usize = 20;
+
+/// An address at which this node can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LocalCandidate {
+    /// The address of a local interface.
+    Host(SocketAddr),
+    /// What a STUN server saw us come from, and the local address that was used.
+    ServerReflexive { address: SocketAddr, base: SocketAddr },
+}
+
+impl LocalCandidate {
+    pub(super) fn to_ice(self) -> Option<Candidate> {
+        match self {
+            LocalCandidate::Host(address) => Candidate::host(address, "udp").ok(),
+            LocalCandidate::ServerReflexive { address, base } => {
+                Candidate::server_reflexive(address, base, "udp").ok()
+            }
+        }
+    }
+}
+
+pub(super) fn parse_offer(text: &str) -> Result<SdpOffer, SessionError> {
+    check(text)?;
+    contain(|| {
+        SdpOffer::from_sdp_string(text).map_err(|e| SessionError::Description(e.to_string()))
+    })
+}
+
+pub(super) fn parse_answer(text: &str) -> Result<SdpAnswer, SessionError> {
+    check(text)?;
+    contain(|| {
+        SdpAnswer::from_sdp_string(text).map_err(|e| SessionError::Description(e.to_string()))
+    })
+}
+
+fn check(text: &str) -> Result<(), SessionError> {
+    let refuse = |why: &str| Err(SessionError::Description(why.into()));
+    if text.len() > MAX_DESCRIPTION {
+        return refuse("too long");
+    }
+    let mut candidates = 0;
+    for line in text.lines() {
+        let Some(candidate) = line.strip_prefix("a=candidate:") else { continue };
+        candidates += 1;
+        if candidates > MAX_CANDIDATES {
+            return refuse("too many candidates");
+        }
+        // RFC 8839 §5.1: foundation component transport priority address port …
+        let address = candidate.split_ascii_whitespace().nth(4).and_then(|a| a.parse().ok());
+        if address.is_none_or(is_no_peer) {
+            return refuse("a candidate's address is none of a peer");
+        }
+    }
+    Ok(())
+}
+
+/// Addresses that belong to no single host.
+fn is_no_peer(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => v4.is_multicast() || v4.is_broadcast() || v4.is_unspecified(),
+        IpAddr::V6(v6) => v6.is_multicast() || v6.is_unspecified(),
+    }
+}

@@ -1,0 +1,162 @@
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+use super::*;
+
+struct Pair {
+    now: Instant,
+    a: Session,
+    b: Session,
+    /// Bytes of RTP payload that each heard.
+    heard: [Vec<IncomingRtp>; 2],
+    connected: [bool; 2],
+    messages: [Vec<Vec<u8>>; 2],
+    closed: [bool; 2],
+}
+
+fn address(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+impl Pair {
+    fn new() -> Pair {
+        let now = Instant::from_micros(1_000_000);
+        let epoch = Epoch::new(std::time::Instant::now());
+        let host = |p| [LocalCandidate::Host(address(p))];
+        let (mut a, offer) = Session::offer(now, epoch, SequenceNumber(7), &host(1000)).unwrap();
+        let (b, answer) =
+            Session::answer(now, epoch, SequenceNumber(9), &host(2000), &offer).unwrap();
+        a.accept_answer(now, &answer).unwrap();
+        Pair {
+            now,
+            a,
+            b,
+            heard: Default::default(),
+            connected: [false; 2],
+            messages: Default::default(),
+            closed: [false; 2],
+        }
+    }
+
+    fn deliver(&mut self) {
+        let mut moved = true;
+        while moved {
+            moved = false;
+            for i in 0..2 {
+                let (from, to) =
+                    if i == 0 { (&mut self.a, &mut self.b) } else { (&mut self.b, &mut self.a) };
+                while let Some(output) = from.poll() {
+                    moved = true;
+                    match output {
+                        SessionOutput::Transmit { source, destination, contents } => {
+                            to.handle_datagram(self.now, source, destination, &contents);
+                        }
+                        SessionOutput::Connected => self.connected[i] = true,
+                        SessionOutput::Rtp(rtp) => self.heard[i].push(rtp),
+                        SessionOutput::Message(m) => self.messages[i].push(m),
+                        SessionOutput::Closed { by_peer } => self.closed[i] = by_peer,
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn run(&mut self, micros: u64) {
+        let end = self.now + Duration::from_micros(micros);
+        self.deliver();
+        loop {
+            let next = self.a.next_timeout().min(self.b.next_timeout()).max(self.now);
+            if next > end {
+                break;
+            }
+            self.now = next;
+            self.a.handle_timeout(next);
+            self.b.handle_timeout(next);
+            self.deliver();
+        }
+        self.now = end;
+    }
+
+    fn say(&mut self, payload: &[u8], timestamp: u32) {
+        let timestamp = RtpTimestamp(timestamp);
+        let rtp = OutgoingRtp { timestamp, payload, marker: false, level: -30, voice: true };
+        self.a.send_rtp(self.now, &rtp);
+    }
+}
+
+#[test]
+fn two_sessions_connect_and_carry_sound_and_messages() {
+    let mut pair = Pair::new();
+    pair.run(300_000);
+    assert_eq!(pair.connected, [true, true]);
+    pair.say(b"opus bytes", 960);
+    pair.run(20_000);
+    let rtp = &pair.heard[1][0];
+    assert_eq!(&rtp.payload[..], b"opus bytes");
+    assert_eq!(rtp.timestamp, RtpTimestamp(960));
+    assert_eq!(rtp.sequence, SequenceNumber(8));
+    assert!(pair.b.send_message(pair.now, b"hello"));
+    pair.run(100_000);
+    assert_eq!(pair.messages[0], [b"hello".to_vec()]);
+}
+
+#[test]
+fn closing_one_side_closes_the_other() {
+    let mut pair = Pair::new();
+    pair.run(300_000);
+    pair.a.close(pair.now);
+    pair.run(100_000);
+    assert!(pair.closed[1], "the other side must hear the close_notify");
+    assert!(!pair.closed[0], "whoever closes is not told");
+}
+
+#[test]
+fn garbage_truncated_and_replayed_datagrams_change_nothing() {
+    let mut pair = Pair::new();
+    pair.run(300_000);
+    pair.say(b"once", 960);
+    let mut captured = Vec::new();
+    while let Some(output) = pair.a.poll() {
+        if let SessionOutput::Transmit { source, destination, contents } = output {
+            captured.push((source, destination, contents));
+        }
+    }
+    for (source, destination, contents) in &captured {
+        for len in 0..contents.len() {
+            pair.b.handle_datagram(pair.now, *source, *destination, &contents[..len]);
+        }
+        pair.b.handle_datagram(pair.now, address(6666), *destination, contents);
+        let mut flipped = contents.clone();
+        *flipped.last_mut().unwrap() ^= 1;
+        pair.b.handle_datagram(pair.now, *source, *destination, &flipped);
+        for _ in 0..3 {
+            pair.b.handle_datagram(pair.now, *source, *destination, contents);
+        }
+    }
+    pair.run(20_000);
+    assert_eq!(pair.heard[1].len(), 1, "the packet counts once");
+    assert!(pair.b.stats().dropped > 0);
+    pair.say(b"still here", 1920);
+    pair.run(20_000);
+    assert_eq!(pair.heard[1].len(), 2);
+}
+
+#[test]
+fn descriptions_are_bounded_and_checked() {
+    let epoch = Epoch::new(std::time::Instant::now());
+    let host = [LocalCandidate::Host(address(1000))];
+    let (_, offer) = Session::offer(Instant::ZERO, epoch, SequenceNumber(0), &host).unwrap();
+    let try_offer = |text: &str| {
+        Session::answer(Instant::ZERO, epoch, SequenceNumber(0), &host, text).map(|_| ())
+    };
+    assert!(try_offer(&offer).is_ok());
+    assert!(try_offer("").is_err());
+    assert!(try_offer("v=0\r\n").is_err());
+    assert!(try_offer(&"a=x\r\n".repeat(10_000)).is_err());
+    assert!(try_offer(&offer.replace("127.0.0.1 1000", "224.0.0.1 1000")).is_err());
+    let line = offer.lines().find(|l| l.starts_with("a=candidate:")).unwrap();
+    let many = offer.replace(line, &vec![line; 21].join("\r\n"));
+    assert!(try_offer(&many).is_err());
+    for cut in (0..offer.len()).step_by(7) {
+        let _ = try_offer(&offer[..cut]);
+    }
+}

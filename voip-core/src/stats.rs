@@ -1,0 +1,127 @@
+//! What can be read off a call and a node at any time.
+
+use std::net::SocketAddr;
+
+/// Mouth-to-ear delay by stage, milliseconds, for the first sample of a packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Stages {
+    /// Waiting until a whole packet's worth of sound is there, and the device's own buffer.
+    pub capture: f64,
+    /// Computing time of the encoder plus its look-ahead.
+    pub encode: f64,
+    /// Half the round-trip time measured by ICE.
+    pub network: f64,
+    /// Mean wait in the jitter buffer.
+    pub buffer: f64,
+    /// Computing time of the decoder.
+    pub decode: f64,
+    /// Waiting behind the mixer: the device's own buffer.
+    pub playout: f64,
+}
+
+impl Stages {
+    /// The sum: mouth to ear.
+    pub fn total(&self) -> f64 {
+        self.capture + self.encode + self.network + self.buffer + self.decode + self.playout
+    }
+}
+
+/// The quality of a call in one word, from loss, concealment and delay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Quality {
+    /// Nothing has been heard yet.
+    #[default]
+    Unknown,
+    /// Under 1 % concealed and under 150 ms one way (ITU-T G.114).
+    Good,
+    /// Under 5 % concealed and under 400 ms.
+    Fair,
+    /// Worse.
+    Poor,
+}
+
+/// Statistics of one call.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct CallStats {
+    /// RTP packets sent.
+    pub packets_sent: u64,
+    /// Bytes of RTP payload sent.
+    pub bytes_sent: u64,
+    /// RTP packets received and authentic.
+    pub packets_received: u64,
+    /// Bytes of RTP payload received.
+    pub bytes_received: u64,
+    /// Packets that never came in time for anything.
+    pub packets_lost: u64,
+    /// Packets that came after their time.
+    pub packets_late: u64,
+    /// Packets that came twice.
+    pub packets_duplicate: u64,
+    /// Lost packets that in-band FEC (RFC 6716 §2.1.7) brought back.
+    pub packets_recovered: u64,
+    /// Lost packets, percent of those expected.
+    pub loss_pct: f64,
+    /// Sound that was made up, percent of the sound played.
+    pub concealed_pct: f64,
+    /// Interarrival jitter (RFC 3550 §6.4.1), milliseconds.
+    pub jitter_ms: f64,
+    /// Round-trip time by ICE, milliseconds.
+    pub rtt_ms: Option<f64>,
+    /// What the jitter buffer aims at, milliseconds.
+    pub buffer_target_ms: f64,
+    /// Mouth-to-ear delay by stage.
+    pub stages_ms: Stages,
+    /// Level of the microphone, dBFS (RMS of the last frame), −127 for silence.
+    pub level_in_dbfs: f32,
+    /// Level of what is heard, dBFS, −127 for silence.
+    pub level_out_dbfs: f32,
+    /// Local and remote address of the path in use.
+    pub path: Option<(SocketAddr, SocketAddr)>,
+    /// Datagrams from the network that made no sense to this call.
+    pub dropped: u64,
+    /// Milliseconds of sound that passed unread (manual PCM, nobody reading for 200 ms).
+    pub unread_ms: u64,
+    /// The quality in one word.
+    pub quality: Quality,
+    /// From placing or ringing to the answer, milliseconds.
+    pub answer_ms: Option<f64>,
+    /// From placing or ringing to the first sound of the peer at playout, milliseconds.
+    pub first_audio_ms: Option<f64>,
+}
+
+impl CallStats {
+    pub(crate) fn judge(&mut self) {
+        let delay = self.stages_ms.total();
+        self.quality = if self.first_audio_ms.is_none() {
+            Quality::Unknown
+        } else if self.concealed_pct < 1.0 && delay < 150.0 {
+            Quality::Good
+        } else if self.concealed_pct < 5.0 && delay < 400.0 {
+            Quality::Fair
+        } else {
+            Quality::Poor
+        };
+    }
+}
+
+/// Statistics of a node.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct NodeStats {
+    /// Datagrams that belonged to no call and no request.
+    pub datagrams_dropped: u64,
+    /// Signalling that was forged, stale, replayed or made no sense.
+    pub signals_dropped: u64,
+    /// Whether the operating system gave the engine real-time priority.
+    pub realtime: bool,
+    /// Events dropped because nobody read them.
+    pub events_dropped: u64,
+    /// When sample 0 of the microphone was captured: microseconds since 1970-01-01 UTC, for the
+    /// device of this node, once a call has started it.
+    pub capture_started_unix_us: Option<u64>,
+    /// When sample 0 was played.
+    pub playout_started_unix_us: Option<u64>,
+}

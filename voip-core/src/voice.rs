@@ -1,0 +1,57 @@
+//! The road of a voice frame, without clock, thread or socket.
+//!
+//! [`egress`] takes the microphone's samples to encoded packets, [`ingress`] takes packets to the
+//! ear. Each is one page that calls its hops in order; the folder of the same name holds the hops.
+//! Sound inside is 48 kHz, mono, `f32`.
+
+mod codec;
+mod egress;
+mod ingress;
+mod level;
+mod opus;
+mod resample;
+#[cfg(any(test, feature = "sim"))]
+mod standin;
+
+pub use codec::{Application, EncoderConfig, MAX_PAYLOAD, PacketInfo};
+pub(crate) use codec::{Decode, Encode};
+
+pub(crate) use egress::{Egress, EgressStats, EncodedFrame};
+pub use ingress::{Gain, JitterBuffer, JitterConfig, JitterStats, Mixer};
+pub(crate) use ingress::{Ingress, StreamKey};
+pub(crate) use level::{Level, LevelMeter};
+pub use opus::{Decoder, Encoder};
+pub(crate) use resample::Resampler;
+#[cfg(any(test, feature = "sim"))]
+pub(crate) use standin::{StandInDecoder, StandInEncoder};
+
+use crate::error::Error;
+
+/// Which codec a node's calls use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Codec {
+    /// Opus (RFC 6716).
+    #[default]
+    Opus,
+    /// The simulated world's codec that costs nothing.
+    #[cfg(any(test, feature = "sim"))]
+    StandIn,
+}
+
+impl Codec {
+    pub(crate) fn encoder(self, config: &EncoderConfig) -> Result<Box<dyn Encode>, Error> {
+        match self {
+            Codec::Opus => Ok(Box::new(Encoder::new(config)?)),
+            #[cfg(any(test, feature = "sim"))]
+            Codec::StandIn => Ok(Box::new(StandInEncoder::new(config))),
+        }
+    }
+
+    pub(crate) fn decoder(self) -> Result<Box<dyn Decode>, Error> {
+        match self {
+            Codec::Opus => Ok(Box::new(Decoder::new()?)),
+            #[cfg(any(test, feature = "sim"))]
+            Codec::StandIn => Ok(Box::new(StandInDecoder::new())),
+        }
+    }
+}

@@ -1,0 +1,460 @@
+//! The jitter buffer: packets in whenever they come, 10 ms of sound out whenever asked.
+//!
+//! Packets are put in [`order`], kept in a [`store`], and their [`transit`] times watched. Playing,
+//! the buffer takes the packet at its position, else the copy of it that the next packet carries,
+//! else has the decoder make something up; time goes on in any case, so one hiccup costs its own
+//! length once and leaves no delay behind. Silence is the time to choose the delay anew; within
+//! speech, blocks are cut out or put in.
+
+mod order;
+mod stats;
+mod store;
+mod transit;
+
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;
+
+pub use stats::{JitterConfig, JitterStats};
+pub(super) use transit::Transit;
+
+use self::order::{Arrived, Order, Place};
+use self::store::{LONGEST, Store};
+use super::decode::FrameDecoder;
+use super::playout::{Playout, Splice, cross_fade, media_micros};
+use crate::error::Error;
+use crate::frame::{AudioFrame, BLOCK};
+use crate::id::{RtpTimestamp, SequenceNumber};
+use crate::time::{Duration, Instant};
+use crate::voice::codec::{Decode, PacketInfo};
+use crate::voice::opus::Decoder;
+
+/// Sound made up for so long without any packet ends playing: 200 ms. What comes next starts anew.
+const GIVE_UP: usize = 9_600;
+/// After this much sound in a row that came too late, the line has moved: 60 ms.
+const LINE_MOVED: usize = 2_880;
+/// Starting, packets are skipped only if that saves more delay than this: 60 ms.
+const WORTH_SKIPPING: i64 = 60_000;
+
+/// One RTP stream's way from packets to sound: reordering, loss recovery, adaptive delay, decoding.
+///
+/// Time is an argument, and any clock will do as long as arrivals and calls for sound use the same.
+///
+/// ```
+/// use voip_core::{AudioFrame, Decoder, Encoder, EncoderConfig, Instant, JitterBuffer};
+/// use voip_core::{JitterConfig, RtpTimestamp, SequenceNumber};
+///
+/// # fn main() -> Result<(), voip_core::Error> {
+/// let mut encoder = Encoder::new(&EncoderConfig::default())?;
+/// let mut packet = [0; voip_core::MAX_PAYLOAD];
+/// let len = encoder.encode(&[0.1; 960], &mut packet)?;
+///
+/// let mut buffer = JitterBuffer::new(&JitterConfig::default(), Decoder::new()?)?;
+/// buffer.insert(Instant::ZERO, SequenceNumber(7), RtpTimestamp(1234), &packet[..len]);
+/// let mut block = AudioFrame::SILENCE;
+/// buffer.get(Instant::from_micros(3_000), &mut block);
+/// assert_eq!(buffer.stats().total_samples, 480);
+/// # Ok(())
+/// # }
+/// ```
+pub struct JitterBuffer {
+    order: Order,
+    store: Store,
+    transit: Transit,
+    decoder: FrameDecoder,
+    /// `None` in silence: before the first packet, and after sound has ended.
+    playout: Option<Playout>,
+    played: Option<Played>,
+    last_block: [f32; BLOCK],
+    /// Samples made up since the last packet came: loss, or silence that was not sent?
+    unexplained: u64,
+    /// Samples in a row that came too late.
+    late_run: usize,
+    max_delay: Duration,
+    counts: JitterStats,
+    waited: Waited,
+}
+
+/// The packet played last.
+#[derive(Clone, Copy)]
+struct Played {
+    sequence: i64,
+    /// Media time after its last sample.
+    end: i64,
+}
+
+impl Played {
+    /// True if the sender sent nothing between this and the packet at `next`, for there was only
+    /// silence: the numbers follow, the timestamps do not.
+    fn silence_until(self, next: Place) -> bool {
+        next.sequence == self.sequence + 1 && next.start > self.end
+    }
+}
+
+/// What there is to play next.
+enum Found {
+    /// The decoder has samples ready.
+    Sound,
+    /// Sound is missing: for so many samples at least. `lost`: a later packet is there.
+    Gap { samples: usize, lost: bool },
+    /// Nothing for a while, or nothing that was sent.
+    Silence,
+}
+
+#[derive(Default)]
+struct Waited {
+    packets: u64,
+    sum: Duration,
+    lately: Duration,
+}
+
+impl Waited {
+    fn observe(&mut self, wait: Duration) {
+        self.lately = if self.packets == 0 { wait } else { (15 * self.lately + wait) / 16 };
+        self.packets += 1;
+        self.sum += wait;
+    }
+
+    fn mean(&self) -> Duration {
+        Duration::from_secs_f64(self.sum.as_secs_f64() / self.packets.max(1) as f64)
+    }
+}
+
+impl JitterBuffer {
+    /// An empty buffer in front of a decoder.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) for an option out of its
+    /// range.
+    pub fn new(config: &JitterConfig, decoder: Decoder) -> Result<Self, Error> {
+        config.validate()?;
+        Ok(Self::with_codec(config, Box::new(decoder)))
+    }
+
+    pub(super) fn with_codec(config: &JitterConfig, codec: Box<dyn Decode>) -> Self {
+        JitterBuffer {
+            order: Order::default(),
+            store: Store::new(),
+            transit: Transit::new(config.min_delay..=config.max_delay),
+            decoder: FrameDecoder::new(codec),
+            playout: None,
+            played: None,
+            last_block: [0.0; BLOCK],
+            unexplained: 0,
+            late_run: 0,
+            max_delay: config.max_delay,
+            counts: JitterStats::default(),
+            waited: Waited::default(),
+        }
+    }
+
+    /// Takes a packet that arrived at `arrival`. Whatever it contains, the worst that happens is
+    /// that it is counted and dropped.
+    pub fn insert(
+        &mut self,
+        arrival: Instant,
+        sequence: SequenceNumber,
+        timestamp: RtpTimestamp,
+        payload: &[u8],
+    ) {
+        self.counts.inserted += 1;
+        let info = self.decoder.inspect(payload);
+        let Some(info) = info.filter(|_| payload.len() <= LONGEST) else {
+            self.counts.discarded += 1;
+            return;
+        };
+        let (place, newest) = match self.order.place(arrival, sequence, timestamp) {
+            Arrived::New { place, newest } => (place, newest),
+            Arrived::Duplicate => {
+                self.counts.duplicate += 1;
+                return;
+            }
+            Arrived::Stray => {
+                self.counts.discarded += 1;
+                return;
+            }
+            Arrived::Restart(place) => {
+                self.restart();
+                (place, true)
+            }
+        };
+        self.transit.observe(arrival, place.start, info.samples);
+        self.explain_gap(place);
+        if self.too_late(place, info, newest) {
+            self.counts.late += 1;
+            return;
+        }
+        if !self.store.insert(place, info, arrival, payload) {
+            self.counts.discarded += 1;
+        }
+    }
+
+    fn restart(&mut self) {
+        self.counts.restarts += 1;
+        self.transit.restart();
+        self.store.clear();
+        self.stop();
+        self.played = None;
+        self.unexplained = 0;
+        self.late_run = 0;
+    }
+
+    /// What was made up since the last packet was silence not sent if the next in sequence starts
+    /// later than the last ended, else it was concealed sound.
+    fn explain_gap(&mut self, place: Place) {
+        let Some(played) = self.played.filter(|p| p.sequence < place.sequence) else { return };
+        let unexplained = std::mem::take(&mut self.unexplained);
+        if !played.silence_until(place) {
+            self.counts.concealed_samples += unexplained;
+            self.counts.total_samples += unexplained;
+        }
+    }
+
+    fn too_late(&mut self, place: Place, info: PacketInfo, newest: bool) -> bool {
+        let end = place.start + info.samples as i64;
+        let passed = match (&self.playout, self.played) {
+            (Some(playout), _) => playout.position() + self.decoder.ready().len() as i64,
+            (None, Some(played)) => played.end,
+            (None, None) => return false,
+        };
+        if end > passed {
+            self.late_run = 0;
+            return false;
+        }
+        if newest {
+            self.late_run += info.samples;
+        }
+        if self.late_run >= LINE_MOVED && self.played.is_some_and(|p| end > p.end) {
+            self.late_run = 0;
+            self.stop();
+            return false;
+        }
+        true
+    }
+
+    /// The next 10 ms, at `now`. Always a full block of finite samples.
+    pub fn get(&mut self, now: Instant, out: &mut AudioFrame) {
+        self.keep_up();
+        self.stop_at_silence();
+        if self.playout.is_none() {
+            self.start(now);
+        }
+        let Some(playout) = &mut self.playout else {
+            self.make_up(&mut out.0, false);
+            return;
+        };
+        playout.called(now);
+        let ready = self.decoder.ready().len();
+        let position = playout.position() + ready as i64;
+        let available = ready + self.store.contiguous_from(position, 2 * BLOCK);
+        match playout.splice(&self.transit, available, &self.last_block) {
+            Splice::Straight => self.play(now, &mut out.0),
+            Splice::Cut => self.play_cut(now, &mut out.0),
+            Splice::Insert => self.play_inserted(now, &mut out.0),
+        }
+        self.last_block = out.0;
+    }
+
+    /// A reader that was away finds too much: playing starts anew near the end of it.
+    fn keep_up(&mut self) {
+        let most = self.max_delay + Duration::from_millis(120);
+        let jump = self.playout.as_ref().is_some_and(Playout::should_jump);
+        if jump || self.depth() > most {
+            self.stop();
+        }
+    }
+
+    fn stop(&mut self) {
+        self.decoder.break_off();
+        self.playout = None;
+    }
+
+    /// Where silence begins that was not sent, playing ends: it starts again with the delay that
+    /// suits best.
+    fn stop_at_silence(&mut self) {
+        let next = self.store.first().map(|slot| slot.place);
+        if let (Some(played), Some(next)) = (self.played, next)
+            && self.decoder.ready().is_empty()
+            && self.playout.as_ref().is_some_and(|p| p.position() < next.start)
+            && played.silence_until(next)
+        {
+            self.stop();
+        }
+    }
+
+    /// Starts playing once the delay that gives suits the line.
+    fn start(&mut self, now: Instant) {
+        let offset = |start: i64| now.as_micros() as i64 - media_micros(start);
+        while let (Some(first), Some(second)) = (self.store.first(), self.store.second()) {
+            let excess = self.transit.excess_at(offset(first.place.start));
+            if excess < WORTH_SKIPPING || self.transit.should_wait(offset(second.place.start)) {
+                break;
+            }
+            self.store.drop_first();
+            self.counts.discarded += 1;
+        }
+        let Some(first) = self.store.first() else { return };
+        if !self.transit.should_wait(offset(first.place.start)) {
+            self.playout = Some(Playout::start(first.place.start));
+        }
+    }
+
+    fn play_cut(&mut self, now: Instant, out: &mut [f32; BLOCK]) {
+        let mut next = [0.0; BLOCK];
+        self.play(now, out);
+        self.play(now, &mut next);
+        cross_fade(out, &next);
+        self.counts.removed_samples += BLOCK as u64;
+    }
+
+    /// One more block, that begins like the next and ends like the last.
+    fn play_inserted(&mut self, now: Instant, out: &mut [f32; BLOCK]) {
+        if self.decoder.ready().is_empty() {
+            self.find_sound(now);
+        }
+        match self.decoder.ready().first_chunk::<BLOCK>() {
+            Some(next) => {
+                *out = *next;
+                cross_fade(out, &self.last_block);
+            }
+            None => self.decoder.conceal(out),
+        }
+        self.counts.inserted_samples += BLOCK as u64;
+    }
+
+    fn play(&mut self, now: Instant, out: &mut [f32]) {
+        let mut filled = 0;
+        while filled < out.len() {
+            let rest = &mut out[filled..];
+            let mut count = self.decoder.take(rest);
+            self.counts.total_samples += count as u64;
+            if count == 0 {
+                match self.find_sound(now) {
+                    Found::Sound => continue,
+                    Found::Gap { samples, lost } => {
+                        count = samples.min(rest.len());
+                        self.make_up(&mut rest[..count], lost);
+                    }
+                    Found::Silence => {
+                        self.make_up(rest, false);
+                        self.playout = None;
+                        return;
+                    }
+                }
+            }
+            filled += count;
+            if let Some(playout) = &mut self.playout {
+                playout.advance(count);
+            }
+        }
+    }
+
+    fn make_up(&mut self, out: &mut [f32], lost: bool) {
+        let samples = out.len() as u64;
+        self.decoder.conceal(out);
+        if lost {
+            self.counts.concealed_samples += samples;
+            self.counts.total_samples += samples;
+        } else if self.played.is_some() {
+            self.unexplained += samples;
+        }
+    }
+
+    /// Finds what to play next, all that was ready having been played.
+    fn find_sound(&mut self, now: Instant) -> Found {
+        let Some(position) = self.playout.as_ref().map(Playout::position) else {
+            return Found::Silence;
+        };
+        loop {
+            self.counts.discarded += self.store.drop_before(position);
+            let Some(first) = self.store.first() else {
+                return self.gap_unless_long(BLOCK, false);
+            };
+            let gap = usize::try_from(first.place.start - position).unwrap_or(0);
+            if gap == 0 {
+                match self.decode_first(now, position) {
+                    Ok(()) => return Found::Sound,
+                    Err(_) => continue,
+                }
+            }
+            if self.played.is_some_and(|played| played.silence_until(first.place)) {
+                return Found::Silence;
+            }
+            let copied = first.info.fec_samples;
+            if gap > copied {
+                return self.gap_unless_long(gap - copied, true);
+            }
+            return match self.recover(copied - gap) {
+                Ok(()) => Found::Sound,
+                Err(_) => Found::Gap { samples: gap, lost: true },
+            };
+        }
+    }
+
+    fn gap_unless_long(&self, samples: usize, lost: bool) -> Found {
+        if self.decoder.made_up() >= GIVE_UP {
+            return Found::Silence;
+        }
+        Found::Gap { samples, lost }
+    }
+
+    fn decode_first(&mut self, now: Instant, position: i64) -> Result<(), Error> {
+        let Some(first) = self.store.first() else { return Ok(()) };
+        let (start, copied) = (first.place.start, first.info.fec_samples);
+        if copied > 0 && !self.order.has_come(first.place.sequence - 1) {
+            self.transit.observe_copy(first.arrival, start - copied as i64, copied);
+        }
+        let skip = usize::try_from(position - start).unwrap_or(0);
+        let decoded = self.decoder.decode(&first.payload, first.info, skip);
+        if decoded.is_ok() {
+            self.played = Some(Played { sequence: first.place.sequence, end: first.end() });
+            self.waited.observe(now.since(first.arrival));
+        } else {
+            self.counts.discarded += 1;
+        }
+        self.store.drop_first();
+        decoded
+    }
+
+    /// Plays the copy in the first packet held of the one before it.
+    fn recover(&mut self, skip: usize) -> Result<(), Error> {
+        let Some(first) = self.store.first() else { return Ok(()) };
+        self.decoder.recover(&first.payload, first.info, skip)?;
+        let (sequence, end) = (first.place.sequence - 1, first.place.start);
+        self.played = Some(Played { sequence, end });
+        self.counts.recovered += 1;
+        Ok(())
+    }
+
+    /// By how much later all calls of [`JitterBuffer::get`] should come, for whoever can choose:
+    /// less than 10 ms, zero if that would save less than 4 ms of delay. Calls just before packets
+    /// usually arrive make them wait for the next call; just after, they need not.
+    pub fn best_lag(&self) -> Duration {
+        self.playout.as_ref().map_or(Duration::ZERO, |p| self.transit.best_lag(p.offset()))
+    }
+
+    /// What happened so far.
+    pub fn stats(&self) -> JitterStats {
+        JitterStats {
+            lost: self.order.lost(),
+            jitter: self.transit.jitter(),
+            delay: self.waited.lately,
+            mean_delay: self.waited.mean(),
+            target_delay: self
+                .playout
+                .as_ref()
+                .map_or(Duration::ZERO, |p| self.transit.best_delay(p.offset())),
+            depth: self.depth(),
+            ..self.counts
+        }
+    }
+
+    fn depth(&self) -> Duration {
+        let Some(playout) = &self.playout else { return Duration::ZERO };
+        let position = playout.position();
+        let ready_end = position + self.decoder.ready().len() as i64;
+        let end = self.store.end().unwrap_or(ready_end).max(ready_end);
+        Duration::from_micros(u64::try_from(media_micros(end - position)).unwrap_or(0))
+    }
+}

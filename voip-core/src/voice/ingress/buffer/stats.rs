@@ -1,0 +1,86 @@
+//! What a jitter buffer is told beforehand and tells afterwards.
+
+use crate::error::{Error, ErrorKind};
+use crate::time::Duration;
+
+/// Options of a [`JitterBuffer`](crate::JitterBuffer).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JitterConfig {
+    /// Delay over the fastest packet that is kept even on a perfect line, 0 to `max_delay`.
+    /// Default 0.
+    pub min_delay: Duration,
+    /// Delay over the fastest packet that is never exceeded for long, up to 600 ms. Default 400 ms:
+    /// beyond it, talking turns into taking turns (ITU-T G.114).
+    pub max_delay: Duration,
+}
+
+impl Default for JitterConfig {
+    fn default() -> Self {
+        JitterConfig { min_delay: Duration::ZERO, max_delay: Duration::from_millis(400) }
+    }
+}
+
+impl JitterConfig {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`]; the message names the field.
+    pub fn validate(&self) -> Result<(), Error> {
+        let wrong = if self.max_delay > Duration::from_millis(600) {
+            format!("max_delay is {:?}: up to 600 ms is possible", self.max_delay)
+        } else if self.min_delay > self.max_delay {
+            format!("min_delay is {:?}: up to max_delay is possible", self.min_delay)
+        } else {
+            return Ok(());
+        };
+        Err(Error::new(ErrorKind::InvalidArgument, wrong))
+    }
+}
+
+/// What happened in a [`JitterBuffer`](crate::JitterBuffer) so far. Counts never go back, except
+/// `lost` when a packet given up comes after all.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct JitterStats {
+    /// Packets given to the buffer, whatever became of them.
+    pub inserted: u64,
+    /// Packets that came when all their sound had been played or made up.
+    pub late: u64,
+    /// Packets that had come before.
+    pub duplicate: u64,
+    /// Packets never received, judging by the sequence numbers (RFC 3550 §6.4.1).
+    pub lost: u64,
+    /// Packets not received, or not in time, whose copy in the next packet was played.
+    pub recovered: u64,
+    /// Packets dropped for other reasons: malformed, out of any sequence, or more than the buffer
+    /// may hold or delay.
+    pub discarded: u64,
+    /// Times the sender started over.
+    pub restarts: u64,
+    /// Samples played while sound was expected: those of packets and copies, and those concealed.
+    /// Silence that was not sent and the time before the first packet do not count.
+    pub total_samples: u64,
+    /// Samples made up because neither packet nor copy was there. Known only when a later packet
+    /// comes: until then a gap could be silence that was not sent.
+    pub concealed_samples: u64,
+    /// Samples put in to lengthen the delay.
+    pub inserted_samples: u64,
+    /// Samples cut out to shorten the delay.
+    pub removed_samples: u64,
+    /// Interarrival jitter (RFC 3550 §6.4.1).
+    pub jitter: Duration,
+    /// How long packets wait here, lately.
+    pub delay: Duration,
+    /// How long packets waited here, mean of all.
+    pub mean_delay: Duration,
+    /// Delay over the fastest packet that the buffer aims at.
+    pub target_delay: Duration,
+    /// Sound in the buffer now, from the next sample to the last.
+    pub depth: Duration,
+}
+
+impl JitterStats {
+    /// Share of the sound that was made up, in per cent.
+    pub fn concealed_percent(&self) -> f64 {
+        100.0 * self.concealed_samples as f64 / self.total_samples.max(1) as f64
+    }
+}
