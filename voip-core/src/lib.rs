@@ -6,7 +6,11 @@ mod engine;
 mod error;
 mod event;
 mod frame;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod id;
+#[cfg_attr(not(test), expect(dead_code, reason = "the engine comes next"))]
 mod identity;
 mod io;
 mod node;

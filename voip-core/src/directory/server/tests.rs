@@ -2,6 +2,7 @@
 use super::*;
 use crate::identity::Identity;
 use crate::identity::sealing::sign_registration;
+use crate::time::Duration;
 use crate::wire::framing::{FrameReader, frame};
 use crate::wire::record::{MAX_RECORD_LIFE, Presence};
 use crate::wire::sealed::Sealed;
@@ -538,7 +539,7 @@ fn stun_requests_are_answered_five_a_second_for_each_network() {
     use crate::wire::stun::{TransactionId, binding_request, parse_response};
     let mut w = world();
     let request = binding_request(TransactionId([1; 12]));
-    let mut ask = |w: &mut World, from: &str| {
+    let ask = |w: &mut World, from: &str| {
         w.server.handle_datagram(w.now, from.parse().unwrap(), &request);
         w.drain();
         w.datagrams.pop().map(|(to, bytes)| (to, parse_response(&bytes).unwrap().1))
