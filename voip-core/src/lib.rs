@@ -12,6 +12,8 @@ mod identity;
 mod io;
 mod node;
 mod session;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod stats;
 mod time;
 mod voice;

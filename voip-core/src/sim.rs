@@ -1,0 +1,286 @@
+//! A simulated world: real engines, real sessions, a real tracker, on a virtual clock and a seeded
+//! network. Ten minutes of a lossy call run in a second, and twice the same.
+//!
+//! ```
+//! use voip_core::sim::{Link, NodeOptions, World};
+//! use voip_core::{CallState, Duration};
+//!
+//! let mut world = World::new(7);
+//! world.set_link(Link { delay: Duration::from_millis(50), loss: 0.05, ..Link::default() });
+//! let tracker = world.add_tracker();
+//! let alice = world.add_node(NodeOptions::new("alice", [tracker]))?;
+//! let bob = world.add_node(NodeOptions { auto_answer: true, ..NodeOptions::new("bob", [tracker]) })?;
+//! world.run_for(Duration::from_secs(1));
+//!
+//! let call = world.place(alice, "bob");
+//! let connected = |w: &World| w.state(alice, call) == Some(CallState::Connected);
+//! assert!(world.run_until(Duration::from_secs(2), connected));
+//!
+//! world.say(alice, &[0.1; 48_000]);
+//! world.run_for(Duration::from_secs(2));
+//! assert!(world.heard(bob).iter().any(|sample| sample.abs() > 0.05));
+//! # Ok::<(), voip_core::Error>(())
+//! ```
+//!
+//! What the network does to a packet is drawn per direction and kind of packet, in the order in
+//! which they were sent: how many datagrams a handshake takes does not change which packets of
+//! sound are lost.
+
+mod network;
+mod node;
+mod tracker;
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng, SeedableRng};
+
+pub use network::Link;
+use network::Network;
+pub use node::NodeOptions;
+use node::SimNode;
+use tracker::SimTracker;
+
+use crate::engine::{CallKey, Command};
+use crate::error::Error;
+use crate::event::{CallState, Event, Peer};
+use crate::id::PeerId;
+use crate::stats::CallStats;
+use crate::time::{Duration, Epoch, Instant, UnixMillis};
+use crate::wire::signal::Reason;
+use crate::wire::tracker::Target;
+
+/// A node of a [`World`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NodeKey(usize);
+
+/// A tracker of a [`World`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TrackerKey(usize);
+
+/// A call of one node of a [`World`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SimCall(CallKey);
+
+/// The wall clock of a world begins here.
+const WALL_AT_ZERO: UnixMillis = UnixMillis(1_800_000_000_000);
+
+/// Nodes, trackers, a network and a clock.
+pub struct World {
+    now: Instant,
+    epoch: Epoch,
+    random: ChaCha20Rng,
+    network: Network,
+    nodes: Vec<SimNode>,
+    trackers: Vec<SimTracker>,
+}
+
+impl World {
+    /// An empty world. The seed decides all its chances.
+    #[expect(clippy::disallowed_methods, reason = "only differences from this moment count")]
+    pub fn new(seed: u64) -> World {
+        World {
+            // Not zero, so that a world has a past.
+            now: Instant::from_micros(1_000_000),
+            epoch: Epoch::new(std::time::Instant::now()),
+            random: ChaCha20Rng::seed_from_u64(seed),
+            network: Network::new(seed),
+            nodes: Vec::new(),
+            trackers: Vec::new(),
+        }
+    }
+
+    /// The time since the world began.
+    pub fn elapsed(&self) -> Duration {
+        self.now.since(Instant::from_micros(1_000_000))
+    }
+
+    /// What the network does from now on, in each direction.
+    pub fn set_link(&mut self, link: Link) {
+        self.network.set_link(link);
+    }
+
+    /// Takes a node off the network, or puts it back.
+    pub fn set_cut_off(&mut self, node: NodeKey, cut_off: bool) {
+        self.network.set_cut_off(node::address(node.0).ip(), cut_off);
+    }
+
+    /// Adds a tracker.
+    pub fn add_tracker(&mut self) -> TrackerKey {
+        let index = self.trackers.len();
+        let random = ChaCha20Rng::seed_from_u64(self.random.next_u64());
+        self.trackers.push(SimTracker::new(index, random));
+        TrackerKey(index)
+    }
+
+    /// Stops a tracker: it forgets everybody, and connections break. Starts it again.
+    pub fn set_tracker_running(&mut self, tracker: TrackerKey, running: bool) {
+        let random = ChaCha20Rng::seed_from_u64(self.random.next_u64());
+        if let Some(t) = self.trackers.get_mut(tracker.0) {
+            t.set_running(self.now, running, random, &mut self.network);
+        }
+    }
+
+    /// Adds a node and starts it.
+    ///
+    /// # Errors
+    /// As [`NodeBuilder::start`](crate::NodeBuilder::start) for options out of range.
+    pub fn add_node(&mut self, options: NodeOptions) -> Result<NodeKey, Error> {
+        let index = self.nodes.len();
+        let mut seed = [0; 32];
+        self.random.fill_bytes(&mut seed);
+        self.nodes.push(SimNode::new(index, options, seed, self.epoch, self.now)?);
+        self.settle();
+        Ok(NodeKey(index))
+    }
+
+    /// A node's key.
+    pub fn id(&self, node: NodeKey) -> PeerId {
+        self.nodes[node.0].engine.id()
+    }
+
+    /// Calls a name, or a key in 64 hexadecimal digits.
+    pub fn place(&mut self, node: NodeKey, target: &str) -> SimCall {
+        let target = match target.parse() {
+            Ok(id) => Target::Peer(id),
+            Err(_) => Target::Name(target.to_owned()),
+        };
+        let call = self.nodes[node.0].new_call();
+        self.command(node, Command::Place { call, target });
+        SimCall(call)
+    }
+
+    /// Answers a call that rings here.
+    pub fn answer(&mut self, node: NodeKey, call: SimCall) {
+        self.command(node, Command::Answer { call: call.0 });
+    }
+
+    /// Declines a call that rings here.
+    pub fn decline(&mut self, node: NodeKey, call: SimCall) {
+        self.command(node, Command::Reject { call: call.0, reason: Reason::Declined });
+    }
+
+    /// Ends a call.
+    pub fn hang_up(&mut self, node: NodeKey, call: SimCall) {
+        self.command(node, Command::HangUp { call: call.0 });
+    }
+
+    /// Mutes or unmutes the microphone of a call.
+    pub fn set_muted(&mut self, node: NodeKey, call: SimCall, muted: bool) {
+        self.command(node, Command::SetMuted { call: call.0, muted });
+    }
+
+    /// Accepts that a name belongs to another key than before.
+    pub fn accept_key(&mut self, node: NodeKey, name: &str, id: PeerId) {
+        self.command(node, Command::AcceptKey { name: name.to_owned(), id });
+    }
+
+    /// Asks the trackers who is online, and runs the world until they have answered.
+    ///
+    /// # Errors
+    /// [`TrackerUnreachable`](crate::ErrorKind::TrackerUnreachable) without a tracker.
+    pub fn peers(&mut self, node: NodeKey) -> Result<Vec<Peer>, Error> {
+        self.command(node, Command::Peers { request: 0 });
+        self.run_until(Duration::from_secs(10), |w| w.nodes[node.0].listed.is_some());
+        self.nodes[node.0].listed.take().unwrap_or_else(|| Ok(Vec::new()))
+    }
+
+    /// Stops a node: it hangs up and leaves its trackers.
+    pub fn close(&mut self, node: NodeKey) {
+        self.command(node, Command::Close);
+    }
+
+    /// Gives a node's microphone something to say, 48 kHz mono; silence follows.
+    pub fn say(&mut self, node: NodeKey, samples: &[f32]) {
+        self.nodes[node.0].microphone.extend(samples);
+    }
+
+    /// What a node's loudspeaker has played since its first call was connected, 48 kHz mono.
+    pub fn heard(&self, node: NodeKey) -> &[f32] {
+        &self.nodes[node.0].heard
+    }
+
+    /// The events of a node since the last look.
+    pub fn events(&mut self, node: NodeKey) -> Vec<Event<SimCall>> {
+        let events = std::mem::take(&mut self.nodes[node.0].events);
+        events.into_iter().filter_map(|e| e.try_map(|key| Some(SimCall(key)))).collect()
+    }
+
+    /// Where a call stands; `None` if there never was such a call.
+    pub fn state(&self, node: NodeKey, call: SimCall) -> Option<CallState> {
+        self.nodes[node.0].states.get(&call.0).copied()
+    }
+
+    /// The calls of a node, those that are over included, in the order of their first event.
+    pub fn calls(&self, node: NodeKey) -> Vec<SimCall> {
+        self.nodes[node.0].order.iter().copied().map(SimCall).collect()
+    }
+
+    /// Statistics of a call, the final ones if it is over.
+    pub fn stats(&self, node: NodeKey, call: SimCall) -> Option<CallStats> {
+        self.nodes[node.0].stats(call.0)
+    }
+
+    /// Lets time pass.
+    pub fn run_for(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.step(end) {}
+        self.now = end;
+    }
+
+    /// Lets time pass until `done`, for at most `limit`. True if it was.
+    pub fn run_until(&mut self, limit: Duration, mut done: impl FnMut(&World) -> bool) -> bool {
+        let end = self.now + limit;
+        loop {
+            if done(self) {
+                return true;
+            }
+            if !self.step(end) {
+                self.now = end;
+                return done(self);
+            }
+        }
+    }
+
+    fn command(&mut self, node: NodeKey, command: Command) {
+        self.nodes[node.0].engine.handle_command(self.now, command);
+        self.settle();
+    }
+
+    /// Goes to the next thing that happens, if that is before `end`.
+    fn step(&mut self, end: Instant) -> bool {
+        let nodes = self.nodes.iter().map(SimNode::next_wake);
+        let trackers = self.trackers.iter().map(SimTracker::next_wake);
+        let next = nodes.chain(trackers).chain([self.network.next_arrival()]).min();
+        let Some(next) = next.filter(|next| *next <= end) else { return false };
+        self.now = self.now.max(next);
+        while let Some(arrival) = self.network.arrived(self.epoch, self.now) {
+            self.deliver(arrival);
+        }
+        for node in &mut self.nodes {
+            node.wake(self.now);
+        }
+        for tracker in &mut self.trackers {
+            tracker.wake(self.now);
+        }
+        self.settle();
+        true
+    }
+
+    fn deliver(&mut self, arrival: network::Arrival) {
+        let to = arrival.destination();
+        if let Some(node) = self.nodes.iter_mut().find(|n| n.address == to) {
+            node.receive(self.now, arrival);
+        } else if let Some(tracker) = self.trackers.iter_mut().find(|t| t.address == to) {
+            tracker.receive(self.now, arrival, &mut self.network, self.epoch);
+        }
+    }
+
+    /// Carries out what nodes and trackers want done, until nobody wants anything.
+    fn settle(&mut self) {
+        for node in &mut self.nodes {
+            node.drain(self.now, self.epoch, &mut self.network);
+        }
+        for tracker in &mut self.trackers {
+            tracker.drain(self.now, &mut self.network);
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! A node of the simulated world: the real engine with a simulated device.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng, SeedableRng};
+
+use super::network::{Arrival, Network};
+use super::{TrackerKey, WALL_AT_ZERO, tracker};
+use crate::engine::{CallKey, Command, Engine, EngineConfig, Output, Stopwatch};
+use crate::error::Error;
+use crate::event::{CallState, Event, Peer};
+use crate::frame::{AudioFrame, BLOCK_TIME};
+use crate::identity::Identity;
+use crate::identity::pins::Pins;
+use crate::stats::CallStats;
+use crate::time::{Duration, Epoch, Instant};
+use crate::voice::{Codec, EncoderConfig, JitterConfig};
+
+/// Options of a simulated node.
+#[derive(Clone, Debug)]
+pub struct NodeOptions {
+    /// Its name.
+    pub name: String,
+    /// The trackers it registers at.
+    pub trackers: Vec<TrackerKey>,
+    /// Answers at once. Default no.
+    pub auto_answer: bool,
+    /// Options of the encoder.
+    pub encoder: EncoderConfig,
+    /// Options of the jitter buffer.
+    pub jitter: JitterConfig,
+    /// In place of Opus a codec that costs nothing: what is heard has the level and the pitch of
+    /// what was said. Both ends of a call need the same. Default no.
+    pub stand_in_codec: bool,
+    /// How long an outgoing call rings. Default 45 s.
+    pub ring_timeout: Duration,
+    /// Calls at one time. Default 1.
+    pub max_calls: usize,
+    /// The secret of the node's key: the same secret is the same peer. Default a new one.
+    pub secret: Option<[u8; 32]>,
+    /// Whether to keep what is heard. Default yes.
+    pub keep_heard: bool,
+}
+
+impl NodeOptions {
+    /// A node of that name, registered at those trackers, all else by default.
+    pub fn new(name: &str, trackers: impl IntoIterator<Item = TrackerKey>) -> NodeOptions {
+        NodeOptions {
+            name: name.to_owned(),
+            trackers: trackers.into_iter().collect(),
+            auto_answer: false,
+            encoder: EncoderConfig::default(),
+            jitter: JitterConfig::default(),
+            stand_in_codec: false,
+            ring_timeout: Duration::from_secs(45),
+            max_calls: 1,
+            secret: None,
+            keep_heard: true,
+        }
+    }
+}
+
+/// Computing takes no time in a simulated world.
+struct NoTime;
+
+impl Stopwatch for NoTime {
+    fn nanos(&mut self) -> u64 {
+        0
+    }
+}
+
+pub(super) struct SimNode {
+    pub(super) address: SocketAddr,
+    pub(super) engine: Engine,
+    pub(super) microphone: VecDeque<f32>,
+    pub(super) heard: Vec<f32>,
+    pub(super) events: Vec<Event<CallKey>>,
+    pub(super) states: BTreeMap<CallKey, CallState>,
+    pub(super) order: Vec<CallKey>,
+    pub(super) listed: Option<Result<Vec<Peer>, Error>>,
+    final_stats: BTreeMap<CallKey, CallStats>,
+    trackers: Vec<SocketAddr>,
+    keep_heard: bool,
+    next_call: u64,
+    next_tick: Instant,
+    frame: AudioFrame,
+}
+
+/// The address of the node of that number.
+pub(super) fn address(index: usize) -> SocketAddr {
+    let [high, low] = (index as u16 + 1).to_be_bytes();
+    SocketAddr::from(([10, 1, high, low], 5000))
+}
+
+impl SimNode {
+    pub(super) fn new(
+        index: usize,
+        options: NodeOptions,
+        seed: [u8; 32],
+        epoch: Epoch,
+        now: Instant,
+    ) -> Result<SimNode, Error> {
+        options.encoder.validate()?;
+        let mut random = ChaCha20Rng::from_seed(seed);
+        let mut secret = [0; 32];
+        random.fill_bytes(&mut secret);
+        let trackers: Vec<_> = options.trackers.iter().map(|t| tracker::address(t.0)).collect();
+        let config = EngineConfig {
+            name: options.name,
+            trackers: trackers.iter().map(SocketAddr::to_string).collect(),
+            encoder: options.encoder,
+            jitter: options.jitter,
+            codec: if options.stand_in_codec { Codec::StandIn } else { Codec::Opus },
+            auto_answer: options.auto_answer,
+            ring_timeout: options.ring_timeout,
+            max_calls: options.max_calls,
+            epoch,
+            wall_at_zero: WALL_AT_ZERO,
+        };
+        let identity = Identity::from_secret(&options.secret.unwrap_or(secret));
+        let pins = Pins::default();
+        let mut engine =
+            Engine::new(config, identity, pins, Box::new(random), Box::new(NoTime), now)?;
+        engine.handle_host_addresses(vec![address(index)]);
+        Ok(SimNode {
+            address: address(index),
+            engine,
+            microphone: VecDeque::new(),
+            heard: Vec::new(),
+            events: Vec::new(),
+            states: BTreeMap::new(),
+            order: Vec::new(),
+            listed: None,
+            final_stats: BTreeMap::new(),
+            trackers,
+            keep_heard: options.keep_heard,
+            next_call: 1,
+            next_tick: Instant::FAR_FUTURE,
+            frame: AudioFrame::SILENCE,
+        })
+    }
+
+    pub(super) fn new_call(&mut self) -> CallKey {
+        let key = CallKey(self.next_call);
+        self.next_call += 1;
+        self.note(key, CallState::Placing);
+        key
+    }
+
+    pub(super) fn next_wake(&self) -> Instant {
+        self.engine.next_timeout().min(self.next_tick)
+    }
+
+    pub(super) fn wake(&mut self, now: Instant) {
+        if self.engine.next_timeout() <= now {
+            self.engine.handle_timeout(now);
+        }
+        if self.next_tick <= now {
+            self.tick(now);
+        }
+    }
+
+    /// The device: 10 ms are played, 10 ms are captured.
+    fn tick(&mut self, now: Instant) {
+        if !self.engine.has_media() {
+            self.next_tick = Instant::FAR_FUTURE;
+            return;
+        }
+        self.next_tick += BLOCK_TIME;
+        self.engine.handle_playout(now, &mut self.frame);
+        if self.keep_heard {
+            self.heard.extend_from_slice(&self.frame.0);
+        }
+        for sample in &mut self.frame.0 {
+            *sample = self.microphone.pop_front().unwrap_or(0.0);
+        }
+        self.engine.handle_mic(now, &self.frame);
+    }
+
+    pub(super) fn receive(&mut self, now: Instant, arrival: Arrival) {
+        let tracker_at = |s: SocketAddr| self.trackers.iter().position(|t| *t == s);
+        match arrival {
+            Arrival::Datagram { source, destination, contents } => {
+                self.engine.handle_datagram(now, source, destination, &contents);
+            }
+            Arrival::Opened { source, destination } => {
+                if let Some(tracker) = tracker_at(source) {
+                    self.engine.handle_tracker_connected(now, tracker, destination, source);
+                }
+            }
+            Arrival::Bytes { source, bytes, .. } => {
+                if let Some(tracker) = tracker_at(source) {
+                    self.engine.handle_tracker_bytes(now, tracker, &bytes);
+                }
+            }
+            Arrival::Closed { source, .. } => {
+                if let Some(tracker) = tracker_at(source) {
+                    self.engine.handle_tracker_closed(now, tracker);
+                }
+            }
+        }
+    }
+
+    pub(super) fn drain(&mut self, now: Instant, epoch: Epoch, network: &mut Network) {
+        while let Some(output) = self.engine.poll() {
+            match output {
+                Output::Transmit { destination, contents, .. } => {
+                    network.send(now, epoch, self.address, destination, contents);
+                }
+                Output::TrackerConnect { tracker } => {
+                    network.open(now, self.address, self.trackers[tracker]);
+                }
+                Output::TrackerSend { tracker, bytes } => {
+                    network.send_bytes(now, self.address, self.trackers[tracker], bytes);
+                }
+                Output::TrackerDisconnect { tracker } => {
+                    network.close(now, self.address, self.trackers[tracker]);
+                }
+                Output::CallStats { call, stats } => {
+                    self.final_stats.insert(call, *stats);
+                }
+                Output::Peers { result, .. } => self.listed = Some(result),
+                Output::CallPeer { .. } | Output::SavePins(_) => {}
+                Output::Event(event) => self.handle_event(now, event),
+            }
+        }
+    }
+
+    fn handle_event(&mut self, now: Instant, event: Event<CallKey>) {
+        match event {
+            Event::Incoming { call } | Event::Ringing { call } => {
+                self.note(call, CallState::Ringing);
+            }
+            Event::Answered { call } => self.note(call, CallState::Connecting),
+            Event::Connected { call } => {
+                self.note(call, CallState::Connected);
+                if self.next_tick == Instant::FAR_FUTURE {
+                    self.next_tick = now;
+                }
+            }
+            Event::Ended { call, reason } => self.note(call, CallState::Ended(reason)),
+            _ => {}
+        }
+        self.events.push(event);
+    }
+
+    fn note(&mut self, call: CallKey, state: CallState) {
+        if self.states.insert(call, state).is_none() {
+            self.order.push(call);
+        }
+    }
+
+    pub(super) fn stats(&self, call: CallKey) -> Option<CallStats> {
+        self.engine.call_stats(call).or_else(|| self.final_stats.get(&call).cloned())
+    }
+}

@@ -1,0 +1,131 @@
+//! A tracker of the simulated world: the real state machine on simulated streams.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use rand_chacha::ChaCha20Rng;
+
+use super::WALL_AT_ZERO;
+use super::network::{Arrival, Network};
+use crate::directory::server::{Config, ConnId, Output, Server};
+use crate::time::{Epoch, Instant, UnixMillis};
+use crate::wire::stun::binding_response;
+
+pub(super) struct SimTracker {
+    pub(super) address: SocketAddr,
+    server: Server,
+    running: bool,
+    connections: BTreeMap<ConnId, SocketAddr>,
+    next_connection: u64,
+}
+
+/// The address of the tracker of that number.
+pub(super) fn address(index: usize) -> SocketAddr {
+    SocketAddr::from(([10, 0, 1, index as u8 + 1], 6000))
+}
+
+impl SimTracker {
+    pub(super) fn new(index: usize, random: ChaCha20Rng) -> SimTracker {
+        SimTracker {
+            address: address(index),
+            server: Server::new(Config::default(), Box::new(random)),
+            running: true,
+            connections: BTreeMap::new(),
+            next_connection: 0,
+        }
+    }
+
+    /// Starts with nobody known, or stops and breaks every connection.
+    pub(super) fn set_running(
+        &mut self,
+        now: Instant,
+        running: bool,
+        random: ChaCha20Rng,
+        network: &mut Network,
+    ) {
+        self.running = running;
+        for peer in std::mem::take(&mut self.connections).into_values() {
+            network.close(now, self.address, peer);
+        }
+        self.server = Server::new(Config::default(), Box::new(random));
+    }
+
+    pub(super) fn next_wake(&self) -> Instant {
+        self.server.next_timeout()
+    }
+
+    pub(super) fn wake(&mut self, now: Instant) {
+        if self.server.next_timeout() <= now {
+            self.server.handle_timeout(now);
+        }
+    }
+
+    pub(super) fn receive(
+        &mut self,
+        now: Instant,
+        arrival: Arrival,
+        network: &mut Network,
+        epoch: Epoch,
+    ) {
+        if !self.running {
+            if let Arrival::Opened { source, .. } = arrival {
+                network.close(now, self.address, source);
+            }
+            return;
+        }
+        match arrival {
+            Arrival::Datagram { source, contents, .. } => {
+                if let Some(response) = binding_response(&contents, source) {
+                    network.send(now, epoch, self.address, source, response);
+                }
+            }
+            Arrival::Opened { source, .. } => {
+                self.forget(source);
+                let conn = ConnId(self.next_connection);
+                self.next_connection += 1;
+                self.connections.insert(conn, source);
+                self.server.handle_connected(now, wall(now), conn, source);
+            }
+            Arrival::Bytes { source, bytes, .. } => {
+                if let Some(conn) = self.connection_of(source) {
+                    self.server.handle_bytes(now, wall(now), conn, &bytes);
+                }
+            }
+            Arrival::Closed { source, .. } => self.forget(source),
+        }
+        self.drain(now, network);
+    }
+
+    fn connection_of(&self, source: SocketAddr) -> Option<ConnId> {
+        self.connections.iter().find(|(_, s)| **s == source).map(|(conn, _)| *conn)
+    }
+
+    fn forget(&mut self, source: SocketAddr) {
+        if let Some(conn) = self.connection_of(source) {
+            self.connections.remove(&conn);
+            self.server.handle_closed(conn);
+        }
+    }
+
+    pub(super) fn drain(&mut self, now: Instant, network: &mut Network) {
+        while let Some(output) = self.server.poll() {
+            match output {
+                Output::Send { conn, bytes } => {
+                    if let Some(peer) = self.connections.get(&conn) {
+                        network.send_bytes(now, self.address, *peer, bytes.to_vec());
+                    }
+                }
+                Output::Close { conn } => {
+                    if let Some(peer) = self.connections.remove(&conn) {
+                        network.close(now, self.address, peer);
+                    }
+                }
+                Output::Event(_) => {}
+            }
+        }
+    }
+}
+
+fn wall(now: Instant) -> UnixMillis {
+    WALL_AT_ZERO.plus(now.since(Instant::ZERO))
+}
