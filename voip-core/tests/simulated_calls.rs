@@ -62,3 +62,28 @@ fn a_call_is_placed_answered_heard_and_hung_up() {
     println!("{names:#?}");
     println!("{:#?}", two.world.stats(two.alice, call));
 }
+
+#[test]
+fn ten_minutes() {
+    let mut two = two(1, Link { loss: 0.05, jitter: Duration::from_millis(40), ..Link::default() }, true);
+    let call = connect(&mut two);
+    let t = std::time::Instant::now();
+    two.world.run_for(secs(600));
+    println!("{:?}", t.elapsed());
+    println!("{:#?}", two.world.stats(two.alice, call));
+}
+#[test]
+fn twice_the_same() {
+    let run = || {
+        let link = Link { delay: Duration::from_millis(30), loss: 0.05, jitter: Duration::from_millis(40), duplicate: 0.01 };
+        let mut two = two(11, link, false);
+        connect(&mut two);
+        let t = two.world.elapsed();
+        two.world.say(two.alice, &tone(5.0));
+        two.world.run_for(secs(6));
+        (t, two.world.heard(two.bob).to_vec())
+    };
+    let (a, b) = (run(), run());
+    println!("{:?} {:?}", a.0, b.0);
+    assert!(a == b);
+}

@@ -18,8 +18,9 @@ const RATES: std::ops::RangeInclusive<u32> = 8_000..=192_000;
 const CHUNK: usize = 512;
 /// Half the filter's length, in samples of the lower of both rates.
 const HALF_FILTER: usize = 32;
-/// Silence put before the output so that the filter's rounding never leaves it short.
-const HEAD_START: usize = 2;
+/// Silence put before the output, in samples of the input rate, so that what the filter holds back
+/// never leaves it short.
+const HEAD_START: usize = 3;
 
 /// Changes the sample rate of one mono stream.
 pub(crate) struct Resampler {
@@ -80,8 +81,7 @@ impl Resampler {
     /// How long sound takes through the filter.
     pub(crate) fn delay(&self) -> Duration {
         let Some(filter) = &self.filter else { return Duration::ZERO };
-        let filter_s = filter.half as f64 / f64::from(self.from);
-        Duration::from_secs_f64(filter_s + HEAD_START as f64 / f64::from(self.to))
+        Duration::from_secs_f64((filter.half + HEAD_START) as f64 / f64::from(self.from))
     }
 }
 
@@ -100,8 +100,9 @@ impl Filter {
         let inner = Async::new_sinc(ratio, 1.0, &parameters, CHUNK, 1, FixedAsync::Input)
             .map_err(|e| Error::new(ErrorKind::InvalidArgument, format!("no resampler: {e}")))?;
         let longest = inner.output_frames_max();
-        let mut ready = Vec::with_capacity(longest + 16);
-        ready.resize(HEAD_START, 0.0);
+        let head_start = (HEAD_START as f64 * ratio).ceil() as usize;
+        let mut ready = Vec::with_capacity(longest + head_start + 16);
+        ready.resize(head_start, 0.0);
         Ok(Filter { inner, half, scratch: vec![0.0; longest], ready, taken: 0, given: 0 })
     }
 

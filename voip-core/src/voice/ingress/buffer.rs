@@ -401,7 +401,11 @@ impl JitterBuffer {
 
     fn decode_first(&mut self, now: Instant, position: i64) -> Result<(), Error> {
         let Some(first) = self.store.first() else { return Ok(()) };
-        let skip = usize::try_from(position - first.place.start).unwrap_or(0);
+        let (start, copied) = (first.place.start, first.info.fec_samples);
+        if copied > 0 && !self.order.has_come(first.place.sequence - 1) {
+            self.transit.observe_copy(first.arrival, start - copied as i64, copied);
+        }
+        let skip = usize::try_from(position - start).unwrap_or(0);
         let decoded = self.decoder.decode(&first.payload, first.info, skip);
         if decoded.is_ok() {
             self.played = Some(Played { sequence: first.place.sequence, end: first.end() });

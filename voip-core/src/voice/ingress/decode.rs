@@ -30,7 +30,7 @@ pub(super) struct FrameDecoder {
 impl FrameDecoder {
     pub(super) fn new(codec: Box<dyn Decode>) -> Self {
         let pcm = Box::new([0.0; MAX_PACKET_SAMPLES]);
-        FrameDecoder { codec, pcm, head: 0, tail: 0, made_up: COMFORT_HOLD, gain: 0.0, voice: true }
+        FrameDecoder { codec, pcm, head: 0, tail: 0, made_up: 0, gain: 0.0, voice: true }
     }
 
     pub(super) fn inspect(&self, payload: &[u8]) -> Option<PacketInfo> {
@@ -102,7 +102,8 @@ impl FrameDecoder {
         self.tail = len?.min(MAX_PACKET_SAMPLES);
         self.head = skip.min(self.tail);
         let fresh = &mut self.pcm[self.head..self.tail];
-        let start_gain = self.gain;
+        // Nothing to join to before the first packet.
+        let start_gain = if self.made_up == 0 { 1.0 } else { self.gain };
         for (i, sample) in fresh.iter_mut().take(JOIN).enumerate() {
             let part = (i + 1) as f32 / JOIN as f32;
             match before {

@@ -8,6 +8,10 @@ const THRESHOLD: f32 = 0.891_250_9;
 /// How fast the limiter lets go, per sample: a time constant of 60 ms, long enough not to distort
 /// low voices, short enough not to be heard as pumping.
 const RELEASE: f32 = 1.0 - 1.0 / (0.060 * 48_000.0);
+/// How fast it bears down on a peak that comes later in the block: 1.5 ms.
+const ATTACK: f32 = 1.0 - 1.0 / (0.001_5 * 48_000.0);
+/// Samples beyond this are taken for this: far louder than anything, and sums of it stay finite.
+const MOST: f32 = 1e6;
 
 /// The gain of one input of a [`Mixer`]. Changes glide over one block.
 #[derive(Clone, Debug)]
@@ -75,8 +79,8 @@ impl Mixer {
         let mut factor = gain.current;
         for (sum, &sample) in self.sum.iter_mut().zip(&input.0) {
             factor += step;
-            if sample.is_finite() {
-                *sum += factor * sample;
+            if !sample.is_nan() {
+                *sum += factor * sample.clamp(-MOST, MOST);
             }
         }
         gain.current = gain.target;
@@ -84,22 +88,38 @@ impl Mixer {
 
     /// Writes the limited sum to `out` and starts the next one.
     pub fn finish(&mut self, out: &mut AudioFrame) {
-        for (out, sum) in out.0.iter_mut().zip(&mut self.sum) {
-            let sample = std::mem::take(sum).clamp(-1e6, 1e6);
-            self.envelope = (self.envelope * RELEASE).max(sample.abs());
-            *out = if self.envelope <= THRESHOLD {
-                sample
-            } else {
-                sample * (bend(self.envelope) / self.envelope)
-            };
+        let peak = self.sum.iter().fold(0.0f32, |peak, s| peak.max(s.abs()));
+        if peak.max(self.envelope) <= THRESHOLD {
+            self.envelope = 0.0;
+            out.0 = self.sum;
+        } else {
+            self.limit(out);
+        }
+        self.sum = [0.0; BLOCK];
+    }
+
+    /// Divides by an envelope that rises towards each peak ahead of it and falls slowly after.
+    fn limit(&mut self, out: &mut AudioFrame) {
+        let mut ahead = 0.0f32;
+        for (out, sum) in out.0.iter_mut().zip(&self.sum).rev() {
+            ahead = (ahead * ATTACK).max(sum.abs());
+            *out = ahead;
+        }
+        for (out, sum) in out.0.iter_mut().zip(&self.sum) {
+            self.envelope = (self.envelope * RELEASE).max(*out);
+            *out = sum * factor(self.envelope);
         }
     }
 }
 
-/// The threshold maps to itself with slope 1, infinity to full scale.
-fn bend(level: f32) -> f32 {
+/// The factor that brings this level into range: 1 up to the threshold, and above it such that the
+/// slope of the result falls from 1 to 0 towards full scale.
+fn factor(level: f32) -> f32 {
     const ROOM: f32 = 1.0 - THRESHOLD;
-    THRESHOLD + ROOM * ((level - THRESHOLD) / ROOM).tanh()
+    if level <= THRESHOLD {
+        return 1.0;
+    }
+    (THRESHOLD + ROOM * ((level - THRESHOLD) / ROOM).tanh()) / level
 }
 
 #[cfg(test)]

@@ -92,6 +92,13 @@ impl Order {
         place
     }
 
+    /// True if the packet of that unwrapped number has come, as far as is remembered.
+    pub(super) fn has_come(&self, sequence: i64) -> bool {
+        let Some(line) = &self.line else { return false };
+        let back = u32::try_from(line.newest.sequence - sequence).unwrap_or(u32::MAX);
+        line.seen.checked_shr(back).is_none_or(|seen| seen & 1 != 0)
+    }
+
     /// Packets that were sent, judging by the numbers, and have not come (RFC 3550 §6.4.1).
     pub(super) fn lost(&self) -> u64 {
         self.lost_before + self.line.map_or(0, |line| line.lost())

@@ -2,9 +2,9 @@
 //!
 //! The last ten seconds of packets are kept with their transit (arrival minus media time; only
 //! differences of it mean anything). Any offset can then be priced: delay costs its own length,
-//! and sound that would have come too late costs [`PRICE_OF_LOSS`]. Being a trade, this follows a
-//! spreading line within a few packets, forgets after ten seconds, and does not run after one
-//! outlier: one lost packet is not worth a delay.
+//! sound that would have come too late costs [`LATE_PACKET`] or [`LATE_COPY`]. Being a trade, this
+//! follows a spreading line within a few packets, forgets after ten seconds, and does not run after
+//! one outlier: one lost packet is not worth a delay.
 
 use crate::frame::BLOCK;
 use crate::time::{Duration, Instant};
@@ -14,9 +14,12 @@ use crate::voice::ingress::playout::media_micros;
 const WINDOW: i64 = 10_000_000;
 /// Packets remembered at most; 10 s of 20 ms packets are 500.
 const PACKETS: usize = 512;
-/// Delay that is worth taking to save all sound from being late, in microseconds: 1 % of sound is
-/// worth 40 ms.
-const PRICE_OF_LOSS: i64 = 4_000_000;
+/// Delay that is worth taking to have all sound in time, in microseconds: 1 % of sound is worth
+/// 40 ms.
+const LATE_PACKET: i64 = 4_000_000;
+/// The same for the copies of lost packets, which always come a packet later: 1 % is worth 6 ms.
+/// So on a line without jitter, waiting for copies begins at some 4 % of loss.
+const LATE_COPY: i64 = 600_000;
 /// A packet this close to its time counts as late, in microseconds: clocks drift 300 ppm, so this
 /// warns more than a second ahead.
 const MARGIN: i64 = 500;
@@ -32,6 +35,8 @@ struct Packet {
     arrival: i64,
     transit: i64,
     blocks: usize,
+    /// What it costs if a block of this is late, in microseconds.
+    price: i64,
 }
 
 /// The transit of recent packets.
@@ -68,7 +73,7 @@ impl Transit {
             // RFC 3550 §6.4.1, scaled by 16 to keep the fraction.
             self.jitter += (transit - last).abs() - self.jitter / 16;
         }
-        self.remember(Packet { arrival, transit, blocks: samples.div_ceil(BLOCK) });
+        self.remember(arrival, transit, samples, LATE_PACKET);
         self.newest = arrival;
         self.fastest = self.recent().map(|p| p.transit).min().unwrap_or(transit);
     }
@@ -77,7 +82,16 @@ impl Transit {
         self.packets.iter().filter(|p| self.newest - p.arrival < WINDOW)
     }
 
-    fn remember(&mut self, packet: Packet) {
+    /// Takes note that the packet of `samples` that starts at media time `start` is lost, and that
+    /// a copy of it came with the next packet.
+    pub(super) fn observe_copy(&mut self, arrival: Instant, start: i64, samples: usize) {
+        let arrival = arrival.as_micros() as i64;
+        self.remember(arrival, arrival - media_micros(start), samples, LATE_COPY);
+    }
+
+    fn remember(&mut self, arrival: i64, transit: i64, samples: usize, late: i64) {
+        let blocks = samples.div_ceil(BLOCK);
+        let packet = Packet { arrival, transit, blocks, price: late * STEP / WINDOW };
         if self.packets.len() < PACKETS {
             self.packets.push(packet);
         } else if let Some(oldest) = self.packets.get_mut(self.next) {
@@ -121,12 +135,11 @@ impl Transit {
 
     fn cheapest(&self, offset: i64, hysteresis: i64) -> i32 {
         let base = offset - REACH as i64 * STEP;
-        let late = self.late_blocks(base);
+        let late = self.price_of_lateness(base);
         let price = |step: usize| {
             let delay = base + step as i64 * STEP - self.fastest;
             let forbidden = (delay - self.delay.end()).max(self.delay.start() - delay).max(0);
-            let loss = late[step] * STEP * PRICE_OF_LOSS / WINDOW;
-            delay + loss + 1_000 * forbidden
+            delay + late[step] + 1_000 * forbidden
         };
         let (mut best, mut lowest) = (REACH, price(REACH) - hysteresis);
         for step in 0..late.len() {
@@ -137,8 +150,8 @@ impl Transit {
         best as i32 - REACH as i32
     }
 
-    /// How many blocks of sound would have been late at each of the offsets `base + n * STEP`.
-    fn late_blocks(&self, base: i64) -> [i64; 2 * REACH] {
+    /// What the late blocks would have cost at each of the offsets `base + n * STEP`.
+    fn price_of_lateness(&self, base: i64) -> [i64; 2 * REACH] {
         let mut late = [0; 2 * REACH];
         for packet in self.recent() {
             // Steps up to this one are too early for the packet's first block; for each further
@@ -146,7 +159,7 @@ impl Transit {
             let in_time = (packet.transit + MARGIN - base + STEP - 1).div_euclid(STEP);
             let in_time = in_time.clamp(0, late.len() as i64) as usize;
             for block in 0..packet.blocks.min(in_time) {
-                late[in_time - 1 - block] += 1;
+                late[in_time - 1 - block] += packet.price;
             }
         }
         for step in (1..late.len()).rev() {
