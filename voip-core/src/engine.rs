@@ -92,7 +92,7 @@ pub(crate) enum Output {
     Event(Event<CallKey>),
     Peers { request: u64, result: Result<Vec<Peer>, Error> },
     /// The pinned names changed: keep them.
-    SavePins(String),
+    SavePins(Pins),
 }
 
 /// One tracker and what is known of it.
@@ -338,7 +338,7 @@ impl Engine {
 
     fn pin(&mut self, name: &str, id: PeerId) {
         match self.pins.accept(name, id) {
-            Ok(()) => self.outputs.push_back(Output::SavePins(self.pins.to_text())),
+            Ok(()) => self.outputs.push_back(Output::SavePins(self.pins.clone())),
             Err(error) => tracing::warn!(%error, name, "name not pinned"),
         }
     }

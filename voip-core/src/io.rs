@@ -1,12 +1,14 @@
 //! The only place with threads, clocks, sockets, devices and files.
 
-mod clock;
+pub(crate) mod clock;
 pub(crate) mod driver;
 pub(crate) mod events;
 pub(crate) mod identity_file;
 pub(crate) mod pcm;
-mod random;
+pub(crate) mod pins_file;
+pub(crate) mod random;
 mod tracker_link;
+pub(crate) mod tracker_server;
 pub(crate) mod udp;
 pub(crate) mod wav;
 
@@ -14,7 +16,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub(crate) use clock::{Clock, ProcessorClock};
-pub(crate) use random::{os_random_32, os_seeded};
 
 use crate::error::{Error, ErrorKind};
 

@@ -1,6 +1,5 @@
 //! Peer-to-peer voice.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the engine and the tracker come next"))]
 mod call;
 mod directory;
 mod engine;
@@ -16,10 +15,12 @@ mod session;
 pub mod sim;
 mod stats;
 mod time;
+mod tracker;
 mod voice;
 mod wire;
 
 pub use call::{Call, CallPeer, Reject};
+pub use directory::server::{Departure, TrackerEvent, TrackerStats, WireDirection};
 pub use error::{Error, ErrorKind};
 pub use event::{CallState, EndReason, Event, Peer, Presence};
 pub use frame::{AudioFrame, BLOCK, BLOCK_TIME, FrameDuration, SAMPLE_RATE};
@@ -27,6 +28,7 @@ pub use id::{CallId, PeerId, RtpTimestamp, SequenceNumber, Ssrc};
 pub use node::{Audio, Node, NodeBuilder};
 pub use stats::{CallStats, NodeStats, Quality, Stages};
 pub use time::{Duration, Instant, UnixMillis};
+pub use tracker::{Tracker, TrackerBuilder};
 pub use voice::{
     Application, Decoder, Encoder, EncoderConfig, Gain, JitterBuffer, JitterConfig, JitterStats,
     MAX_PAYLOAD, Mixer, PacketInfo,

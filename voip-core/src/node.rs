@@ -18,10 +18,11 @@ use crate::error::{Error, ErrorKind};
 use crate::event::{CallState, Event, Peer};
 use crate::frame::FrameDuration;
 use crate::id::PeerId;
+use crate::identity::pins::Pins;
 use crate::io::deadline_after;
 use crate::io::driver::{Listener, ManualPort, Request, Requests};
 use crate::io::events::EventQueue;
-use crate::io::identity_file::PinsFile;
+use crate::io::pins_file::PinsFile;
 use crate::stats::{CallStats, NodeStats};
 use crate::time::Duration;
 use crate::wire::tracker::Target;
@@ -357,9 +358,9 @@ impl Listener for Reporter {
         });
     }
 
-    fn save_pins(&self, text: String) {
+    fn save_pins(&self, pins: Pins) {
         if let Some(file) = &self.0.pins {
-            file.save(text);
+            file.save(pins);
         }
     }
 

@@ -280,7 +280,7 @@ impl World {
             node.drain(self.now, self.epoch, &mut self.network);
         }
         for tracker in &mut self.trackers {
-            tracker.drain(self.now, &mut self.network);
+            tracker.drain(self.now, self.epoch, &mut self.network);
         }
     }
 }

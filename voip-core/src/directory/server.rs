@@ -11,6 +11,7 @@
 mod connection;
 mod event;
 mod rate;
+mod reflector;
 mod registry;
 mod stats;
 
@@ -23,7 +24,8 @@ use rand_core::CryptoRng;
 use self::connection::Connection;
 pub(crate) use self::event::{ConnId, Output};
 pub use self::event::{Departure, TrackerEvent, WireDirection};
-pub(crate) use self::rate::{PrefixTable, Rate};
+use self::rate::{PrefixTable, Rate};
+use self::reflector::Reflector;
 use self::registry::{Registration, Registry};
 pub use self::stats::TrackerStats;
 use crate::id::PeerId;
@@ -73,6 +75,7 @@ pub(crate) struct Server {
     agenda: BTreeSet<(Instant, ConnId)>,
     per_address: BTreeMap<IpAddr, u32>,
     newcomers: PrefixTable,
+    reflector: Reflector,
     registry: Registry,
     subscribers: BTreeSet<ConnId>,
     outputs: VecDeque<Output>,
@@ -85,6 +88,7 @@ impl Server {
         Server {
             config,
             newcomers: PrefixTable::new(rng.next_u64(), NEWCOMERS, 32, 64),
+            reflector: Reflector::new(rng.next_u64()),
             rng,
             connections: BTreeMap::new(),
             agenda: BTreeSet::new(),
@@ -171,6 +175,17 @@ impl Server {
             self.stats.slow_readers += 1;
             self.forget(conn, Departure::SlowReader);
             self.outputs.push_back(Output::Close { conn });
+        }
+    }
+
+    /// A datagram came to the UDP port of the same number: a STUN request is answered.
+    pub(crate) fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        match self.reflector.answer(now, from, datagram) {
+            Some(bytes) => {
+                self.stats.stun_answered += 1;
+                self.outputs.push_back(Output::Datagram { to: from, bytes });
+            }
+            None => self.stats.stun_dropped += 1,
         }
     }
 

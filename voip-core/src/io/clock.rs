@@ -1,45 +1,53 @@
 //! The real clocks.
 
 use std::sync::OnceLock;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use crate::engine::Stopwatch;
-use crate::time::{Duration, Epoch, Instant, UnixMillis};
+use crate::time::{Epoch, Instant, UnixMillis};
 
-/// A monotonic clock whose zero is the moment it was made, and what the wall clock said then.
+static ZERO: OnceLock<std::time::Instant> = OnceLock::new();
+
+/// The process's monotonic clock and the system's wall clock. All `Clock`s of a process agree.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     zero: std::time::Instant,
-    wall_at_zero: Duration,
 }
 
 impl Clock {
-    #[expect(clippy::disallowed_methods, reason = "the one place where clocks are read")]
-    pub(crate) fn start() -> Clock {
-        // A wall clock before 1970 counts as 1970.
-        let wall_at_zero = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Clock { zero: std::time::Instant::now(), wall_at_zero }
+    #[allow(clippy::disallowed_methods, reason = "this is the clock that others are handed")]
+    pub(crate) fn new() -> Self {
+        Clock { zero: *ZERO.get_or_init(std::time::Instant::now) }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one place where clocks are read")]
+    /// Microseconds since the process first asked.
     pub(crate) fn now(&self) -> Instant {
-        let elapsed = std::time::Instant::now().saturating_duration_since(self.zero);
-        Instant::from_micros(elapsed.as_micros() as u64)
+        Instant::from_micros(u64::try_from(self.zero.elapsed().as_micros()).unwrap_or(u64::MAX))
+    }
+
+    /// Wall-clock time; 1970 on a machine that thinks it is earlier.
+    #[allow(clippy::disallowed_methods, reason = "this is the clock that others are handed")]
+    pub(crate) fn wall(&self) -> UnixMillis {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// What the wall clock would have said at [`Instant::ZERO`]: its later jumps are not followed.
+    pub(crate) fn wall_at_zero(&self) -> UnixMillis {
+        UnixMillis(self.wall().0.saturating_sub(self.now().as_micros() / 1000))
+    }
+
+    /// Wall-clock time at `t`, microseconds since 1970-01-01 UTC, as the wall clock has it now.
+    #[allow(clippy::disallowed_methods, reason = "this is the clock that others are handed")]
+    pub(crate) fn wall_micros(&self, t: Instant) -> u64 {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let ago = self.now().micros_since(t);
+        u64::try_from(since.as_micros()).unwrap_or(u64::MAX).saturating_add_signed(-ago)
     }
 
     /// For libraries that want `std::time::Instant`.
     pub(crate) fn epoch(&self) -> Epoch {
         Epoch::new(self.zero)
-    }
-
-    /// Wall-clock time at `Instant::ZERO`: jumps of the system's clock after that are not followed.
-    pub(crate) fn wall_at_zero(&self) -> UnixMillis {
-        UnixMillis(self.wall_at_zero.as_millis() as u64)
-    }
-
-    /// Wall-clock time of `t`, microseconds since 1970-01-01 UTC.
-    pub(crate) fn unix_micros(&self, t: Instant) -> u64 {
-        self.wall_at_zero.as_micros() as u64 + t.as_micros()
     }
 }
 
@@ -47,9 +55,21 @@ impl Clock {
 pub(crate) struct ProcessorClock;
 
 impl Stopwatch for ProcessorClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place where clocks are read")]
     fn nanos(&mut self) -> u64 {
-        static ZERO: OnceLock<std::time::Instant> = OnceLock::new();
         ZERO.get_or_init(std::time::Instant::now).elapsed().as_nanos() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_agree_and_go_forward() {
+        let (a, b) = (Clock::new(), Clock::new());
+        let first = a.now();
+        let second = b.now();
+        assert!(first <= second && second <= a.now());
+        assert!(a.wall() > UnixMillis(1_600_000_000_000), "later than 2020");
     }
 }

@@ -19,6 +19,7 @@ use crate::engine::{CallKey, Command, Engine, Output};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Peer};
 use crate::id::PeerId;
+use crate::identity::pins::Pins;
 use crate::stats::{CallStats, NodeStats};
 use crate::time::Instant;
 use device::DeviceClock;
@@ -50,7 +51,7 @@ pub(crate) trait Listener: Send {
     fn call_stats(&self, call: CallKey, stats: CallStats);
     fn node_stats(&self, stats: NodeStats);
     fn peers(&self, request: u64, result: Result<Vec<Peer>, Error>);
-    fn save_pins(&self, text: String);
+    fn save_pins(&self, pins: Pins);
     /// An incoming call with manual PCM needs queues.
     fn manual_port(&self, call: CallKey) -> Option<Arc<ManualPort>>;
 }
@@ -252,7 +253,7 @@ impl<L: Listener> Driver<L> {
                     self.listener.call_stats(call, *stats);
                 }
                 Output::Peers { request, result } => self.listener.peers(request, result),
-                Output::SavePins(text) => self.listener.save_pins(text),
+                Output::SavePins(pins) => self.listener.save_pins(pins),
                 Output::Event(event) => self.handle_event(event),
             }
         }

@@ -1,147 +1,138 @@
-//! The identity file and the pinned names beside it, on disk.
+//! Identity and pins on disk.
 //!
-//! Both are written whole to a neighbour and renamed, so that a crash leaves the old or the new
-//! one; the identity is readable by its owner alone.
+//! Files are replaced whole: written beside, synchronised, renamed. The secret is readable by its
+//! owner only, and not used if others can read it.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{ErrorKind as IoErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
 use zeroize::Zeroizing;
 
-use super::{os_random_32, spawn};
+use super::random;
 use crate::error::{Error, ErrorKind};
 use crate::identity::Identity;
 use crate::identity::pins::{MAX_PINS_TEXT, Pins};
 
-/// An identity file takes 200 bytes.
+/// An identity file is five lines.
 const MAX_IDENTITY_TEXT: u64 = 4096;
-/// How long a closing node waits for its pins to reach the disk.
-const LAST_WRITE: Duration = Duration::from_millis(200);
 
-/// Reads the identity at `path`, or makes one and keeps it there.
-pub(crate) fn load_or_create_identity(path: &Path) -> Result<Identity, Error> {
-    match read(path, MAX_IDENTITY_TEXT) {
-        Ok(text) => Identity::from_text(&text).map_err(|e| bad(path, "read", &e)),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            let secret = Zeroizing::new(os_random_32()?);
-            let identity = Identity::from_secret(&secret);
-            if let Some(folder) = path.parent() {
-                fs::create_dir_all(folder).map_err(|e| bad(folder, "made", &e))?;
-            }
-            replace(path, identity.to_text().as_bytes()).map_err(|e| bad(path, "written", &e))?;
-            Ok(identity)
+/// Reads the identity, or makes a new one where there is none (with its folder).
+pub(crate) fn load_or_create(path: &Path) -> Result<Identity, Error> {
+    match load(path)? {
+        Some(identity) => Ok(identity),
+        None => create(path),
+    }
+}
+
+/// Reads the pins kept beside an identity file; none if there are none yet.
+pub(crate) fn load_pins(identity_path: &Path) -> Result<Pins, Error> {
+    let path = pins_path(identity_path);
+    match read(&path, MAX_PINS_TEXT)? {
+        Some(text) => Pins::from_text(&text).map_err(|e| bad(&path, e)),
+        None => Ok(Pins::default()),
+    }
+}
+
+/// Writes the pins beside an identity file.
+pub(crate) fn save_pins(identity_path: &Path, pins: &Pins) -> Result<(), Error> {
+    let path = pins_path(identity_path);
+    let beside = write_beside(&path, pins.to_text().as_bytes())?;
+    fs::rename(&beside, &path).map_err(|e| {
+        let _ = fs::remove_file(&beside);
+        bad(&path, e)
+    })
+}
+
+/// `<identity file>.pins`.
+pub(crate) fn pins_path(identity_path: &Path) -> PathBuf {
+    let mut name = identity_path.as_os_str().to_owned();
+    name.push(".pins");
+    name.into()
+}
+
+fn load(path: &Path) -> Result<Option<Identity>, Error> {
+    let Some(text) = read(path, MAX_IDENTITY_TEXT)? else { return Ok(None) };
+    check_private(path)?;
+    Identity::from_text(&text).map(Some).map_err(|e| bad(path, e))
+}
+
+fn create(path: &Path) -> Result<Identity, Error> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(|e| bad(folder, e))?;
+    }
+    let identity = Identity::from_secret(&*random::secret()?);
+    let beside = write_beside(path, identity.to_text().as_bytes())?;
+    // A link, unlike a renaming, does not replace what another process made meanwhile.
+    let linked = fs::hard_link(&beside, path);
+    let placed = match &linked {
+        Err(e) if e.kind() != IoErrorKind::AlreadyExists => fs::rename(&beside, path),
+        _ => fs::remove_file(&beside),
+    };
+    placed.map_err(|e| bad(path, e))?;
+    match linked {
+        Err(e) if e.kind() == IoErrorKind::AlreadyExists => {
+            load(path)?.ok_or_else(|| bad(path, "it comes and goes"))
         }
-        Err(e) => Err(bad(path, "read", &e)),
+        _ => Ok(identity),
     }
 }
 
-/// Reads the names pinned beside the identity at `path`; none if there is no such file yet.
-pub(crate) fn load_pins(path: &Path) -> Result<Pins, Error> {
-    let path = pins_path(path);
-    match read(&path, MAX_PINS_TEXT) {
-        Ok(text) => Pins::from_text(&text).map_err(|e| bad(&path, "read", &e)),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Pins::default()),
-        Err(e) => Err(bad(&path, "read", &e)),
-    }
-}
-
-fn pins_path(identity: &Path) -> PathBuf {
-    let mut path = identity.as_os_str().to_owned();
-    path.push(".pins");
-    path.into()
-}
-
-fn bad(path: &Path, done: &str, error: &dyn std::error::Error) -> Error {
-    Error::new(ErrorKind::File, format!("{} cannot be {done}: {error}", path.display()))
-}
-
-fn read(path: &Path, limit: u64) -> io::Result<Zeroizing<String>> {
+/// The text of a file; `None` if there is none.
+fn read(path: &Path, limit: u64) -> Result<Option<Zeroizing<String>>, Error> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == IoErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(bad(path, e)),
+    };
     let mut text = Zeroizing::new(String::new());
-    File::open(path)?.take(limit + 1).read_to_string(&mut text)?;
+    file.take(limit + 1).read_to_string(&mut text).map_err(|e| bad(path, e))?;
     if text.len() as u64 > limit {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is too long"));
+        return Err(bad(path, format!("it is longer than {limit} bytes")));
     }
-    Ok(text)
+    Ok(Some(text))
 }
 
-fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
-    let mut neighbour = path.as_os_str().to_owned();
-    neighbour.push(format!(".{}.new", std::process::id()));
+/// Writes a file of its own beside `path`, down to the disk, readable by its owner only.
+fn write_beside(path: &Path, content: &[u8]) -> Result<PathBuf, Error> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    let beside = PathBuf::from(name);
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&neighbour)?;
-    file.write_all(contents)?;
-    file.sync_all()?;
-    fs::rename(&neighbour, path)
-}
-
-/// Keeps pinned names on disk without ever holding up whoever pins.
-pub(crate) struct PinsFile {
-    path: PathBuf,
-    state: Mutex<Pending>,
-    written: Condvar,
-}
-
-#[derive(Default)]
-struct Pending {
-    text: Option<String>,
-    writing: bool,
-}
-
-impl PinsFile {
-    /// Beside the identity at `identity`.
-    pub(crate) fn beside(identity: &Path) -> Arc<PinsFile> {
-        Arc::new(PinsFile {
-            path: pins_path(identity),
-            state: Mutex::default(),
-            written: Condvar::new(),
-        })
-    }
-
-    /// Writes `text` on a thread of its own; a later text overtakes one that waits.
-    pub(crate) fn save(self: &Arc<Self>, text: String) {
-        let mut state = self.state.lock();
-        state.text = Some(text);
-        if state.writing {
-            return;
-        }
-        state.writing = true;
-        drop(state);
-        let keeper = self.clone();
-        if let Err(error) = spawn("voip-disk", move || keeper.write()) {
-            tracing::error!(%error, "pinned names not kept");
-            self.state.lock().writing = false;
+    let written = options.open(&beside).and_then(|mut file| {
+        file.write_all(content)?;
+        file.sync_all()
+    });
+    match written {
+        Ok(()) => Ok(beside),
+        Err(e) => {
+            let _ = fs::remove_file(&beside);
+            Err(bad(path, e))
         }
     }
+}
 
-    fn write(&self) {
-        loop {
-            let text = {
-                let mut state = self.state.lock();
-                let Some(text) = state.text.take() else {
-                    state.writing = false;
-                    self.written.notify_all();
-                    return;
-                };
-                text
-            };
-            if let Err(error) = replace(&self.path, text.as_bytes()) {
-                tracing::error!(%error, path = %self.path.display(), "pinned names not kept");
-            }
-        }
+#[cfg(unix)]
+fn check_private(path: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::metadata(path).map_err(|e| bad(path, e))?.permissions().mode();
+    if mode & 0o077 == 0 {
+        return Ok(());
     }
+    let shown = path.display();
+    Err(bad(path, format!("others may read the secret key in it: run chmod 600 '{shown}'")))
+}
 
-    /// Waits a moment for what is being written.
-    pub(crate) fn settle(&self) {
-        let mut state = self.state.lock();
-        self.written.wait_while_for(&mut state, |s| s.writing, LAST_WRITE);
-    }
+#[cfg(not(unix))]
+fn check_private(_: &Path) -> Result<(), Error> {
+    Ok(())
+}
+
+fn bad(path: &Path, why: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::File, format!("{}: {why}", path.display()))
 }
 
 #[cfg(test)]
@@ -149,46 +140,84 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::id::PeerId;
+    use crate::identity::pins::Pin;
 
-    fn folder(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("voip-{}-{name}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        folder
-    }
+    /// A folder of its own, gone when dropped.
+    struct Folder(PathBuf);
 
-    #[test]
-    fn an_identity_is_made_once_and_kept_for_its_owner_alone() {
-        let folder = folder("identity");
-        let path = folder.join("alice.key");
-        let first = load_or_create_identity(&path).unwrap().id();
-        assert_eq!(load_or_create_identity(&path).unwrap().id(), first);
-        #[cfg(unix)]
-        {
-            let mode = std::os::unix::fs::PermissionsExt::mode(&path.metadata().unwrap().permissions());
-            assert_eq!(mode & 0o777, 0o600);
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("voip-{name}-{}", std::process::id()));
+            let _ = fs::remove_dir_all(&path);
+            Folder(path)
         }
-        fs::write(&path, "voip-identity 1\nsecret 00\n").unwrap();
-        assert_eq!(load_or_create_identity(&path).unwrap_err().kind(), ErrorKind::File);
-        fs::write(&path, "#".repeat(5000)).unwrap();
-        assert!(load_or_create_identity(&path).unwrap_err().message().contains("too long"));
-        fs::remove_dir_all(folder).unwrap();
+
+        fn file(&self) -> PathBuf {
+            self.0.join("deep/er/alice.key")
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
     }
 
     #[test]
-    fn pins_are_kept_and_a_damaged_file_is_said() {
-        let folder = folder("pins");
-        fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("alice.key");
-        assert_eq!(load_pins(&path).unwrap(), Pins::default());
-        let mut pins = Pins::default();
-        pins.accept("bob", PeerId([7; 32])).unwrap();
-        let file = PinsFile::beside(&path);
-        file.save(Pins::default().to_text());
-        file.save(pins.to_text());
-        file.settle();
-        assert_eq!(load_pins(&path).unwrap(), pins);
-        fs::write(folder.join("alice.key.pins"), "nonsense").unwrap();
-        assert_eq!(load_pins(&path).unwrap_err().kind(), ErrorKind::File);
-        fs::remove_dir_all(folder).unwrap();
+    fn an_identity_is_made_once_and_kept() {
+        let folder = Folder::new("kept");
+        let made = load_or_create(&folder.file()).unwrap().id();
+        assert_eq!(load_or_create(&folder.file()).unwrap().id(), made);
+        let files = fs::read_dir(folder.file().parent().unwrap()).unwrap().count();
+        assert_eq!(files, 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn processes_that_start_together_get_the_same_identity() {
+        let folder = Folder::new("race");
+        let first = create(&folder.file()).unwrap().id();
+        assert_eq!(create(&folder.file()).unwrap().id(), first);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_secret_is_the_owners_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = Folder::new("private");
+        load_or_create(&folder.file()).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&folder.file()), 0o600);
+        fs::set_permissions(folder.file(), fs::Permissions::from_mode(0o640)).unwrap();
+        let error = load_or_create(&folder.file()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::File);
+        assert!(error.message().contains("chmod 600"), "{error}");
+    }
+
+    #[test]
+    fn a_damaged_identity_is_an_error_and_not_replaced() {
+        let folder = Folder::new("damaged");
+        load_or_create(&folder.file()).unwrap();
+        fs::write(folder.file(), "voip-identity 1\n").unwrap();
+        let error = load_or_create(&folder.file()).unwrap_err();
+        assert!(error.message().contains("the secret key is missing"), "{error}");
+        fs::write(folder.file(), [0xff, 0xfe]).unwrap();
+        assert_eq!(load_or_create(&folder.file()).unwrap_err().kind(), ErrorKind::File);
+        fs::write(folder.file(), "#".repeat(5000)).unwrap();
+        let error = load_or_create(&folder.file()).unwrap_err();
+        assert!(error.message().contains("longer than"), "{error}");
+    }
+
+    #[test]
+    fn pins_are_kept_beside_the_identity() {
+        let folder = Folder::new("pins");
+        load_or_create(&folder.file()).unwrap();
+        let mut pins = load_pins(&folder.file()).unwrap();
+        pins.accept("bob", PeerId([2; 32])).unwrap();
+        save_pins(&folder.file(), &pins).unwrap();
+        let read = load_pins(&folder.file()).unwrap();
+        assert_eq!(read.check("bob", PeerId([2; 32])), Pin::Same);
+        fs::write(pins_path(&folder.file()), "voip-pins 1\nrubbish\n").unwrap();
+        let error = load_pins(&folder.file()).unwrap_err();
+        assert!(error.message().ends_with("alice.key.pins: line 2 makes no sense"), "{error}");
     }
 }

@@ -15,10 +15,12 @@ use crate::identity::Identity;
 use crate::identity::pins::Pins;
 use crate::io::driver::{Driver, NullDevice, Requests, SoundDevice};
 use crate::io::events::EventQueue;
-use crate::io::identity_file::{PinsFile, load_or_create_identity, load_pins};
+use crate::io::identity_file::{load_or_create, load_pins};
+use crate::io::pins_file::PinsFile;
+use crate::io::random::{OsRandom, secret};
 use crate::io::udp::UdpPort;
 use crate::io::wav::WavDevice;
-use crate::io::{Clock, ProcessorClock, os_random_32, os_seeded, spawn};
+use crate::io::{Clock, ProcessorClock, spawn};
 use crate::time::Duration;
 use crate::voice::{Codec, EncoderConfig, JitterConfig, Resampler};
 use crate::wire::name::check_name;
@@ -157,7 +159,7 @@ impl NodeBuilder {
         let device = self.device()?;
         let udp = UdpPort::bind(bind)?;
         let local_address = udp.local_address();
-        let clock = Clock::start();
+        let clock = Clock::new();
         let (requests, inbox) = Requests::new()?;
         let id = identity.id();
         let config = EngineConfig {
@@ -172,7 +174,7 @@ impl NodeBuilder {
             epoch: clock.epoch(),
             wall_at_zero: clock.wall_at_zero(),
         };
-        let random = Box::new(os_seeded()?);
+        let random = Box::new(OsRandom::new()?);
         let meter = Box::new(ProcessorClock);
         let engine = Engine::new(config, identity, pins, random, meter, clock.now())?;
         let events = EventQueue::new()
@@ -228,8 +230,8 @@ impl NodeBuilder {
 
     fn identity(&self) -> Result<(Identity, Pins), Error> {
         match &self.identity_file {
-            Some(path) => Ok((load_or_create_identity(path)?, load_pins(path)?)),
-            None => Ok((Identity::from_secret(&os_random_32()?), Pins::default())),
+            Some(path) => Ok((load_or_create(path)?, load_pins(path)?)),
+            None => Ok((Identity::from_secret(&*secret()?), Pins::default())),
         }
     }
 

@@ -9,7 +9,6 @@ use super::WALL_AT_ZERO;
 use super::network::{Arrival, Network};
 use crate::directory::server::{Config, ConnId, Output, Server};
 use crate::time::{Epoch, Instant, UnixMillis};
-use crate::wire::stun::binding_response;
 
 pub(super) struct SimTracker {
     pub(super) address: SocketAddr,
@@ -75,9 +74,7 @@ impl SimTracker {
         }
         match arrival {
             Arrival::Datagram { source, contents, .. } => {
-                if let Some(response) = binding_response(&contents, source) {
-                    network.send(now, epoch, self.address, source, response);
-                }
+                self.server.handle_datagram(now, source, &contents);
             }
             Arrival::Opened { source, .. } => {
                 self.forget(source);
@@ -93,7 +90,7 @@ impl SimTracker {
             }
             Arrival::Closed { source, .. } => self.forget(source),
         }
-        self.drain(now, network);
+        self.drain(now, epoch, network);
     }
 
     fn connection_of(&self, source: SocketAddr) -> Option<ConnId> {
@@ -107,7 +104,7 @@ impl SimTracker {
         }
     }
 
-    pub(super) fn drain(&mut self, now: Instant, network: &mut Network) {
+    pub(super) fn drain(&mut self, now: Instant, epoch: Epoch, network: &mut Network) {
         while let Some(output) = self.server.poll() {
             match output {
                 Output::Send { conn, bytes } => {
@@ -119,6 +116,9 @@ impl SimTracker {
                     if let Some(peer) = self.connections.remove(&conn) {
                         network.close(now, self.address, peer);
                     }
+                }
+                Output::Datagram { to, bytes } => {
+                    network.send(now, epoch, self.address, to, bytes);
                 }
                 Output::Event(_) => {}
             }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::name::check_name;
 use super::sealed::{OpenError, Sealed};
 use super::{CLOCK_TOLERANCE, json};
-use crate::event::Presence;
+pub(crate) use crate::event::Presence;
 use crate::id::PeerId;
 use crate::time::{Duration, UnixMillis};
 

@@ -16,6 +16,8 @@ pub(crate) enum Output {
     Send { conn: ConnId, bytes: Arc<[u8]> },
     /// Close once everything is sent.
     Close { conn: ConnId },
+    /// Send this datagram from the UDP port.
+    Datagram { to: SocketAddr, bytes: Vec<u8> },
     /// Something the owner may show.
     Event(TrackerEvent),
 }

@@ -51,7 +51,7 @@ impl DeviceClock {
             self.started = true;
             // The block that is captured at a tick was spoken in the 10 ms before it; the block
             // that is played at a tick is heard in the 10 ms after it.
-            let unix_us = clock.unix_micros(now);
+            let unix_us = clock.wall_micros(now);
             let block_us = BLOCK_TIME.as_micros() as u64;
             engine.handle_device_started(unix_us - block_us, unix_us);
         }

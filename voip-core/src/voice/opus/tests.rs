@@ -4,7 +4,7 @@ use std::f32::consts::TAU;
 use proptest::prelude::*;
 
 use super::*;
-use crate::MAX_PAYLOAD;
+use crate::voice::MAX_PAYLOAD;
 
 /// Something that the codec takes for a voice: a buzz of harmonics that swells and fades.
 fn buzz(len: usize) -> Vec<f32> {

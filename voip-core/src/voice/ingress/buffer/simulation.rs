@@ -99,7 +99,7 @@ impl Line {
     fn packets(&self) -> Vec<Sent> {
         let mut random = Random::new(self.seed);
         let config = EncoderConfig {
-            frame: crate::FrameDuration::from_millis(self.frame_ms as u32).unwrap(),
+            frame: crate::frame::FrameDuration::from_millis(self.frame_ms as u32).unwrap(),
             ..Default::default()
         };
         let mut encoder = StandInEncoder::new(&config);

@@ -309,7 +309,7 @@ fn a_clean_line_changes_no_sample() {
         // Ten bursts of noise, as loud and as short as syllables.
         let loud = if number % 25 < 15 { 0.4 } else { 0.001 };
         let frame: [f32; 960] = std::array::from_fn(|_| loud * (random.unit() as f32 - 0.5));
-        let mut packet = [0; crate::MAX_PAYLOAD];
+        let mut packet = [0; crate::voice::MAX_PAYLOAD];
         let len = encoder.encode(&frame, &mut packet).unwrap();
         let mut out = [0.0; MAX_PACKET_SAMPLES];
         let samples = plain.decode(&packet[..len], &mut out).unwrap();

@@ -1,0 +1,395 @@
+//! A tracker on real sockets: one thread, `voip-tracker`, that owns them and the state machine.
+//!
+//! TCP for the tracker protocol and, on the same port number, UDP for STUN. When the system has no
+//! descriptor left, the thread gives up one kept in reserve to turn the waiting away, and pauses
+//! accepting for a while; those connected notice nothing.
+
+mod sockets;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use parking_lot::{Condvar, Mutex};
+use polling::{Event, Events, PollMode, Poller};
+
+use self::sockets::{Peer, reserve_descriptor};
+use super::spawn;
+use super::clock::Clock;
+use super::random::OsRandom;
+use crate::directory::server::{Config, ConnId, Output, Server, TrackerEvent, TrackerStats};
+use crate::error::{Error, ErrorKind};
+use crate::time::{Duration, Instant};
+
+/// Events kept for whoever fetches them; then the oldest go.
+const MAX_EVENTS: usize = 4096;
+/// How long not to accept once the system has no descriptor left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// What one socket may do before the others have their turn.
+const TURN: usize = 64;
+
+const LISTENER: usize = 0;
+const DATAGRAMS: usize = 1;
+/// The first connection's number; a connection's key at the poller is its number.
+const FIRST_CONNECTION: u64 = 2;
+
+/// What the thread and the handle share.
+struct Shared {
+    poller: Poller,
+    is_stopping: AtomicBool,
+    report: Mutex<Report>,
+    news: Condvar,
+}
+
+#[derive(Default)]
+struct Report {
+    events: VecDeque<TrackerEvent>,
+    events_dropped: u64,
+    stats: TrackerStats,
+    is_over: bool,
+}
+
+/// A running tracker. Dropping it stops it.
+pub(crate) struct TrackerServer {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl TrackerServer {
+    /// Binds and starts. With port 0 the system chooses one that is free for TCP and UDP.
+    pub(crate) fn start(bind: SocketAddr, config: Config) -> Result<Self, Error> {
+        let (listener, datagrams) = sockets::bind(bind)?;
+        let address = listener.local_addr().map_err(|e| system("the address of the socket", e))?;
+        let rng = OsRandom::new()?;
+        let shared = Arc::new(Shared {
+            poller: Poller::new().map_err(|e| system("a poller", e))?,
+            is_stopping: AtomicBool::new(false),
+            report: Mutex::default(),
+            news: Condvar::new(),
+        });
+        let worker =
+            Worker::new(shared.clone(), listener, datagrams, Server::new(config, Box::new(rng)))
+                .map_err(|e| system("watching the sockets", e))?;
+        let thread = spawn("voip-tracker", move || worker.run())?;
+        Ok(TrackerServer { shared, address, thread: Mutex::new(Some(thread)) })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The next event; `None` when there was none in `timeout`, or the tracker has stopped.
+    pub(crate) fn next_event(&self, timeout: Duration) -> Option<TrackerEvent> {
+        let mut report = self.shared.report.lock();
+        let is_waiting = |report: &mut Report| report.events.is_empty() && !report.is_over;
+        self.shared.news.wait_while_for(&mut report, is_waiting, timeout);
+        report.events.pop_front()
+    }
+
+    pub(crate) fn stats(&self) -> TrackerStats {
+        self.shared.report.lock().stats
+    }
+
+    /// Stops, and waits for the thread, which never waits for anything but its sockets.
+    pub(crate) fn stop(&self) {
+        self.shared.is_stopping.store(true, Ordering::Release);
+        if let Err(e) = self.shared.poller.notify() {
+            tracing::warn!("the tracker's thread could not be woken: {e}");
+        }
+        if self.thread.lock().take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the tracker's thread panicked");
+        }
+    }
+}
+
+impl Drop for TrackerServer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn system(what: &str, e: io::Error) -> Error {
+    Error::new(ErrorKind::System, format!("the system refused {what}: {e}"))
+}
+
+/// What the thread owns.
+struct Worker {
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    datagrams: UdpSocket,
+    server: Server,
+    clock: Clock,
+    peers: BTreeMap<ConnId, Peer>,
+    /// Peers that have something to be sent.
+    unsent: BTreeSet<ConnId>,
+    next_conn: u64,
+    reserve: Option<socket2::Socket>,
+    /// Not accepting until then.
+    paused_until: Option<Instant>,
+    accept_pauses: u64,
+    buffer: Vec<u8>,
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.peers.values().for_each(|peer| {
+            let _ = self.shared.poller.delete(&peer.stream);
+        });
+        let _ = self.shared.poller.delete(&self.listener);
+        let _ = self.shared.poller.delete(&self.datagrams);
+        let mut report = self.shared.report.lock();
+        report.is_over = true;
+        self.shared.news.notify_all();
+    }
+}
+
+impl Worker {
+    fn new(
+        shared: Arc<Shared>,
+        listener: TcpListener,
+        datagrams: UdpSocket,
+        server: Server,
+    ) -> io::Result<Self> {
+        let worker = Worker {
+            shared,
+            listener,
+            datagrams,
+            server,
+            clock: Clock::new(),
+            peers: BTreeMap::new(),
+            unsent: BTreeSet::new(),
+            next_conn: FIRST_CONNECTION,
+            reserve: reserve_descriptor(),
+            paused_until: None,
+            accept_pauses: 0,
+            buffer: vec![0; 16 * 1024],
+        };
+        let poller = &worker.shared.poller;
+        // SAFETY: dropping the worker, which owns both sockets, deletes them from the poller first.
+        unsafe {
+            poller.add_with_mode(&worker.listener, Event::readable(LISTENER), PollMode::Level)?;
+            poller.add_with_mode(&worker.datagrams, Event::readable(DATAGRAMS), PollMode::Level)?;
+        }
+        Ok(worker)
+    }
+
+    fn run(mut self) {
+        let mut events = Events::new();
+        while !self.shared.is_stopping.load(Ordering::Acquire) {
+            events.clear();
+            match self.shared.poller.wait(&mut events, self.patience()) {
+                Ok(_) => {}
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) => {
+                    tracing::error!("the tracker cannot watch its sockets any more: {e}");
+                    return;
+                }
+            }
+            for event in events.iter() {
+                match event.key {
+                    LISTENER => self.accept(),
+                    DATAGRAMS => self.receive_datagrams(),
+                    key => self.serve(ConnId(key as u64), event),
+                }
+            }
+            let now = self.clock.now();
+            self.server.handle_timeout(now);
+            self.resume_accepting(now);
+            self.carry_out();
+        }
+    }
+
+    /// How long there is nothing to do unless something arrives.
+    fn patience(&self) -> Option<Duration> {
+        let wake = self.server.next_timeout().min(self.paused_until.unwrap_or(Instant::FAR_FUTURE));
+        (wake < Instant::FAR_FUTURE).then(|| wake.since(self.clock.now()))
+    }
+
+    fn accept(&mut self) {
+        for _ in 0..TURN {
+            match self.listener.accept() {
+                Ok((stream, from)) => {
+                    let conn = ConnId(self.next_conn);
+                    self.next_conn += 1;
+                    match Peer::new(stream, conn, &self.shared.poller) {
+                        Ok(peer) => {
+                            self.peers.insert(conn, peer);
+                            let (now, wall) = (self.clock.now(), self.clock.wall());
+                            self.server.handle_connected(now, wall, conn, from);
+                        }
+                        Err(e) => {
+                            tracing::debug!("a connection from {from} was not to be had: {e}")
+                        }
+                    }
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                Err(e) if is_of_one_connection(&e) => {}
+                Err(e) => return self.pause_accepting(&e),
+            }
+        }
+    }
+
+    /// The system has no descriptor left, or no memory: turns away who waits, and accepts nobody
+    /// for a while.
+    fn pause_accepting(&mut self, e: &io::Error) {
+        tracing::warn!("no connections are accepted for {ACCEPT_PAUSE:?}: {e}");
+        self.accept_pauses += 1;
+        self.publish_stats();
+        self.reserve = None;
+        for _ in 0..TURN {
+            if self.listener.accept().is_err() {
+                break;
+            }
+        }
+        self.reserve = reserve_descriptor();
+        self.paused_until = Some(self.clock.now() + ACCEPT_PAUSE);
+        self.watch_listener(Event::none(LISTENER));
+    }
+
+    fn resume_accepting(&mut self, now: Instant) {
+        if self.paused_until.is_some_and(|until| until <= now) {
+            self.paused_until = None;
+            self.watch_listener(Event::readable(LISTENER));
+        }
+    }
+
+    fn watch_listener(&self, interest: Event) {
+        let changed =
+            self.shared.poller.modify_with_mode(&self.listener, interest, PollMode::Level);
+        if let Err(e) = changed {
+            tracing::error!("the tracker's listener is lost: {e}");
+        }
+    }
+
+    fn receive_datagrams(&mut self) {
+        for _ in 0..TURN {
+            match self.datagrams.recv_from(&mut self.buffer) {
+                Ok((len, from)) => {
+                    let datagram = self.buffer.get(..len).unwrap_or_default();
+                    self.server.handle_datagram(self.clock.now(), from, datagram);
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                // An ICMP error to an answer of ours: whoever asked has gone.
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// A connection can be read or written.
+    fn serve(&mut self, conn: ConnId, event: Event) {
+        if event.writable {
+            self.unsent.insert(conn);
+        }
+        if !event.readable {
+            return;
+        }
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        match peer.read(&mut self.buffer) {
+            Ok(0) => self.end(conn),
+            Ok(len) => {
+                let bytes = self.buffer.get(..len).unwrap_or_default();
+                let (now, wall) = (self.clock.now(), self.clock.wall());
+                self.server.handle_bytes(now, wall, conn, bytes);
+            }
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => self.end(conn),
+        }
+        // What one peer's request sends to many is on its way before the next is heard.
+        self.carry_out();
+    }
+
+    fn end(&mut self, conn: ConnId) {
+        self.server.handle_closed(conn);
+        self.close(conn);
+    }
+
+    fn close(&mut self, conn: ConnId) {
+        self.unsent.remove(&conn);
+        if let Some(peer) = self.peers.remove(&conn) {
+            peer.close(&self.shared.poller);
+        }
+    }
+
+    /// Does what the state machine wants done, until it wants no more. The counters are published
+    /// before anybody can have an answer.
+    fn carry_out(&mut self) {
+        loop {
+            self.publish_stats();
+            while let Some(output) = self.server.poll() {
+                self.carry_out_one(output);
+            }
+            if self.unsent.is_empty() {
+                return;
+            }
+            std::mem::take(&mut self.unsent).into_iter().for_each(|conn| self.flush(conn));
+        }
+    }
+
+    fn carry_out_one(&mut self, output: Output) {
+        match output {
+            Output::Send { conn, bytes } => {
+                if let Some(peer) = self.peers.get_mut(&conn) {
+                    peer.enqueue(bytes);
+                    self.unsent.insert(conn);
+                }
+            }
+            Output::Close { conn } => {
+                if let Some(peer) = self.peers.get_mut(&conn) {
+                    // Whether all of it went: the connection is given up either way.
+                    let _ = peer.flush();
+                }
+                self.close(conn);
+            }
+            Output::Datagram { to, bytes } => {
+                // A datagram that the system does not take is lost, as datagrams are.
+                let _ = self.datagrams.send_to(&bytes, to);
+            }
+            Output::Event(event) => self.publish(event),
+        }
+    }
+
+    /// Sends what the connection takes, and watches for when it takes more.
+    fn flush(&mut self, conn: ConnId) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let flushed = peer.flush().and_then(|()| peer.watch(conn, &self.shared.poller));
+        match flushed {
+            Ok(()) => {
+                let waiting = peer.waiting();
+                self.server.handle_backlog(conn, waiting);
+            }
+            Err(_) => self.end(conn),
+        }
+    }
+
+    fn publish(&self, event: TrackerEvent) {
+        let mut report = self.shared.report.lock();
+        if report.events.len() >= MAX_EVENTS {
+            report.events.pop_front();
+            report.events_dropped += 1;
+        }
+        report.events.push_back(event);
+        self.shared.news.notify_one();
+    }
+
+    fn publish_stats(&self) {
+        let mut report = self.shared.report.lock();
+        report.stats = TrackerStats {
+            accept_pauses: self.accept_pauses,
+            events_dropped: report.events_dropped,
+            ..self.server.stats()
+        };
+    }
+}
+
+/// Whether an error of `accept` tells of the connection that was to be accepted.
+fn is_of_one_connection(e: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(e.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+#[cfg(test)]
+mod tests;
