@@ -166,6 +166,8 @@ struct Player {
     path: PathBuf,
     reader: WavReader<BufReader<File>>,
     resampler: Resampler,
+    /// Samples still to be cut off: what the resampler puts before the file's first.
+    ahead: usize,
     /// What makes the largest integer sample 1.0.
     scale: f32,
     raw: Vec<f32>,
@@ -183,11 +185,12 @@ impl Player {
             let message = format!("{} has no channel", path.display());
             return Err(Error::new(ErrorKind::File, message));
         }
-        let resampler = Resampler::new(spec.sample_rate, SAMPLE_RATE)
+        let resampler = Resampler::for_files(spec.sample_rate, SAMPLE_RATE)
             .map_err(|e| Error::new(ErrorKind::File, format!("{}: {e}", path.display())))?;
         Ok(Player {
             path: path.into(),
             reader,
+            ahead: (resampler.delay().as_secs_f64() * f64::from(SAMPLE_RATE)).round() as usize,
             resampler,
             scale: 1.0 / (1u64 << (spec.bits_per_sample.clamp(1, 32) - 1)) as f32,
             raw: Vec::new(),
@@ -259,5 +262,8 @@ impl Player {
         if self.ended {
             self.resampler.flush(&mut self.ready);
         }
+        let cut = self.ahead.min(self.ready.len());
+        self.ready.drain(..cut);
+        self.ahead -= cut;
     }
 }
