@@ -15,6 +15,7 @@ use crate::identity::Identity;
 use crate::identity::pins::Pins;
 use crate::identity::sealing::sign_registration;
 use crate::time::{Duration, Instant, UnixMillis};
+use crate::wire::channel::ChannelMessage;
 use crate::wire::framing::{FrameReader, frame};
 use crate::wire::record::{Presence, PresenceRecord};
 use crate::wire::sealed::{Bytes32, Nonce, Sealed};
@@ -195,6 +196,13 @@ pub fn signal(data: &[u8]) {
     offer.sdp = Some(body.to_owned());
     if let Ok(opened) = offer.seal(&alice).open(bob, None) {
         assert_eq!(opened.sdp.as_deref(), Some(body));
+    }
+}
+
+/// A message on the data channel of two connected peers.
+pub fn channel_message(data: &[u8]) {
+    if let Some(message) = ChannelMessage::parse(data) {
+        assert_eq!(ChannelMessage::parse(&message.to_bytes()), Some(message));
     }
 }
 

@@ -1,8 +1,8 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::event::Presence;
 use crate::id::CallId;
 use crate::time::{Duration, UnixMillis};
-use crate::event::Presence;
 use crate::wire::sealed::Nonce;
 use crate::wire::signal::{MAX_SIGNAL, Reason, SignalKind};
 use proptest::prelude::*;
