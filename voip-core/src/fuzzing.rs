@@ -13,7 +13,6 @@ use crate::directory::server::{Config, ConnId, Output, Server};
 use crate::id::{CallId, PeerId};
 use crate::identity::Identity;
 use crate::identity::pins::Pins;
-use crate::identity::sealing::sign_registration;
 use crate::time::{Duration, Instant, UnixMillis};
 use crate::wire::channel::ChannelMessage;
 use crate::wire::framing::{FrameReader, frame};
@@ -98,7 +97,7 @@ pub fn tracker_server(data: &[u8]) {
                 record.seq = now.as_micros();
                 let record = record.seal(&identity);
                 let nonce = nonces.get(&conn).copied().unwrap_or(Bytes32([0; 32]));
-                let signature = sign_registration(&identity, &nonce, &record);
+                let signature = identity.sign_registration(&nonce, &record);
                 let request = PeerMessage::Register { id: 1, version: 1, record, signature };
                 server.handle_bytes(now, WALL, conn, &request.to_frame());
             }
