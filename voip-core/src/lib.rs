@@ -10,7 +10,6 @@ mod frame;
 #[doc(hidden)]
 pub mod fuzzing;
 mod id;
-#[cfg_attr(not(test), expect(dead_code, reason = "the engine comes next"))]
 mod identity;
 mod io;
 mod node;
