@@ -26,7 +26,7 @@ pub(crate) use stages::Stopwatch;
 use crate::directory::Peer;
 use crate::directory::client::{self, Client, Loss};
 use crate::error::{Error, ErrorKind};
-use crate::event::{EndReason, Event};
+use crate::event::{EndReason, Event, Presence};
 use crate::frame::FrameDuration;
 use crate::id::PeerId;
 use crate::identity::Identity;
@@ -449,6 +449,16 @@ impl Engine {
                 SessionOutput::PathBack => self.path_back(key),
                 SessionOutput::Closed { by_peer } => self.session_closed(now, key, by_peer),
             }
+        }
+    }
+
+    /// Lets the trackers know whether this node is in a call.
+    fn tell_presence(&mut self, now: Instant) {
+        let busy = self.calls.values().any(Call::is_answered);
+        let presence = if busy { Presence::Busy } else { Presence::Available };
+        let wall = self.wall(now);
+        for tracker in &mut self.trackers {
+            tracker.client.set_presence(now, wall, presence);
         }
     }
 

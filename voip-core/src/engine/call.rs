@@ -1,8 +1,7 @@
 //! One call as data: who, which phase, until when. What moves it on is in `placing`, `signalling`
 //! and `media`.
 
-use crate::event::CallState;
-use crate::id::{CallId, PeerId};
+use crate::id::{CallId, PeerId, Ssrc};
 use crate::session::Session;
 use crate::time::{Duration, Instant};
 use crate::voice::{Egress, StreamKey};
@@ -60,6 +59,8 @@ pub(super) struct Call {
     /// The request that carried our offer to the tracker.
     pub(super) offer_request: Option<u64>,
     pub(super) session: Option<Session>,
+    /// The source (RFC 3550 §3) whose sound is taken: the first one heard.
+    pub(super) ssrc: Option<Ssrc>,
     /// The peer's sound, once connected.
     pub(super) stream: Option<StreamKey>,
     pub(super) egress: Option<Egress>,
@@ -85,6 +86,7 @@ impl Call {
             offer_hash: None,
             offer_request: None,
             session: None,
+            ssrc: None,
             stream: None,
             egress: None,
             muted: false,
@@ -108,15 +110,6 @@ impl Call {
     /// Whether this side placed it and the peer has not answered yet.
     pub(super) fn is_outgoing_unanswered(&self) -> bool {
         matches!(self.phase, Phase::Resolving | Phase::Offered | Phase::RingingThere)
-    }
-
-    pub(super) fn state(&self) -> CallState {
-        match self.phase {
-            Phase::Resolving | Phase::Offered => CallState::Placing,
-            Phase::RingingThere | Phase::RingingHere { .. } => CallState::Ringing,
-            Phase::Connecting => CallState::Connecting,
-            Phase::Connected => CallState::Connected,
-        }
     }
 
     pub(super) fn next_timeout(&self) -> Instant {

@@ -60,6 +60,7 @@ impl Engine {
         }
         self.outputs.push_back(Output::CallStats { call: key, stats: Box::new(stats) });
         self.emit(Event::Ended { call: key, reason });
+        self.tell_presence(now);
     }
 
     pub(super) fn handle_call_deadlines(&mut self, now: Instant) {

@@ -82,7 +82,10 @@ impl Engine {
     }
 
     pub(super) fn handle_rtp(&mut self, key: CallKey, rtp: &IncomingRtp) {
-        if let Some(stream) = self.calls.get(&key).and_then(|c| c.stream) {
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        if *call.ssrc.get_or_insert(rtp.ssrc) != rtp.ssrc {
+            self.stats.datagrams_dropped += 1;
+        } else if let Some(stream) = call.stream {
             self.ingress.insert(stream, rtp.arrival, rtp.sequence, rtp.timestamp, &rtp.payload);
         }
     }

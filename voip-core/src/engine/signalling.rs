@@ -91,7 +91,7 @@ impl Engine {
             SignalKind::Answer => self.handle_answer(now, key, signal.sdp.as_deref()),
             SignalKind::Reject => self.handle_reject(now, key, signal.reason),
             SignalKind::Cancel => self.handle_cancel(now, key),
-            SignalKind::Bye => self.end(now, key, EndReason::PeerHungUp),
+            SignalKind::Bye => self.handle_bye(now, key, signal.reason),
             SignalKind::Offer => {}
         }
     }
@@ -186,6 +186,7 @@ impl Engine {
             call.deadline = now + CONNECT_TIMEOUT;
         }
         self.emit(Event::Answered { call: key });
+        self.tell_presence(now);
         self.drain_session(now, key);
     }
 
@@ -200,6 +201,16 @@ impl Engine {
             Some(Reason::KeyChanged) => EndReason::KeyChanged,
             Some(Reason::Incompatible) => EndReason::Protocol,
             _ => EndReason::Declined,
+        };
+        self.end(now, key, reason);
+    }
+
+    fn handle_bye(&mut self, now: Instant, key: CallKey, reason: Option<Reason>) {
+        let reason = match reason {
+            Some(Reason::Unreachable) => EndReason::Unreachable,
+            Some(Reason::NetworkLost) => EndReason::NetworkLost,
+            Some(Reason::Incompatible) => EndReason::Protocol,
+            _ => EndReason::PeerHungUp,
         };
         self.end(now, key, reason);
     }

@@ -130,8 +130,8 @@ impl Network {
         let (seed, link) = (self.seed, self.link);
         let netem =
             self.flows.entry(flow).or_insert_with(|| Netem::new(config(seed, &link, &flow)));
-        netem.handle_input(Input::Packet(epoch.to_std(now), Datagram(contents)));
-        self.next_datagram = self.next_datagram.min(epoch.from_std(netem.poll_timeout()));
+        netem.handle_input(Input::Packet(epoch.std(now), Datagram(contents)));
+        self.next_datagram = self.next_datagram.min(epoch.ours(netem.poll_timeout()));
     }
 
     /// A node begins a connection: the other side hears of it half a round trip after it stands.
@@ -184,7 +184,7 @@ impl Network {
         if self.next_datagram > now {
             return None;
         }
-        let std_now = epoch.to_std(now);
+        let std_now = epoch.std(now);
         for (flow, netem) in &mut self.flows {
             netem.handle_input(Input::Timeout(std_now));
             while let Some(output) = netem.poll_output() {
@@ -194,7 +194,7 @@ impl Network {
                 }
             }
         }
-        let next = self.flows.values().map(|n| epoch.from_std(n.poll_timeout())).min();
+        let next = self.flows.values().map(|n| epoch.ours(n.poll_timeout())).min();
         self.next_datagram = next.unwrap_or(Instant::FAR_FUTURE);
         None
     }

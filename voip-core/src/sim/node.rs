@@ -8,7 +8,7 @@ use rand_core::{Rng, SeedableRng};
 
 use super::network::{Arrival, Network};
 use super::{TrackerKey, WALL_AT_ZERO, tracker};
-use crate::engine::{CallKey, Command, Engine, EngineConfig, Output, Stopwatch};
+use crate::engine::{CallKey, Engine, EngineConfig, Output, Stopwatch};
 use crate::error::Error;
 use crate::event::{CallState, Event, Peer};
 use crate::frame::{AudioFrame, BLOCK_TIME};
