@@ -13,8 +13,8 @@ use crate::directory::server::{Config, ConnId, Output, Server};
 use crate::id::{CallId, PeerId};
 use crate::identity::Identity;
 use crate::identity::pins::Pins;
-use crate::identity::sealing::sign_registration;
 use crate::time::{Duration, Instant, UnixMillis};
+use crate::wire::channel::ChannelMessage;
 use crate::wire::framing::{FrameReader, frame};
 use crate::wire::record::{Presence, PresenceRecord};
 use crate::wire::sealed::{Bytes32, Nonce, Sealed};
@@ -97,7 +97,7 @@ pub fn tracker_server(data: &[u8]) {
                 record.seq = now.as_micros();
                 let record = record.seal(&identity);
                 let nonce = nonces.get(&conn).copied().unwrap_or(Bytes32([0; 32]));
-                let signature = sign_registration(&identity, &nonce, &record);
+                let signature = identity.sign_registration(&nonce, &record);
                 let request = PeerMessage::Register { id: 1, version: 1, record, signature };
                 server.handle_bytes(now, WALL, conn, &request.to_frame());
             }
@@ -195,6 +195,13 @@ pub fn signal(data: &[u8]) {
     offer.sdp = Some(body.to_owned());
     if let Ok(opened) = offer.seal(&alice).open(bob, None) {
         assert_eq!(opened.sdp.as_deref(), Some(body));
+    }
+}
+
+/// A message on the data channel of two connected peers.
+pub fn channel_message(data: &[u8]) {
+    if let Some(message) = ChannelMessage::parse(data) {
+        assert_eq!(ChannelMessage::parse(&message.to_bytes()), Some(message));
     }
 }
 
