@@ -81,9 +81,12 @@ impl Resampler {
     /// Appends what is still inside the filter: call once, at the end of a file.
     pub(crate) fn flush(&mut self, out: &mut Vec<f32>) {
         let Some(filter) = &mut self.filter else { return };
-        let rest = filter.half + HEAD_START;
-        let silence = [0.0; CHUNK];
-        self.process(&silence[..rest.min(CHUNK)], out);
+        let mut rest = filter.half + HEAD_START;
+        while rest > 0 {
+            let now = rest.min(CHUNK);
+            self.process(&[0.0; CHUNK][..now], out);
+            rest -= now;
+        }
     }
 
     /// The most samples that [`Resampler::process`] appends for `input` samples.
