@@ -1,7 +1,6 @@
 //! One call as data: who, which phase, until when. What moves it on is in `placing`, `signalling`
 //! and `media`.
 
-use crate::event::CallState;
 use crate::id::{CallId, PeerId};
 use crate::session::Session;
 use crate::time::{Duration, Instant};
@@ -46,6 +45,10 @@ pub(super) const PATH_TIMEOUT: Duration = Duration::from_secs(10);
 /// What the callee allows beyond the ring time for the caller's cancel to arrive.
 pub(super) const RING_GRACE: Duration = Duration::from_secs(5);
 
+/// After so many packets the clock of playout may ask for its lag, and again after as many while it
+/// has none: 2 s of packets of 20 ms.
+pub(super) const LAG_EVERY: u64 = 100;
+
 /// One call.
 pub(super) struct Call {
     pub(super) id: CallId,
@@ -72,6 +75,9 @@ pub(super) struct Call {
     pub(super) answered: Option<Instant>,
     pub(super) first_audio: Option<Instant>,
     pub(super) stages: StageMeter,
+    /// How many packets must have come before the clock of playout asks for its lag; `None` once
+    /// it has one.
+    pub(super) lag_after: Option<u64>,
 }
 
 impl Call {
@@ -94,6 +100,7 @@ impl Call {
             answered: None,
             first_audio: None,
             stages: StageMeter::default(),
+            lag_after: Some(LAG_EVERY),
         }
     }
 
@@ -108,15 +115,6 @@ impl Call {
     /// Whether this side placed it and the peer has not answered yet.
     pub(super) fn is_outgoing_unanswered(&self) -> bool {
         matches!(self.phase, Phase::Resolving | Phase::Offered | Phase::RingingThere)
-    }
-
-    pub(super) fn state(&self) -> CallState {
-        match self.phase {
-            Phase::Resolving | Phase::Offered => CallState::Placing,
-            Phase::RingingThere | Phase::RingingHere { .. } => CallState::Ringing,
-            Phase::Connecting => CallState::Connecting,
-            Phase::Connected => CallState::Connected,
-        }
     }
 
     pub(super) fn next_timeout(&self) -> Instant {
