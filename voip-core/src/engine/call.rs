@@ -45,6 +45,10 @@ pub(super) const PATH_TIMEOUT: Duration = Duration::from_secs(10);
 /// What the callee allows beyond the ring time for the caller's cancel to arrive.
 pub(super) const RING_GRACE: Duration = Duration::from_secs(5);
 
+/// After so many packets the clock of playout may ask for its lag, and again after as many while it
+/// has none: 2 s of packets of 20 ms.
+pub(super) const LAG_EVERY: u64 = 100;
+
 /// One call.
 pub(super) struct Call {
     pub(super) id: CallId,
@@ -73,6 +77,9 @@ pub(super) struct Call {
     pub(super) answered: Option<Instant>,
     pub(super) first_audio: Option<Instant>,
     pub(super) stages: StageMeter,
+    /// How many packets must have come before the clock of playout asks for its lag; `None` once
+    /// it has one.
+    pub(super) lag_after: Option<u64>,
 }
 
 impl Call {
@@ -96,6 +103,7 @@ impl Call {
             answered: None,
             first_audio: None,
             stages: StageMeter::default(),
+            lag_after: Some(LAG_EVERY),
         }
     }
 

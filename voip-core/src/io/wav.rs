@@ -37,6 +37,12 @@ pub(crate) struct WavDevice {
 impl WavDevice {
     /// Opens both files; what cannot be read or written is said here, not during a call.
     pub(crate) fn open(play: Option<&Path>, record: Option<&Path>) -> Result<WavDevice, Error> {
+        if let (Some(play), Some(record)) = (play, record)
+            && is_same_file(play, record)
+        {
+            let message = format!("{} cannot be played and recorded at once", play.display());
+            return Err(Error::new(ErrorKind::File, message));
+        }
         let mut player = play.map(Player::open).transpose()?;
         let writer = record.map(create).transpose()?;
         let (to_engine, microphone) = sync_channel(QUEUE);
@@ -100,7 +106,8 @@ impl Disk {
             if !playing {
                 self.player = None;
             }
-            match self.to_disk.recv_timeout(TOP_UP) {
+            let wait = if playing { TOP_UP } else { Duration::MAX };
+            match self.to_disk.recv_timeout(wait) {
                 Ok(frame) => {
                     self.write(&frame);
                     unflushed += 1;
@@ -140,6 +147,12 @@ impl Disk {
             self.writer = None;
         }
     }
+}
+
+/// Recording begins by emptying its file.
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().ok();
+    real(a).is_some_and(|a| real(b) == Some(a))
 }
 
 fn create(path: &Path) -> Result<WavWriter<BufWriter<File>>, Error> {

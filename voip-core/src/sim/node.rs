@@ -177,6 +177,7 @@ impl SimNode {
             *sample = self.microphone.pop_front().unwrap_or(0.0);
         }
         self.engine.handle_mic(now, &self.frame);
+        self.next_tick += self.engine.take_playout_lag();
     }
 
     pub(super) fn receive(&mut self, now: Instant, arrival: Arrival) {
