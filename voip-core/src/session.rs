@@ -448,6 +448,14 @@ impl Session {
     }
 }
 
+/// Makes the first use of the cryptography, which gathers entropy for some 30 ms, once per process.
+/// Whoever does not want to wait for it in a call calls this before.
+pub(crate) fn warm_up() {
+    if str0m::crypto::from_feature_flags().dtls_provider.generate_certificate().is_none() {
+        tracing::warn!("no DTLS certificate could be made");
+    }
+}
+
 /// str0m treats panics as bugs of its own: such a bug must cost one call, not the program.
 fn contain<T>(work: impl FnOnce() -> Result<T, SessionError>) -> Result<T, SessionError> {
     catch_unwind(AssertUnwindSafe(work))
