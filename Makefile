@@ -17,14 +17,12 @@ demo: setup ## hear two people talk: a tracker and two peers on this machine, 15
 	@$(CARGO) run --release --locked --quiet --package voip-examples --bin demo
 
 test: setup ## every test of the workspace, and the programs in the documentation
-	@echo "test: unit and integration tests"
-	@$(CARGO) test --workspace --locked --features voip-core/sim --all-targets
-	@echo "test: programs in the documentation"
-	@$(CARGO) test --workspace --locked --features voip-core/sim --doc
+	@echo "test: unit and integration tests, and the programs in the documentation"
+	@$(CARGO) test --workspace --locked --features voip-core/sim
 
 test-long: setup ## also the tests that take minutes, optimised
 	@echo "test-long: all tests, the long ones too"
-	@$(CARGO) test --workspace --locked --features voip-core/sim --release --all-targets -- --include-ignored
+	@$(CARGO) test --workspace --locked --features voip-core/sim --release -- --include-ignored
 
 fuzz: setup ## every fuzz target for FUZZ_SECONDS each (needs nightly Rust and cargo-fuzz)
 	@cd voip-core && for target in $$($(CARGO) +nightly fuzz list); do \

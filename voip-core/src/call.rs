@@ -1,7 +1,7 @@
 //! One call, as its user holds it.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Condvar, Mutex};
@@ -36,7 +36,10 @@ pub enum Reject {
     Busy,
 }
 
-/// A call. Clones are the same call; when the last is dropped, the call is hung up.
+/// A call. Clones are the same call; when the last is dropped, the call is hung up. (A call that
+/// the node answered by itself, see [`NodeBuilder::auto_answer`](crate::NodeBuilder::auto_answer),
+/// stays up until somebody hangs up.) Events that wait to be read keep no call up, except
+/// [`Event::Incoming`].
 ///
 /// All methods may be used from any thread. Those without a `timeout` do not block.
 #[derive(Clone)]
@@ -95,6 +98,18 @@ impl CallShared {
         })
     }
 
+    /// The engine is gone without a word: so is the call.
+    pub(crate) fn abandon(&self) {
+        if let Some(port) = &self.manual {
+            port.pcm.end(EndReason::NodeClosed.to_error());
+        }
+        let mut progress = self.progress.lock();
+        if !matches!(progress.state, CallState::Ended(_)) {
+            progress.state = CallState::Ended(EndReason::NodeClosed);
+            self.changed.notify_all();
+        }
+    }
+
     pub(crate) fn manual(&self) -> Option<Arc<ManualPort>> {
         self.manual.clone()
     }
@@ -131,13 +146,9 @@ impl Call {
         Call { shared, hold: Some(Arc::new(hold)) }
     }
 
-    /// A handle that shares the hold of the others, if there is any left.
-    pub(crate) fn sharing(shared: Arc<CallShared>, hold: &WeakHold) -> Call {
-        Call { shared, hold: hold.0.upgrade() }
-    }
-
-    pub(crate) fn weak_hold(&self) -> WeakHold {
-        WeakHold(self.hold.as_ref().map_or_else(std::sync::Weak::new, Arc::downgrade))
+    pub(crate) fn downgrade(&self) -> WeakCall {
+        let hold = self.hold.as_ref().map_or_else(Weak::new, Arc::downgrade);
+        WeakCall { shared: self.shared.clone(), hold }
     }
 
     /// The peer at the other end.
@@ -239,8 +250,7 @@ impl Call {
     /// [`ErrorKind::TimedOut`] after `timeout`, with what was not accepted lost; the end of the
     /// call; [`ErrorKind::InvalidState`] if the node has another kind of audio.
     pub fn write(&self, samples: &[f32], timeout: Duration) -> Result<(), Error> {
-        let port = self.port()?;
-        port.pcm.write(samples, deadline_after(timeout), || self.shared.requests.wake())
+        self.write_as(samples, |sample| sample, timeout)
     }
 
     /// [`Call::write`] for 16-bit samples.
@@ -248,16 +258,7 @@ impl Call {
     /// # Errors
     /// As [`Call::write`].
     pub fn write_i16(&self, samples: &[i16], timeout: Duration) -> Result<(), Error> {
-        let deadline = deadline_after(timeout);
-        let port = self.port()?;
-        let mut floats = [0.0; 480];
-        for chunk in samples.chunks(floats.len()) {
-            for (to, from) in floats.iter_mut().zip(chunk) {
-                *to = f32::from(*from) / 32768.0;
-            }
-            port.pcm.write(&floats[..chunk.len()], deadline, || self.shared.requests.wake())?;
-        }
-        Ok(())
+        self.write_as(samples, |sample| f32::from(sample) / 32768.0, timeout)
     }
 
     /// Manual PCM: hears exactly `out.len()` samples, mono, at the rate of `Audio::Manual`.
@@ -271,8 +272,7 @@ impl Call {
     /// [`ErrorKind::TimedOut`] after `timeout`; nothing is lost, read again. The end of the call;
     /// [`ErrorKind::InvalidState`] if the node has another kind of audio.
     pub fn read(&self, out: &mut [f32], timeout: Duration) -> Result<(), Error> {
-        let port = self.port()?;
-        port.pcm.read(out, deadline_after(timeout), || self.shared.requests.wake())
+        self.read_as(out, |sample| sample, timeout)
     }
 
     /// [`Call::read`] for 16-bit samples.
@@ -280,21 +280,34 @@ impl Call {
     /// # Errors
     /// As [`Call::read`].
     pub fn read_i16(&self, out: &mut [i16], timeout: Duration) -> Result<(), Error> {
-        let deadline = deadline_after(timeout);
-        let port = self.port()?;
-        let mut floats = [0.0; 480];
-        for chunk in out.chunks_mut(floats.len()) {
-            let floats = &mut floats[..chunk.len()];
-            port.pcm.read(floats, deadline, || self.shared.requests.wake())?;
-            for (to, from) in chunk.iter_mut().zip(floats) {
-                // The cast saturates.
-                *to = (*from * 32768.0).round() as i16;
-            }
-        }
-        Ok(())
+        // The cast saturates.
+        self.read_as(out, |sample| (sample * 32768.0).round() as i16, timeout)
+    }
+
+    fn write_as<T: Copy>(
+        &self,
+        samples: &[T],
+        to_float: impl Fn(T) -> f32,
+        timeout: Duration,
+    ) -> Result<(), Error> {
+        let wake = || self.shared.requests.wake();
+        self.port()?.pcm.write(samples, to_float, deadline_after(timeout), wake)
+    }
+
+    fn read_as<T>(
+        &self,
+        out: &mut [T],
+        from_float: impl Fn(f32) -> T,
+        timeout: Duration,
+    ) -> Result<(), Error> {
+        let wake = || self.shared.requests.wake();
+        self.port()?.pcm.read(out, from_float, deadline_after(timeout), wake)
     }
 
     fn port(&self) -> Result<&ManualPort, Error> {
+        if !self.shared.requests.is_in_this_process() {
+            return Err(closed());
+        }
         self.shared.manual.as_deref().ok_or_else(|| {
             let message = "PCM is read and written only on a node with Audio::Manual";
             Error::new(ErrorKind::InvalidState, message)
@@ -313,7 +326,7 @@ impl Call {
         if self.shared.requests.send(Request::Command(command)) {
             Ok(())
         } else {
-            Err(Error::new(ErrorKind::Closed, "the node was closed"))
+            Err(closed())
         }
     }
 
@@ -322,18 +335,16 @@ impl Call {
         timeout: Duration,
         mut done: impl FnMut(&Progress) -> Option<T>,
     ) -> Result<T, Error> {
-        let deadline = deadline_after(timeout);
+        let mut result = None;
         let mut progress = self.shared.progress.lock();
-        loop {
-            if let Some(result) = done(&progress) {
-                return Ok(result);
-            }
-            if self.shared.changed.wait_until(&mut progress, deadline).timed_out() {
-                return done(&progress).ok_or_else(|| {
-                    Error::new(ErrorKind::TimedOut, "nothing happened within the time limit")
-                });
-            }
-        }
+        let undecided = |progress: &mut Progress| {
+            result = done(progress);
+            result.is_none()
+        };
+        self.shared.changed.wait_while_until(&mut progress, undecided, deadline_after(timeout));
+        result.ok_or_else(|| {
+            Error::new(ErrorKind::TimedOut, "nothing happened within the time limit")
+        })
     }
 }
 
@@ -355,6 +366,20 @@ impl fmt::Debug for Call {
     }
 }
 
-/// Finds the hold of a call's handles without being one.
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the node was closed, or belongs to another process")
+}
+
+/// A call without any say in how long it lasts.
 #[derive(Clone)]
-pub(crate) struct WeakHold(std::sync::Weak<Hold>);
+pub(crate) struct WeakCall {
+    pub(crate) shared: Arc<CallShared>,
+    hold: Weak<Hold>,
+}
+
+impl WeakCall {
+    /// A handle that shares the hold of the others, if there is any left.
+    pub(crate) fn upgrade(&self) -> Call {
+        Call { shared: self.shared.clone(), hold: self.hold.upgrade() }
+    }
+}

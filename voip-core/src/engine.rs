@@ -43,6 +43,9 @@ use placing::{Listing, Lookups};
 use reflexive::Reflexive;
 use signalling::SeenOffers;
 
+/// Addresses of peers remembered; datagrams from others take longer to sort.
+const MAX_ROUTES: usize = 1024;
+
 /// What a node is made of, validated.
 pub(crate) struct EngineConfig {
     pub(crate) name: String,
@@ -237,7 +240,7 @@ impl Engine {
             self.stats.datagrams_dropped += 1;
             return;
         };
-        if routed.is_none() {
+        if routed.is_none() && self.routes.len() < MAX_ROUTES {
             self.routes.insert(source, key);
         }
         if let Some(session) = self.calls.get_mut(&key).and_then(|c| c.session.as_mut()) {
@@ -343,15 +346,17 @@ impl Engine {
         }
     }
 
-    /// Where peers can reach this node. Loopback counts only when a tracker is reached over it:
-    /// then peers may be on this very machine.
+    /// Where peers can reach this node. Loopback counts only when a tracker is reached over it, for
+    /// then peers may be on this very machine, or when there is nothing else.
     fn local_candidates(&self) -> Vec<LocalCandidate> {
+        let is_loopback = |a: &SocketAddr| a.ip().to_canonical().is_loopback();
+        let only_loopback = self.host_addresses.iter().all(is_loopback);
         let tracker_is_local = |a: &SocketAddr| {
             let families = self.trackers.iter().filter_map(|t| t.local);
             families.clone().count() == 0 || families.into_iter().any(|l| l.ip() == a.ip())
         };
         let usable =
-            |a: &&SocketAddr| !a.ip().to_canonical().is_loopback() || tracker_is_local(a);
+            |a: &&SocketAddr| only_loopback || !is_loopback(a) || tracker_is_local(a);
         let hosts: Vec<SocketAddr> = self.host_addresses.iter().filter(usable).copied().collect();
         let mut candidates: Vec<_> = hosts.iter().map(|a| LocalCandidate::Host(*a)).collect();
         candidates.extend(self.reflexive.candidates(&hosts));

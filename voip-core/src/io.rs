@@ -7,6 +7,7 @@ pub(crate) mod identity_file;
 pub(crate) mod pcm;
 pub(crate) mod pins_file;
 pub(crate) mod random;
+mod realtime;
 mod tracker_link;
 pub(crate) mod tracker_server;
 pub(crate) mod udp;

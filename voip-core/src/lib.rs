@@ -6,6 +6,9 @@ mod engine;
 mod error;
 mod event;
 mod frame;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod id;
 mod identity;
 mod io;
@@ -39,6 +42,7 @@ pub use voice::{
 /// `docs/tracker-protocol.md` in the repository describes the protocol in full.
 pub mod protocol {
     pub use crate::identity::Identity;
+    pub use crate::identity::sealing::is_registration;
     pub use crate::wire::framing::{FrameReader, FrameTooLong, MAX_FRAME, frame};
     pub use crate::wire::name::{BadName, MAX_NAME, check_name};
     pub use crate::wire::record::{MAX_RECORD, MAX_RECORD_LIFE, PresenceRecord, SealedRecord};

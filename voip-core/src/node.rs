@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::call::{Call, CallShared, WeakHold};
+use crate::call::{Call, CallShared, WeakCall};
 use crate::engine::{CallKey, Command};
 use crate::error::{Error, ErrorKind};
 use crate::event::{CallState, Event, Peer};
@@ -41,13 +41,12 @@ pub struct Node {
     id: PeerId,
     local_address: SocketAddr,
     thread: Option<JoinHandle<()>>,
-    process: u32,
 }
 
 /// What the facade shares with the engine's thread.
 struct Inner {
     requests: Requests,
-    events: EventQueue<Event<Call>>,
+    events: EventQueue<Event<QueuedCall>>,
     calls: Mutex<HashMap<CallKey, Known>>,
     next_call: AtomicU64,
     next_list: AtomicU64,
@@ -62,10 +61,22 @@ struct Inner {
 
 /// A call that is not over.
 struct Known {
-    shared: Arc<CallShared>,
-    hold: WeakHold,
+    call: WeakCall,
     /// Holds an incoming call until its event is made, an automatically answered one to its end.
     kept: Option<Call>,
+}
+
+/// The call of an event that waits to be read. The event of a call that nobody holds any more must
+/// not keep it up, but the first event of an incoming call is all there is to hold it.
+struct QueuedCall {
+    call: WeakCall,
+    kept: Option<Call>,
+}
+
+impl QueuedCall {
+    fn into_call(self) -> Call {
+        self.kept.unwrap_or_else(|| self.call.upgrade())
+    }
 }
 
 /// What the engine's thread has published.
@@ -105,22 +116,17 @@ impl Node {
     /// [`ErrorKind::TrackerUnreachable`] …), or [`ErrorKind::TimedOut`]. A name that is taken is
     /// reported at once. The node keeps trying.
     pub fn wait_registered(&self, timeout: Duration) -> Result<(), Error> {
-        let deadline = deadline_after(timeout);
+        let taken = |board: &Board| {
+            board.registration_error.clone().filter(|e| e.kind() == ErrorKind::NameTaken)
+        };
         let mut board = self.inner.board.lock();
-        loop {
-            if !board.registered.is_empty() {
-                return Ok(());
-            }
-            if let Some(error) = &board.registration_error
-                && error.kind() == ErrorKind::NameTaken
-            {
-                return Err(error.clone());
-            }
-            if self.inner.changed.wait_until(&mut board, deadline).timed_out() {
-                let unknown = || Error::new(ErrorKind::TimedOut, "no tracker has answered yet");
-                return Err(board.registration_error.clone().unwrap_or_else(unknown));
-            }
+        let undecided = |board: &mut Board| board.registered.is_empty() && taken(board).is_none();
+        self.inner.changed.wait_while_until(&mut board, undecided, deadline_after(timeout));
+        if !board.registered.is_empty() {
+            return Ok(());
         }
+        let unknown = || Error::new(ErrorKind::TimedOut, "no tracker has answered yet");
+        Err(board.registration_error.clone().unwrap_or_else(unknown))
     }
 
     /// Who is online, by name: the lists of all trackers that are connected, each peer once, this
@@ -130,26 +136,26 @@ impl Node {
     /// [`ErrorKind::TrackerUnreachable`] without a tracker, [`ErrorKind::TimedOut`].
     pub fn peers(&self, timeout: Duration) -> Result<Vec<Peer>, Error> {
         let request = self.inner.next_list.fetch_add(1, Ordering::Relaxed);
-        let deadline = deadline_after(timeout);
+        self.inner.board.lock().lists.insert(request, None);
+        let sent = self.send(Command::Peers { request });
         let mut board = self.inner.board.lock();
-        board.lists.insert(request, None);
-        self.send(Command::Peers { request })?;
-        loop {
-            if let Some(Some(_)) = board.lists.get(&request) {
-                return board.lists.remove(&request).flatten().unwrap_or(Ok(Vec::new()));
-            }
-            if self.inner.changed.wait_until(&mut board, deadline).timed_out() {
-                board.lists.remove(&request);
-                return Err(Error::new(ErrorKind::TimedOut, "the trackers did not answer in time"));
-            }
+        let unanswered = |board: &mut Board| matches!(board.lists.get(&request), Some(None));
+        if sent.is_ok() {
+            self.inner.changed.wait_while_until(&mut board, unanswered, deadline_after(timeout));
         }
+        let answer = board.lists.remove(&request).flatten();
+        sent?;
+        answer.unwrap_or_else(|| {
+            Err(Error::new(ErrorKind::TimedOut, "the trackers did not answer in time"))
+        })
     }
 
     /// Calls somebody: a name, or a key as [`PeerId`] or its 64 hexadecimal digits. Returns at
     /// once; what becomes of the call is told by events and by [`Call::wait_answered`].
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for what is no name, [`ErrorKind::Closed`].
+    /// [`ErrorKind::InvalidArgument`] for what is no name, or this node's own;
+    /// [`ErrorKind::Closed`].
     pub fn place(&self, target: &str) -> Result<Call, Error> {
         let target = match PeerId::from_str(target) {
             Ok(id) => Target::Peer(id),
@@ -162,6 +168,9 @@ impl Node {
             Target::Name(name) => name.clone(),
             Target::Peer(id) => id.to_string(),
         };
+        if target == Target::Peer(self.id) || name == self.name {
+            return Err(Error::new(ErrorKind::InvalidArgument, "a node cannot call itself"));
+        }
         let key = CallKey(self.inner.next_call.fetch_add(1, Ordering::Relaxed));
         let call = self.inner.adopt(key, CallState::Placing, name);
         if let Some(port) = self.inner.port_of(key) {
@@ -183,7 +192,8 @@ impl Node {
 
     /// The next event, waiting for at most `timeout`.
     pub fn next_event(&self, timeout: Duration) -> Option<Event<Call>> {
-        self.inner.events.next(timeout, || Event::Lagged)
+        let event = self.inner.events.next(timeout, || Event::Lagged)?;
+        event.try_map(|call| Some(call.into_call()))
     }
 
     /// A descriptor that is readable while events wait: for poll, epoll and event loops. Only to
@@ -218,7 +228,7 @@ impl Node {
     }
 
     fn request(&self, request: Request) -> Result<(), Error> {
-        if self.process == std::process::id() && self.inner.requests.send(request) {
+        if self.inner.requests.send(request) {
             Ok(())
         } else {
             Err(Error::new(ErrorKind::Closed, "the node was closed, or belongs to another process"))
@@ -229,7 +239,7 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         // After a fork the thread exists in the parent only.
-        if self.process != std::process::id() {
+        if !self.inner.requests.is_in_this_process() {
             return;
         }
         self.inner.requests.send(Request::Stop);
@@ -255,47 +265,45 @@ impl Inner {
     fn adopt(&self, key: CallKey, state: CallState, name: String) -> Call {
         let port = self.manual_rate.map(|rate| Arc::new(ManualPort::new(rate, self.frame)));
         let shared = CallShared::new(key, state, name, self.requests.clone(), port);
-        let call = Call::holding(shared.clone());
-        let known = Known { shared, hold: call.weak_hold(), kept: None };
-        self.calls.lock().insert(key, known);
+        let call = Call::holding(shared);
+        self.calls.lock().insert(key, Known { call: call.downgrade(), kept: None });
         call
     }
 
     fn port_of(&self, key: CallKey) -> Option<Arc<ManualPort>> {
-        self.calls.lock().get(&key).and_then(|known| known.shared.manual())
+        self.calls.lock().get(&key).and_then(|known| known.call.shared.manual())
     }
 
     /// The engine's event as the user gets it, with a handle for its key.
     fn deliver(&self, event: Event<CallKey>) {
         let can_be_read_again =
             matches!(event, Event::Joined { .. } | Event::Changed { .. } | Event::Left { .. });
-        let handle = event.call().map(|key| self.follow(*key, &event));
-        let delivered = event.try_map(|_| handle.clone().flatten());
-        if let Some(event) = delivered {
+        let mut queued = event.call().and_then(|key| self.follow(*key, &event));
+        if let Some(event) = event.try_map(|_| queued.take()) {
             self.events.push(event, can_be_read_again);
         }
     }
 
-    /// Brings what is known of a call up to date; returns the handle for the event.
-    fn follow(&self, key: CallKey, event: &Event<CallKey>) -> Option<Call> {
+    /// Brings what is known of a call up to date; returns what its event is to hold.
+    fn follow(&self, key: CallKey, event: &Event<CallKey>) -> Option<QueuedCall> {
         let mut calls = self.calls.lock();
         let known = calls.get_mut(&key)?;
-        known.shared.follow(event);
-        match event {
-            // The first event of an incoming call carries the hold that waited here. An
-            // automatically answered call stays up though nobody may ever look at its events.
+        known.call.shared.follow(event);
+        let call = known.call.clone();
+        let kept = match event {
+            // An automatically answered call stays up though nobody may ever look at its events.
             Event::Incoming { .. } if self.auto_answer => known.kept.clone(),
             Event::Incoming { .. } => known.kept.take(),
             Event::Ended { .. } => {
-                let call = Call::sharing(known.shared.clone(), &known.hold);
-                // Let go of the hold after the lock.
                 let gone = calls.remove(&key);
+                // What it holds hangs up when it goes: not under the lock.
                 drop(calls);
                 drop(gone);
-                Some(call)
+                None
             }
-            _ => Some(Call::sharing(known.shared.clone(), &known.hold)),
-        }
+            _ => None,
+        };
+        Some(QueuedCall { call, kept })
     }
 }
 
@@ -306,6 +314,17 @@ impl Reporter {
     fn post(&self, change: impl FnOnce(&mut Board)) {
         change(&mut self.0.board.lock());
         self.0.changed.notify_all();
+    }
+}
+
+impl Drop for Reporter {
+    /// The engine's thread is over: mostly because the node was closed and all calls have ended,
+    /// but even after a bug nobody may wait for it for ever.
+    fn drop(&mut self) {
+        let left = std::mem::take(&mut *self.0.calls.lock());
+        for known in left.values() {
+            known.call.shared.abandon();
+        }
     }
 }
 
@@ -326,13 +345,13 @@ impl Listener for Reporter {
     }
 
     fn call_peer(&self, call: CallKey, name: String, id: PeerId) {
-        let known = self.0.calls.lock().get(&call).map(|known| known.shared.clone());
+        let known = self.0.calls.lock().get(&call).map(|known| known.call.shared.clone());
         match known {
             Some(shared) => shared.set_peer(name, id),
             None => {
                 let handle = self.0.adopt(call, CallState::Ringing, name.clone());
                 if let Some(known) = self.0.calls.lock().get_mut(&call) {
-                    known.shared.set_peer(name, id);
+                    known.call.shared.set_peer(name, id);
                     known.kept = Some(handle);
                 }
             }
@@ -341,7 +360,7 @@ impl Listener for Reporter {
 
     fn call_stats(&self, call: CallKey, stats: CallStats) {
         if let Some(known) = self.0.calls.lock().get(&call) {
-            known.shared.set_stats(stats);
+            known.call.shared.set_stats(stats);
         }
     }
 

@@ -199,7 +199,7 @@ impl Session {
         // A lost first check costs one retransmission time (RFC 8445 §14.3); the default of
         // 250 ms would be heard.
         config.set_initial_stun_rto(Duration::from_millis(100));
-        let mut rtc = config.build(epoch.to_std(now));
+        let mut rtc = config.build(epoch.std(now));
         for candidate in candidates {
             if let Some(c) = candidate.to_ice() {
                 rtc.add_local_candidate(c);
@@ -235,7 +235,7 @@ impl Session {
         let Ok(receive) = Receive::new(Protocol::Udp, source, destination, datagram) else {
             return false;
         };
-        self.rtc.accepts(&Input::Receive(self.epoch.to_std(now), receive))
+        self.rtc.accepts(&Input::Receive(self.epoch.std(now), receive))
     }
 
     /// A datagram came in. `destination` is the local address it was sent to.
@@ -250,7 +250,7 @@ impl Session {
             self.stats.dropped += 1;
             return;
         };
-        let input = Input::Receive(self.epoch.to_std(now), receive);
+        let input = Input::Receive(self.epoch.std(now), receive);
         if self.closed || !self.rtc.accepts(&input) {
             self.stats.dropped += 1;
             return;
@@ -286,7 +286,7 @@ impl Session {
         let (Some(mid), Some(pt)) = (self.mid, self.payload_type) else { return };
         self.sequence += 1;
         let sequence = self.sequence;
-        let wallclock = self.epoch.to_std(now);
+        let wallclock = self.epoch.std(now);
         let values = ExtensionValues {
             audio_level: Some(rtp.level),
             voice_activity: Some(rtp.voice),
@@ -337,7 +337,7 @@ impl Session {
 
     /// Lets the wrapped machine's clock advance to `now` and drains it.
     fn step(&mut self, now: Instant) -> Result<(), SessionError> {
-        self.rtc.handle_input(Input::Timeout(self.epoch.to_std(now)))?;
+        self.rtc.handle_input(Input::Timeout(self.epoch.std(now)))?;
         self.drain()
     }
 
@@ -369,7 +369,7 @@ impl Session {
         loop {
             match self.rtc.poll_output()? {
                 Output::Timeout(t) => {
-                    self.timeout = self.epoch.from_std(t);
+                    self.timeout = self.epoch.ours(t);
                     return Ok(());
                 }
                 Output::Transmit(t) => self.push(SessionOutput::Transmit {
@@ -442,7 +442,7 @@ impl Session {
             ssrc: Ssrc(*packet.header.ssrc),
             sequence: SequenceNumber(packet.header.sequence_number),
             timestamp: RtpTimestamp(packet.header.timestamp),
-            arrival: self.epoch.from_std(packet.timestamp),
+            arrival: self.epoch.ours(packet.timestamp),
             payload: packet.payload,
         }));
     }

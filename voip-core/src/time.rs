@@ -115,12 +115,12 @@ impl Epoch {
         Epoch(zero)
     }
 
-    pub(crate) fn to_std(self, t: Instant) -> std::time::Instant {
+    pub(crate) fn std(self, t: Instant) -> std::time::Instant {
         self.0 + Duration::from_micros(t.0.min(Instant::FAR_FUTURE.0 >> 16))
     }
 
     /// Rounded up, so that a timer set for the result has really expired when it fires.
-    pub(crate) fn from_std(self, t: std::time::Instant) -> Instant {
+    pub(crate) fn ours(self, t: std::time::Instant) -> Instant {
         let nanos = t.saturating_duration_since(self.0).as_nanos();
         Instant(u64::try_from(nanos.div_ceil(1000)).unwrap_or(u64::MAX / 4).min(u64::MAX / 4))
     }

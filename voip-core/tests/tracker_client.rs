@@ -1,5 +1,6 @@
 //! A client in another language, written from `docs/tracker-protocol.md` alone, gets along with our
 //! tracker.
+#![allow(clippy::unwrap_used)]
 
 use std::process::Command;
 

@@ -18,12 +18,11 @@ use rand_core::Rng;
 pub(crate) use self::event::{ClientStats, Event, Failure, Loss, Output};
 use self::requests::{Purpose, Requests};
 use super::Peer;
+use crate::event::Presence;
 use crate::id::PeerId;
 use crate::identity::Identity;
-use crate::identity::sealing::sign_registration;
 use crate::time::{Duration, Instant, UnixMillis};
 use crate::wire::framing::FrameReader;
-use crate::event::Presence;
 use crate::wire::record::{MAX_RECORD_LIFE, PresenceRecord};
 use crate::wire::sealed::Bytes32;
 use crate::wire::signal::SealedSignal;
@@ -414,7 +413,7 @@ impl Client {
             ..PresenceRecord::new(id, &self.name, self.presence, wall)
         }
         .seal(&self.identity);
-        let signature = sign_registration(&self.identity, &nonce, &record);
+        let signature = self.identity.sign_registration(&nonce, &record);
         let version = PROTOCOL_VERSION;
         self.send(now, Purpose::Register, |id| PeerMessage::Register {
             id,

@@ -30,7 +30,7 @@ use self::registry::{Registration, Registry};
 pub use self::stats::TrackerStats;
 use crate::id::PeerId;
 use crate::identity::sealing::is_registration;
-use crate::time::{Duration, Instant, UnixMillis};
+use crate::time::{Instant, UnixMillis};
 use crate::wire::record::{PresenceRecord, SealedRecord};
 use crate::wire::sealed::{Bytes32, OpenError, Signature};
 use crate::wire::signal::{MAX_SIGNAL, SealedSignal};

@@ -1,8 +1,7 @@
 //! One call as data: who, which phase, until when. What moves it on is in `placing`, `signalling`
 //! and `media`.
 
-use crate::event::CallState;
-use crate::id::{CallId, PeerId};
+use crate::id::{CallId, PeerId, Ssrc};
 use crate::session::Session;
 use crate::time::{Duration, Instant};
 use crate::voice::{Egress, StreamKey};
@@ -46,6 +45,10 @@ pub(super) const PATH_TIMEOUT: Duration = Duration::from_secs(10);
 /// What the callee allows beyond the ring time for the caller's cancel to arrive.
 pub(super) const RING_GRACE: Duration = Duration::from_secs(5);
 
+/// After so many packets the clock of playout may ask for its lag, and again after as many while it
+/// has none: 2 s of packets of 20 ms.
+pub(super) const LAG_EVERY: u64 = 100;
+
 /// One call.
 pub(super) struct Call {
     pub(super) id: CallId,
@@ -60,6 +63,8 @@ pub(super) struct Call {
     /// The request that carried our offer to the tracker.
     pub(super) offer_request: Option<u64>,
     pub(super) session: Option<Session>,
+    /// The source (RFC 3550 §3) whose sound is taken: the first one heard.
+    pub(super) ssrc: Option<Ssrc>,
     /// The peer's sound, once connected.
     pub(super) stream: Option<StreamKey>,
     pub(super) egress: Option<Egress>,
@@ -72,6 +77,9 @@ pub(super) struct Call {
     pub(super) answered: Option<Instant>,
     pub(super) first_audio: Option<Instant>,
     pub(super) stages: StageMeter,
+    /// How many packets must have come before the clock of playout asks for its lag; `None` once
+    /// it has one.
+    pub(super) lag_after: Option<u64>,
 }
 
 impl Call {
@@ -85,6 +93,7 @@ impl Call {
             offer_hash: None,
             offer_request: None,
             session: None,
+            ssrc: None,
             stream: None,
             egress: None,
             muted: false,
@@ -94,6 +103,7 @@ impl Call {
             answered: None,
             first_audio: None,
             stages: StageMeter::default(),
+            lag_after: Some(LAG_EVERY),
         }
     }
 
@@ -108,15 +118,6 @@ impl Call {
     /// Whether this side placed it and the peer has not answered yet.
     pub(super) fn is_outgoing_unanswered(&self) -> bool {
         matches!(self.phase, Phase::Resolving | Phase::Offered | Phase::RingingThere)
-    }
-
-    pub(super) fn state(&self) -> CallState {
-        match self.phase {
-            Phase::Resolving | Phase::Offered => CallState::Placing,
-            Phase::RingingThere | Phase::RingingHere { .. } => CallState::Ringing,
-            Phase::Connecting => CallState::Connecting,
-            Phase::Connected => CallState::Connected,
-        }
     }
 
     pub(super) fn next_timeout(&self) -> Instant {

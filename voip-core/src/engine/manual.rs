@@ -37,13 +37,20 @@ impl WritePacer {
 /// Says when each 10 ms block of a call may be read.
 #[derive(Debug, Default)]
 pub(crate) struct ReadClock {
+    /// When the next block is due; `None` while nothing has to be read.
     due: Option<Instant>,
+    /// Somebody reads: not before the first read, nor after the reader was overtaken.
+    has_reader: bool,
     unread: Duration,
 }
 
 impl ReadClock {
-    /// When the next block may be read; the first one starts the clock.
+    /// When the next block may be read. Whoever begins to read, or comes back after time has gone
+    /// on without it, begins now: a burst of what was missed would only be a delay to it.
     pub(crate) fn due(&mut self, now: Instant) -> Instant {
+        if !std::mem::replace(&mut self.has_reader, true) {
+            self.due = Some(now);
+        }
         *self.due.get_or_insert(now)
     }
 
@@ -51,6 +58,13 @@ impl ReadClock {
     pub(crate) fn read(&mut self) {
         if let Some(due) = &mut self.due {
             *due += BLOCK_TIME;
+        }
+    }
+
+    /// All further blocks are due so much later.
+    pub(crate) fn delay(&mut self, lag: Duration) {
+        if let Some(due) = &mut self.due {
+            *due += lag;
         }
     }
 
@@ -62,8 +76,22 @@ impl ReadClock {
             return false;
         }
         self.due = Some(due + BLOCK_TIME);
+        self.has_reader = false;
         self.unread += BLOCK_TIME;
         true
+    }
+
+    /// There is nothing to hear: what nobody reads now is no loss, and the next read begins anew.
+    pub(crate) fn rest(&mut self, now: Instant) {
+        if self.due.is_some_and(|due| now.since(due) >= MANUAL_QUEUE) {
+            self.begin_anew();
+        }
+    }
+
+    /// The next read begins anew.
+    pub(crate) fn begin_anew(&mut self) {
+        self.due = None;
+        self.has_reader = false;
     }
 
     /// When [`ReadClock::overdue`] becomes true if nobody reads.
@@ -119,9 +147,32 @@ mod tests {
         assert_eq!(clock.due(ms(3)), ms(10), "a read that comes early waits");
         assert!(!clock.overdue(ms(209)));
         assert_eq!(clock.deadline(), ms(210));
+        assert_eq!(clock.due(ms(209)), ms(10), "a read that comes late catches up");
         assert!(clock.overdue(ms(215)));
         assert!(!clock.overdue(ms(215)), "one block has passed");
-        assert_eq!(clock.due(ms(215)), ms(20));
         assert_eq!(clock.unread(), Duration::from_millis(10));
+        assert_eq!(clock.due(ms(218)), ms(218), "a reader that comes back begins anew");
+    }
+
+    #[test]
+    fn the_first_read_begins_the_clock_though_time_went_on_before() {
+        let mut clock = ReadClock::default();
+        assert!(!clock.overdue(ms(0)));
+        assert_eq!(clock.due(ms(150)), ms(150));
+        clock.read();
+        clock.delay(Duration::from_millis(3));
+        assert_eq!(clock.due(ms(151)), ms(163));
+    }
+
+    #[test]
+    fn what_cannot_be_heard_is_not_unread() {
+        let mut clock = ReadClock::default();
+        clock.due(ms(0));
+        clock.read();
+        clock.rest(ms(209));
+        assert_eq!(clock.due(ms(209)), ms(10));
+        clock.rest(ms(5_000));
+        assert_eq!(clock.deadline(), Instant::FAR_FUTURE);
+        assert_eq!((clock.due(ms(5_000)), clock.unread()), (ms(5_000), Duration::ZERO));
     }
 }

@@ -10,7 +10,7 @@ use crate::time::{Duration, Instant, millis};
 use crate::voice::{Egress, StreamKey};
 use crate::wire::channel::ChannelMessage;
 
-use super::call::Call;
+use super::call::{Call, LAG_EVERY};
 use super::{CallKey, Engine};
 
 impl Engine {
@@ -81,8 +81,44 @@ impl Engine {
         }
     }
 
+    /// Whether there is a stream of the peer's to read.
+    pub(crate) fn has_sound(&self, key: CallKey) -> bool {
+        self.calls.get(&key).is_some_and(|c| c.stream.is_some())
+    }
+
+    /// By how much later all further reads of this call should come: zero but once in a call.
+    ///
+    /// Whoever reads chooses the phase of its reads by chance. When the line is known, reads that
+    /// come just before packets usually arrive move to just after: that saves most of a block.
+    pub(crate) fn take_read_lag(&mut self, key: CallKey) -> Duration {
+        let Some(call) = self.calls.get_mut(&key) else { return Duration::ZERO };
+        let (Some(stream), Some(after)) = (call.stream, call.lag_after) else {
+            return Duration::ZERO;
+        };
+        let packets = call.session.as_ref().map_or(0, |s| s.stats().packets_received);
+        if packets < after {
+            return Duration::ZERO;
+        }
+        let lag = self.ingress.best_lag(stream);
+        call.lag_after = lag.is_zero().then_some(packets + LAG_EVERY);
+        lag
+    }
+
+    /// The same for the node's loudspeaker. What suits one call disturbs another, so there must be
+    /// one alone.
+    pub(crate) fn take_playout_lag(&mut self) -> Duration {
+        let mut connected = self.calls.iter().filter(|(_, c)| c.is_connected());
+        match (connected.next(), connected.next()) {
+            (Some((&key, _)), None) => self.take_read_lag(key),
+            _ => Duration::ZERO,
+        }
+    }
+
     pub(super) fn handle_rtp(&mut self, key: CallKey, rtp: &IncomingRtp) {
-        if let Some(stream) = self.calls.get(&key).and_then(|c| c.stream) {
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        if *call.ssrc.get_or_insert(rtp.ssrc) != rtp.ssrc {
+            self.stats.datagrams_dropped += 1;
+        } else if let Some(stream) = call.stream {
             self.ingress.insert(stream, rtp.arrival, rtp.sequence, rtp.timestamp, &rtp.payload);
         }
     }

@@ -63,6 +63,9 @@ impl Engine {
         if busy || oneself {
             return self.end(now, key, EndReason::Busy);
         }
+        if self.trackers.is_empty() {
+            return self.end(now, key, EndReason::TrackerUnreachable);
+        }
         let unasked = Question { request: None, answer: Answer::Pending, peer: None };
         let asked = vec![unasked; self.trackers.len()];
         self.lookups.searches.push(Search { call: key, target, asked });

@@ -30,17 +30,15 @@ impl SealedRecord {
     }
 }
 
-/// Answers a tracker's challenge for one record.
-pub(crate) fn sign_registration(
-    identity: &Identity,
-    nonce: &Bytes32,
-    record: &SealedRecord,
-) -> Signature {
-    identity.sign(REGISTER, &[&nonce.0, record.body.as_bytes()])
+impl Identity {
+    /// Answers a tracker's challenge for one record.
+    pub fn sign_registration(&self, nonce: &Bytes32, record: &SealedRecord) -> Signature {
+        self.sign(REGISTER, &[&nonce.0, record.body.as_bytes()])
+    }
 }
 
-/// Whether the record's key answered this challenge for this record.
-pub(crate) fn is_registration(
+/// Whether `id` answered this challenge for this record.
+pub fn is_registration(
     id: PeerId,
     nonce: &Bytes32,
     record: &SealedRecord,

@@ -14,7 +14,7 @@ use polling::{Event as Readiness, Events, PollMode, Poller};
 
 use super::tracker_link::{Progress, TrackerLink, literal, resolve};
 use super::udp::UdpPort;
-use super::{Clock, spawn};
+use super::{Clock, realtime, spawn};
 use crate::engine::{CallKey, Command, Engine, Output};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Peer};
@@ -29,8 +29,8 @@ pub(crate) use manual::ManualPort;
 
 /// Commands handled in one turn of the loop, so that a flood of them cannot starve the media.
 const COMMAND_BUDGET: usize = 64;
-/// The longest sleep; bounds how stale the published statistics can be.
-const LONGEST_SLEEP: Duration = Duration::from_millis(200);
+/// How stale the published statistics can be.
+const PUBLISH_EVERY: Duration = Duration::from_millis(200);
 /// How long goodbyes may take when a node is closed.
 const FAREWELL: Duration = Duration::from_millis(200);
 
@@ -39,8 +39,8 @@ pub(crate) enum Request {
     Command(Command),
     /// A call with manual PCM: its queues.
     Manual(CallKey, Arc<ManualPort>),
-    /// The name of a tracker was looked up.
-    Resolved(usize, Vec<SocketAddr>),
+    /// The name of a tracker was looked up, at the attempt of that number.
+    Resolved(usize, u64, Vec<SocketAddr>),
     Stop,
 }
 
@@ -61,20 +61,29 @@ pub(crate) trait Listener: Send {
 pub(crate) struct Requests {
     sender: Sender<Request>,
     poller: Arc<Poller>,
+    /// Where the thread is: after a fork it exists in the parent only.
+    process: u32,
 }
 
 impl Requests {
     pub(crate) fn new() -> Result<(Requests, Receiver<Request>), Error> {
         let poller = Poller::new().map_err(|e| system("the poller", &e))?;
         let (sender, receiver) = std::sync::mpsc::channel();
-        Ok((Requests { sender, poller: Arc::new(poller) }, receiver))
+        let (poller, process) = (Arc::new(poller), std::process::id());
+        Ok((Requests { sender, poller, process }, receiver))
     }
 
-    /// False when the engine has stopped.
+    /// False when the engine has stopped, or runs in another process.
     pub(crate) fn send(&self, request: Request) -> bool {
-        let sent = self.sender.send(request).is_ok();
-        self.wake();
+        let sent = self.is_in_this_process() && self.sender.send(request).is_ok();
+        if sent {
+            self.wake();
+        }
         sent
+    }
+
+    pub(crate) fn is_in_this_process(&self) -> bool {
+        self.process == std::process::id()
     }
 
     pub(crate) fn wake(&self) {
@@ -101,6 +110,11 @@ pub(crate) struct Driver<L> {
     inbox: Receiver<Request>,
     listener: L,
     published: Instant,
+    /// Requests were left over for the next turn.
+    backlog: bool,
+    /// Counts attempts to connect to trackers; and the attempt at which each is looked up.
+    attempts: u64,
+    lookups: HashMap<usize, u64>,
     buffer: Vec<u8>,
 }
 
@@ -126,18 +140,24 @@ impl<L: Listener> Driver<L> {
             inbox,
             listener,
             published: Instant::ZERO,
+            backlog: false,
+            attempts: 0,
+            lookups: HashMap::new(),
             buffer: Vec::new(),
         }
     }
 
     /// Runs until asked to stop.
     pub(crate) fn run(mut self) {
-        self.engine.handle_realtime(ask_for_realtime());
+        self.engine.handle_realtime(realtime::ask());
         self.engine.handle_host_addresses(self.udp.host_addresses());
         match self.watch_udp() {
             Ok(()) => self.turn_until_stopped(),
             Err(error) => tracing::error!(%error, "the engine cannot watch its sockets"),
         }
+        // Nothing left to do if the node was closed; else the calls end here.
+        self.engine.handle_command(self.clock.now(), Command::Close);
+        self.drain();
         for tracker in self.links.keys().copied().collect::<Vec<_>>() {
             self.close_link(tracker);
         }
@@ -159,7 +179,7 @@ impl<L: Listener> Driver<L> {
             }
             let wake = self.next_wake().min(stop_at.unwrap_or(Instant::FAR_FUTURE));
             events.clear();
-            let sleep = wake.since(self.clock.now()).min(LONGEST_SLEEP);
+            let sleep = if self.backlog { Duration::ZERO } else { wake.since(self.clock.now()) };
             if let Err(error) = self.requests.poller.wait(&mut events, Some(sleep)) {
                 tracing::error!(%error, "the engine cannot wait");
                 return;
@@ -173,7 +193,8 @@ impl<L: Listener> Driver<L> {
 
     fn next_wake(&self) -> Instant {
         let device = self.device.as_ref().map_or(Instant::FAR_FUTURE, DeviceClock::next_wake);
-        self.engine.next_timeout().min(device).min(self.manual.next_wake())
+        let publishing = self.published + PUBLISH_EVERY;
+        self.engine.next_timeout().min(device).min(self.manual.next_wake()).min(publishing)
     }
 
     fn serve_media(&mut self, events: &Events) {
@@ -202,22 +223,38 @@ impl<L: Listener> Driver<L> {
         for event in events.iter().filter(|e| e.key >= first_link && e.key != usize::MAX) {
             self.serve_link(event.key - first_link, event);
         }
+        let mut stop = false;
+        self.backlog = true;
         for _ in 0..COMMAND_BUDGET {
-            let Ok(request) = self.inbox.try_recv() else { break };
-            let now = self.clock.now();
-            match request {
-                Request::Command(command) => self.engine.handle_command(now, command),
-                Request::Manual(call, port) => self.manual.add(call, port),
-                Request::Resolved(tracker, addresses) => self.open_link(tracker, addresses),
-                Request::Stop => {
-                    self.engine.handle_command(now, Command::Close);
-                    return true;
-                }
-            }
+            let Ok(request) = self.inbox.try_recv() else {
+                self.backlog = false;
+                break;
+            };
+            stop |= self.handle_request(request);
         }
         let now = self.clock.now();
-        if now.since(self.published) >= LONGEST_SLEEP {
+        if now.since(self.published) >= PUBLISH_EVERY {
             self.publish(now);
+        }
+        stop
+    }
+
+    /// True if the node is to be closed.
+    fn handle_request(&mut self, request: Request) -> bool {
+        let now = self.clock.now();
+        match request {
+            Request::Command(command) => self.engine.handle_command(now, command),
+            Request::Manual(call, port) => self.manual.add(call, port),
+            Request::Resolved(tracker, attempt, addresses) => {
+                // An answer to an attempt given up long ago must not replace a later link.
+                if self.lookups.get(&tracker) == Some(&attempt) {
+                    self.open_link(tracker, addresses);
+                }
+            }
+            Request::Stop => {
+                self.engine.handle_command(now, Command::Close);
+                return true;
+            }
         }
         false
     }
@@ -302,8 +339,11 @@ impl<L: Listener> Driver<L> {
             return self.open_link(tracker, vec![address]);
         }
         let (address, requests) = (address.clone(), self.requests.clone());
+        self.attempts += 1;
+        let attempt = self.attempts;
+        self.lookups.insert(tracker, attempt);
         let looked_up = spawn("voip-resolve", move || {
-            requests.send(Request::Resolved(tracker, resolve(&address)));
+            requests.send(Request::Resolved(tracker, attempt, resolve(&address)));
         });
         if looked_up.is_err() {
             self.engine.handle_tracker_closed(self.clock.now(), tracker);
@@ -312,14 +352,12 @@ impl<L: Listener> Driver<L> {
 
     fn open_link(&mut self, tracker: usize, addresses: Vec<SocketAddr>) {
         self.close_link(tracker);
-        let link = TrackerLink::connect(addresses);
-        let usable = link.socket().is_some();
-        self.links.insert(tracker, link);
-        let progress = if usable { Progress::Retry } else { Progress::Gone };
-        self.after_link(tracker, progress);
+        self.links.insert(tracker, TrackerLink::to(addresses));
+        self.after_link(tracker, Progress::Failed);
     }
 
     fn close_link(&mut self, tracker: usize) {
+        self.lookups.remove(&tracker);
         if let Some(socket) = self.links.remove(&tracker).as_ref().and_then(TrackerLink::socket) {
             self.unwatch(socket);
         }
@@ -332,10 +370,14 @@ impl<L: Listener> Driver<L> {
     }
 
     fn serve_link(&mut self, tracker: usize, event: Readiness) {
-        if event.writable
-            && let Some(link) = self.links.get_mut(&tracker)
-        {
-            let progress = link.writable();
+        let Some(link) = self.links.get_mut(&tracker) else { return };
+        if !link.is_connected() {
+            // Whatever else there is comes again with the next event.
+            let progress = link.finish_connecting();
+            return self.after_link(tracker, progress);
+        }
+        if event.writable {
+            let progress = link.flush();
             self.after_link(tracker, progress);
         }
         if event.readable
@@ -354,6 +396,7 @@ impl<L: Listener> Driver<L> {
     fn after_link(&mut self, tracker: usize, progress: Progress) {
         let now = self.clock.now();
         match progress {
+            Progress::Failed => return self.try_next_address(tracker),
             Progress::Gone => {
                 self.close_link(tracker);
                 return self.engine.handle_tracker_closed(now, tracker);
@@ -364,50 +407,42 @@ impl<L: Listener> Driver<L> {
                     self.engine.handle_tracker_connected(now, tracker, local, remote);
                 }
             }
-            Progress::Waiting | Progress::Retry => {}
+            Progress::Waiting => {}
         }
         let Some(link) = self.links.get(&tracker) else { return };
         let Some(socket) = link.socket() else { return };
-        let key = self.udp.families().len() + tracker;
-        let interest = Readiness::new(key, link.is_connected(), link.wants_write());
+        let interest = self.link_interest(tracker, link);
         let poller = &self.requests.poller;
-        let watched = if progress == Progress::Retry {
-            // SAFETY: `close_link` deletes the socket from the poller before it is dropped, and
-            // `TrackerLink` closes a socket that failed, which the poller forgets by itself.
-            unsafe { poller.add_with_mode(socket, interest, PollMode::Level) }
-        } else {
-            poller.modify_with_mode(socket, interest, PollMode::Level)
-        };
-        if let Err(error) = watched {
+        if let Err(error) = poller.modify_with_mode(socket, interest, PollMode::Level) {
             tracing::error!(%error, "a tracker's socket cannot be watched");
         }
     }
-}
 
-/// Real-time scheduling for this thread, so that a busy machine does not disturb the sound. Needs
-/// a privilege (CAP_SYS_NICE or an rtprio limit on Linux); without it the thread runs as it is.
-fn ask_for_realtime() -> bool {
-    #[cfg(target_os = "linux")]
-    let asked = {
-        use thread_priority::unix::{
-            RealtimeThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
-            thread_native_id,
-        };
-        use thread_priority::{ThreadPriority, ThreadPriorityValue};
-        let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin);
-        ThreadPriorityValue::try_from(10)
-            .map_err(|e| e.to_string())
-            .and_then(|value| {
-                let priority = ThreadPriority::Crossplatform(value);
-                set_thread_priority_and_policy(thread_native_id(), priority, policy)
-                    .map_err(|e| e.to_string())
-            })
-    };
-    #[cfg(not(target_os = "linux"))]
-    let asked = thread_priority::set_current_thread_priority(thread_priority::ThreadPriority::Max)
-        .map_err(|e| e.to_string());
-    if let Err(error) = &asked {
-        tracing::info!(error, "no real-time priority for the engine");
+    /// The socket of a link, if it has one, is of no use: on to the tracker's next address.
+    fn try_next_address(&mut self, tracker: usize) {
+        let Some(mut link) = self.links.remove(&tracker) else { return };
+        if let Some(failed) = link.socket() {
+            self.unwatch(failed);
+        }
+        if !link.try_next() {
+            return self.engine.handle_tracker_closed(self.clock.now(), tracker);
+        }
+        let interest = self.link_interest(tracker, &link);
+        if let Some(socket) = link.socket() {
+            // SAFETY: `close_link` and this function delete the socket from the poller before it
+            // is dropped.
+            let watched = unsafe {
+                self.requests.poller.add_with_mode(socket, interest, PollMode::Level)
+            };
+            if let Err(error) = watched {
+                tracing::error!(%error, "a tracker's socket cannot be watched");
+            }
+        }
+        self.links.insert(tracker, link);
     }
-    asked.is_ok()
+
+    fn link_interest(&self, tracker: usize, link: &TrackerLink) -> Readiness {
+        let key = self.udp.families().len() + tracker;
+        Readiness::new(key, link.is_connected(), link.wants_write())
+    }
 }

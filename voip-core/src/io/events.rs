@@ -9,6 +9,9 @@ use crate::time::Duration;
 
 /// Events that may wait before the ones that can be read again are dropped.
 const LIMIT: usize = 1024;
+/// Events that may wait at all: whoever calls again and again must not fill the memory of a node
+/// of which nobody reads the events. From here on the oldest are dropped.
+const MOST: usize = 4096;
 
 /// A bounded queue of events.
 pub(crate) struct EventQueue<E> {
@@ -54,20 +57,28 @@ impl<E> EventQueue<E> {
         })
     }
 
-    /// Adds an event. With a full queue one that `can_be_read_again` is dropped and the reader
-    /// told; the others, whose number the calls themselves bound, are kept.
+    /// Adds an event. With a full queue one that `can_be_read_again` is dropped, with an
+    /// overflowing one the oldest is; the reader is told.
     pub(crate) fn push(&self, event: E, can_be_read_again: bool) {
         let mut state = self.state.lock();
-        if can_be_read_again && state.events.len() >= LIMIT {
+        let full = state.events.len() >= LIMIT;
+        let overflows = state.events.len() >= MOST;
+        let dropped = if full && can_be_read_again {
+            Some(event)
+        } else {
+            state.events.push_back(event);
+            if overflows { state.events.pop_front() } else { None }
+        };
+        if dropped.is_some() {
             state.lagged = true;
             state.dropped += 1;
-            return;
-        }
-        state.events.push_back(event);
-        if state.events.len() == 1 {
+        } else if state.events.len() == 1 {
             self.raise();
         }
         self.arrived.notify_one();
+        drop(state);
+        // What an event holds may do something when it goes: not under the lock.
+        drop(dropped);
     }
 
     /// Takes the next event, waiting for at most `timeout`. `lagged` makes the event that says
@@ -120,4 +131,29 @@ impl<E> EventQueue<E> {
 
     #[cfg(not(unix))]
     fn lower(&self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn drain(queue: &EventQueue<usize>) -> Vec<usize> {
+        std::iter::from_fn(|| queue.next(Duration::ZERO, || usize::MAX)).collect()
+    }
+
+    #[test]
+    fn a_queue_that_nobody_reads_stays_bounded_and_says_so() {
+        let queue = EventQueue::new().unwrap();
+        for event in 0..LIMIT + 10 {
+            queue.push(event, true);
+        }
+        assert_eq!(queue.dropped(), 10);
+        for event in LIMIT..2 * MOST {
+            queue.push(event, false);
+        }
+        let left = drain(&queue);
+        assert_eq!(left[0], usize::MAX, "told first");
+        assert_eq!(left[1..], (MOST..2 * MOST).collect::<Vec<_>>()[..], "the latest are kept");
+    }
 }

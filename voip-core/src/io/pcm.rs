@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::error::{Error, ErrorKind};
 
@@ -22,7 +22,7 @@ pub(crate) struct PcmPort {
 struct State {
     written: VecDeque<f32>,
     played: VecDeque<f32>,
-    /// Samples that a blocked reader waits for.
+    /// Samples that blocked readers wait for, all together.
     wanted: usize,
     ended: Option<Error>,
 }
@@ -33,10 +33,12 @@ impl PcmPort {
         PcmPort { state: Mutex::new(state), changed: Condvar::new(), limit }
     }
 
-    /// User: queues samples, blocking while the queue is full. `wake` tells the engine.
-    pub(crate) fn write(
+    /// User: queues samples, blocking while the queue is full. `wake` tells the engine; no lock is
+    /// held meanwhile, so that the engine never waits for a thread of lower priority.
+    pub(crate) fn write<T: Copy>(
         &self,
-        mut samples: &[f32],
+        mut samples: &[T],
+        to_float: impl Fn(T) -> f32,
         deadline: std::time::Instant,
         wake: impl Fn(),
     ) -> Result<(), Error> {
@@ -47,42 +49,50 @@ impl PcmPort {
             }
             let room = self.limit.saturating_sub(state.written.len());
             let (now, later) = samples.split_at(room.min(samples.len()));
-            state.written.extend(now.iter().map(|s| if s.is_finite() { *s } else { 0.0 }));
+            state.written.extend(now.iter().map(|s| finite(to_float(*s))));
             samples = later;
-            wake();
+            if !now.is_empty() {
+                MutexGuard::unlocked(&mut state, &wake);
+            }
             if samples.is_empty() {
                 return Ok(());
             }
-            if self.changed.wait_until(&mut state, deadline).timed_out() {
+            let is_full = |state: &mut State| {
+                state.ended.is_none() && state.written.len() >= self.limit
+            };
+            if self.changed.wait_while_until(&mut state, is_full, deadline).timed_out() {
                 let message = format!("{} samples were not accepted in time", samples.len());
                 return Err(Error::new(ErrorKind::TimedOut, message));
             }
         }
     }
 
-    /// User: takes exactly `out.len()` samples, blocking until their time has come.
-    pub(crate) fn read(
+    /// User: takes exactly `out.len()` samples, or none, blocking until their time has come.
+    pub(crate) fn read<T>(
         &self,
-        out: &mut [f32],
+        out: &mut [T],
+        from_float: impl Fn(f32) -> T,
         deadline: std::time::Instant,
         wake: impl Fn(),
     ) -> Result<(), Error> {
         let mut state = self.state.lock();
         if state.played.len() < out.len() {
-            state.wanted = out.len();
-            wake();
+            state.wanted += out.len();
+            MutexGuard::unlocked(&mut state, wake);
+            let too_early = |state: &mut State| {
+                state.ended.is_none() && state.played.len() < out.len()
+            };
+            self.changed.wait_while_until(&mut state, too_early, deadline);
+            state.wanted -= out.len();
         }
-        while state.played.len() < out.len() {
-            if let Some(error) = &state.ended {
-                return Err(error.clone());
-            }
-            if self.changed.wait_until(&mut state, deadline).timed_out() {
-                state.wanted = 0;
-                return Err(Error::new(ErrorKind::TimedOut, "no sound within the time limit"));
-            }
+        if state.played.len() < out.len() {
+            let timed_out = || Error::new(ErrorKind::TimedOut, "no sound within the time limit");
+            return Err(state.ended.clone().unwrap_or_else(timed_out));
         }
-        state.wanted = 0;
-        take(&mut state.played, out);
+        let count = out.len();
+        for (to, from) in out.iter_mut().zip(state.played.drain(..count)) {
+            *to = from_float(from);
+        }
         Ok(())
     }
 
@@ -92,7 +102,10 @@ impl PcmPort {
         if state.written.len() < out.len() {
             return false;
         }
-        take(&mut state.written, out);
+        let count = out.len();
+        for (to, from) in out.iter_mut().zip(state.written.drain(..count)) {
+            *to = from;
+        }
         self.changed.notify_all();
         true
     }
@@ -121,14 +134,13 @@ impl PcmPort {
     pub(crate) fn end(&self, error: Error) {
         let mut state = self.state.lock();
         state.ended.get_or_insert(error);
+        // Handles may outlive their call by far.
+        state.written = VecDeque::new();
         self.changed.notify_all();
     }
 }
 
-/// Fills `out` from the front of `queue`, which holds enough.
-fn take(queue: &mut VecDeque<f32>, out: &mut [f32]) {
-    let count = out.len().min(queue.len());
-    for (to, from) in out.iter_mut().zip(queue.drain(..count)) {
-        *to = from;
-    }
+/// What is no number must not get into a codec, which would never be rid of it.
+fn finite(sample: f32) -> f32 {
+    if sample.is_finite() { sample } else { 0.0 }
 }

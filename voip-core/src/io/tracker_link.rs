@@ -18,11 +18,11 @@ const MAX_ADDRESSES: usize = 8;
 pub(super) enum Progress {
     /// Nothing new.
     Waiting,
-    /// Another address is being tried, over a new socket.
-    Retry,
+    /// This address cannot be reached; there may be others.
+    Failed,
     /// The connection stands.
     Connected,
-    /// It is gone, or could not be made to any address.
+    /// It is gone.
     Gone,
 }
 
@@ -35,12 +35,9 @@ pub(super) struct TrackerLink {
 }
 
 impl TrackerLink {
-    /// Begins to connect to the first address that lets us.
-    pub(super) fn connect(addresses: Vec<SocketAddr>) -> TrackerLink {
-        let mut link =
-            TrackerLink { socket: None, connected: false, addresses, waiting: Vec::new() };
-        link.try_next();
-        link
+    /// A link to any of these addresses. Nothing happens before [`TrackerLink::try_next`].
+    pub(super) fn to(addresses: Vec<SocketAddr>) -> TrackerLink {
+        TrackerLink { socket: None, connected: false, addresses, waiting: Vec::new() }
     }
 
     /// The socket to poll: for writing until connected, and while bytes wait.
@@ -62,7 +59,9 @@ impl TrackerLink {
         Some((socket.local_addr().ok()?, socket.peer_addr().ok()?))
     }
 
-    fn try_next(&mut self) {
+    /// Begins to connect to the next address that lets us, over a new socket; the one before is
+    /// closed. False if there is none left.
+    pub(super) fn try_next(&mut self) -> bool {
         self.socket = None;
         while self.socket.is_none() && !self.addresses.is_empty() {
             let address = self.addresses.remove(0);
@@ -71,29 +70,26 @@ impl TrackerLink {
                 Err(error) => tracing::debug!(%error, %address, "tracker not reached"),
             }
         }
+        self.socket.is_some()
     }
 
-    /// The socket is writable: connected, refused, or room for more.
-    pub(super) fn writable(&mut self) -> Progress {
+    /// The socket has something to tell while connecting: connected, or refused.
+    pub(super) fn finish_connecting(&mut self) -> Progress {
         let Some(socket) = &self.socket else { return Progress::Gone };
-        if !self.connected {
-            let failed = match socket.take_error() {
-                Ok(None) => match socket.peer_addr() {
-                    Ok(_) => None,
-                    Err(e) if e.kind() == io::ErrorKind::NotConnected => return Progress::Waiting,
-                    Err(e) => Some(e),
-                },
-                Ok(Some(e)) | Err(e) => Some(e),
-            };
-            if let Some(error) = failed {
-                tracing::debug!(%error, "tracker not reached");
-                self.try_next();
-                return if self.socket.is_some() { Progress::Retry } else { Progress::Gone };
-            }
-            self.connected = true;
-            return Progress::Connected;
+        let failed = match socket.take_error() {
+            Ok(None) => match socket.peer_addr() {
+                Ok(_) => None,
+                Err(e) if e.kind() == io::ErrorKind::NotConnected => return Progress::Waiting,
+                Err(e) => Some(e),
+            },
+            Ok(Some(e)) | Err(e) => Some(e),
+        };
+        if let Some(error) = failed {
+            tracing::debug!(%error, "tracker not reached");
+            return Progress::Failed;
         }
-        self.flush()
+        self.connected = true;
+        Progress::Connected
     }
 
     /// Queues bytes and sends what the socket takes.
@@ -105,7 +101,8 @@ impl TrackerLink {
         if self.connected { self.flush() } else { Progress::Waiting }
     }
 
-    fn flush(&mut self) -> Progress {
+    /// Sends what waits, as far as the socket takes it.
+    pub(super) fn flush(&mut self) -> Progress {
         let Some(socket) = &mut self.socket else { return Progress::Gone };
         let mut sent = 0;
         while sent < self.waiting.len() {

@@ -44,7 +44,7 @@ impl UdpPort {
                 io::ErrorKind::AddrNotAvailable => ErrorKind::InvalidArgument,
                 _ => ErrorKind::System,
             };
-            Error::new(kind, format!("cannot bind UDP {address}: {e}"))
+            Error::new(kind, format!("bind: UDP {address} is not to be had: {e}"))
         })?;
         let room = DATAGRAM * families.iter().map(|f| f.state.gro_segments()).max().unwrap_or(1);
         Ok(UdpPort { families, buffer: vec![0; room].into() })

@@ -37,6 +37,12 @@ pub(crate) struct WavDevice {
 impl WavDevice {
     /// Opens both files; what cannot be read or written is said here, not during a call.
     pub(crate) fn open(play: Option<&Path>, record: Option<&Path>) -> Result<WavDevice, Error> {
+        if let (Some(play), Some(record)) = (play, record)
+            && is_same_file(play, record)
+        {
+            let message = format!("{} cannot be played and recorded at once", play.display());
+            return Err(Error::new(ErrorKind::File, message));
+        }
         let mut player = play.map(Player::open).transpose()?;
         let writer = record.map(create).transpose()?;
         let (to_engine, microphone) = sync_channel(QUEUE);
@@ -100,7 +106,8 @@ impl Disk {
             if !playing {
                 self.player = None;
             }
-            match self.to_disk.recv_timeout(TOP_UP) {
+            let wait = if playing { TOP_UP } else { Duration::MAX };
+            match self.to_disk.recv_timeout(wait) {
                 Ok(frame) => {
                     self.write(&frame);
                     unflushed += 1;
@@ -142,6 +149,12 @@ impl Disk {
     }
 }
 
+/// Recording begins by emptying its file.
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().ok();
+    real(a).is_some_and(|a| real(b) == Some(a))
+}
+
 fn create(path: &Path) -> Result<WavWriter<BufWriter<File>>, Error> {
     let spec = WavSpec {
         channels: 1,
@@ -166,6 +179,8 @@ struct Player {
     path: PathBuf,
     reader: WavReader<BufReader<File>>,
     resampler: Resampler,
+    /// Samples still to be cut off: what the resampler puts before the file's first.
+    ahead: usize,
     /// What makes the largest integer sample 1.0.
     scale: f32,
     raw: Vec<f32>,
@@ -183,11 +198,12 @@ impl Player {
             let message = format!("{} has no channel", path.display());
             return Err(Error::new(ErrorKind::File, message));
         }
-        let resampler = Resampler::new(spec.sample_rate, SAMPLE_RATE)
+        let resampler = Resampler::for_files(spec.sample_rate, SAMPLE_RATE)
             .map_err(|e| Error::new(ErrorKind::File, format!("{}: {e}", path.display())))?;
         Ok(Player {
             path: path.into(),
             reader,
+            ahead: (resampler.delay().as_secs_f64() * f64::from(SAMPLE_RATE)).round() as usize,
             resampler,
             scale: 1.0 / (1u64 << (spec.bits_per_sample.clamp(1, 32) - 1)) as f32,
             raw: Vec::new(),
@@ -259,5 +275,8 @@ impl Player {
         if self.ended {
             self.resampler.flush(&mut self.ready);
         }
+        let cut = self.ahead.min(self.ready.len());
+        self.ready.drain(..cut);
+        self.ahead -= cut;
     }
 }

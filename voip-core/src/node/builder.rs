@@ -73,6 +73,13 @@ fn invalid(field: &str, why: &str) -> Error {
     Error::new(ErrorKind::InvalidArgument, format!("{field}: {why}"))
 }
 
+/// Whether it looks like `host:port`; only the network knows whether it is one.
+fn is_host_and_port(tracker: &str) -> bool {
+    let Some((host, port)) = tracker.rsplit_once(':') else { return false };
+    let of_no_host = |c: char| c.is_whitespace() || c.is_control() || "/@?#".contains(c);
+    !host.is_empty() && !host.contains(of_no_host) && port.parse::<u16>().is_ok_and(|p| p > 0)
+}
+
 impl NodeBuilder {
     pub(super) fn new(name: String) -> NodeBuilder {
         NodeBuilder {
@@ -156,8 +163,9 @@ impl NodeBuilder {
         let bind = self.validate()?;
         let (identity, pins) = self.identity()?;
         let pins_file = self.identity_file.as_deref().map(PinsFile::beside);
-        let device = self.device()?;
         let udp = UdpPort::bind(bind)?;
+        // Last of what may fail for the user's reasons: it replaces an older recording.
+        let device = self.device()?;
         let local_address = udp.local_address();
         let clock = Clock::new();
         let (requests, inbox) = Requests::new()?;
@@ -199,8 +207,7 @@ impl NodeBuilder {
         let driver =
             Driver::new(engine, clock, udp, self.trackers, device, (requests, inbox), reporter);
         let thread = Some(spawn("voip-engine", move || driver.run())?);
-        let process = std::process::id();
-        Ok(Node { inner, name: self.name, id, local_address, thread, process })
+        Ok(Node { inner, name: self.name, id, local_address, thread })
     }
 
     fn validate(&self) -> Result<SocketAddr, Error> {
@@ -208,16 +215,19 @@ impl NodeBuilder {
         if self.trackers.len() > MAX_TRACKERS {
             return Err(invalid("tracker", "16 are possible"));
         }
-        for tracker in &self.trackers {
-            let port = tracker.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
-            if port.is_none_or(|p| p == 0) {
+        for (i, tracker) in self.trackers.iter().enumerate() {
+            if !is_host_and_port(tracker) {
                 return Err(invalid("tracker", &format!("{tracker:?} is not host:port")));
+            }
+            if self.trackers[..i].contains(tracker) {
+                return Err(invalid("tracker", &format!("{tracker:?} is there twice")));
             }
         }
         self.encoder.validate()?;
         self.jitter.validate()?;
         if let Audio::Manual { rate } = self.audio {
-            Resampler::new(rate, crate::frame::SAMPLE_RATE)?;
+            Resampler::new(rate, crate::frame::SAMPLE_RATE)
+                .map_err(|_| invalid("audio", &format!("{rate} Hz: 8000 to 192000 is possible")))?;
         }
         if !(Duration::from_secs(1)..=Duration::from_secs(600)).contains(&self.ring_timeout) {
             return Err(invalid("ring_timeout", "1 s to 10 min are possible"));

@@ -144,8 +144,8 @@ impl Network {
         let (seed, link) = (self.seed, self.link);
         let netem =
             self.flows.entry(flow).or_insert_with(|| Netem::new(config(seed, &link, &flow)));
-        netem.handle_input(Input::Packet(epoch.to_std(now), Datagram(contents)));
-        self.next_datagram = self.next_datagram.min(epoch.from_std(netem.poll_timeout()));
+        netem.handle_input(Input::Packet(epoch.std(now), Datagram(contents)));
+        self.next_datagram = self.next_datagram.min(epoch.ours(netem.poll_timeout()));
     }
 
     /// A node begins a connection: the other side hears of it half a round trip after it stands.
@@ -198,7 +198,7 @@ impl Network {
         if self.next_datagram > now {
             return None;
         }
-        let std_now = epoch.to_std(now);
+        let std_now = epoch.std(now);
         let mut next = Instant::FAR_FUTURE;
         for (flow, netem) in self.flows.iter_mut().filter(|(_, netem)| !netem.is_empty()) {
             netem.handle_input(Input::Timeout(std_now));
@@ -208,7 +208,7 @@ impl Network {
                     return Some(Arrival::Datagram { source, destination, contents });
                 }
             }
-            next = next.min(epoch.from_std(netem.poll_timeout()));
+            next = next.min(epoch.ours(netem.poll_timeout()));
         }
         self.next_datagram = next;
         None

@@ -8,7 +8,7 @@ use rand_core::{Rng, SeedableRng};
 
 use super::network::{Arrival, Network};
 use super::{TrackerKey, WALL_AT_ZERO, tracker};
-use crate::engine::{CallKey, Command, Engine, EngineConfig, Output, Stopwatch};
+use crate::engine::{CallKey, Engine, EngineConfig, Output, Stopwatch};
 use crate::error::Error;
 use crate::event::{CallState, Event, Peer};
 use crate::frame::{AudioFrame, BLOCK, BLOCK_TIME};
@@ -179,6 +179,7 @@ impl SimNode {
             *sample = said;
         }
         self.engine.handle_mic(now, &self.frame);
+        self.next_tick += self.engine.take_playout_lag();
     }
 
     pub(super) fn receive(&mut self, now: Instant, arrival: Arrival) {

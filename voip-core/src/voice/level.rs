@@ -42,7 +42,7 @@ pub(crate) fn mean_square(samples: &[f32]) -> f32 {
 /// Highest magnitude. What is no number does not count.
 pub(crate) fn peak(samples: &[f32]) -> f32 {
     let higher = |peak: f32, sample: f32| if sample.abs() > peak { sample.abs() } else { peak };
-    in_lanes(samples, higher).into_iter().fold(0.0, f32::max)
+    in_lanes(samples, higher).into_iter().fold(0.0, higher)
 }
 
 /// Folds every [`LANES`]th sample into one of as many results: independent of one another, they

@@ -16,8 +16,11 @@ use crate::time::Duration;
 const RATES: std::ops::RangeInclusive<u32> = 8_000..=192_000;
 /// Samples given to the filter at a time, at most.
 const CHUNK: usize = 512;
-/// Half the filter's length, in samples of the lower of both rates.
-const HALF_FILTER: usize = 32;
+/// Half the filter's length for live sound, in samples of the lower of both rates: 2 ms at 16 kHz,
+/// for a roll-off that begins at seven eighths of the band.
+const LIVE_HALF: usize = 32;
+/// The same for files, where delay costs nothing: the roll-off begins at 97 % of the band.
+const FILE_HALF: usize = 192;
 /// Silence put before the output, in samples of the input rate, so that what the filter holds back
 /// never leaves it short.
 const HEAD_START: usize = 3;
@@ -39,15 +42,25 @@ struct Filter {
 }
 
 impl Resampler {
-    /// A resampler between two rates of 8 000 to 192 000 Hz; equal rates copy.
+    /// A resampler between two rates of 8 000 to 192 000 Hz; equal rates copy. For live sound:
+    /// short of delay.
     pub(crate) fn new(from: u32, to: u32) -> Result<Self, Error> {
+        Resampler::with_half(from, to, LIVE_HALF)
+    }
+
+    /// The same for files: true to the whole band, at a [`Resampler::delay`] to be cut off.
+    pub(crate) fn for_files(from: u32, to: u32) -> Result<Self, Error> {
+        Resampler::with_half(from, to, FILE_HALF)
+    }
+
+    fn with_half(from: u32, to: u32, half: usize) -> Result<Self, Error> {
         for rate in [from, to] {
             if !RATES.contains(&rate) {
                 let m = format!("sample_rate is {rate}: 8000 to 192000 is possible");
                 return Err(Error::new(ErrorKind::InvalidArgument, m));
             }
         }
-        let filter = if from == to { None } else { Some(Filter::new(from, to)?) };
+        let filter = if from == to { None } else { Some(Filter::new(from, to, half)?) };
         Ok(Resampler { from, to, filter })
     }
 
@@ -68,9 +81,12 @@ impl Resampler {
     /// Appends what is still inside the filter: call once, at the end of a file.
     pub(crate) fn flush(&mut self, out: &mut Vec<f32>) {
         let Some(filter) = &mut self.filter else { return };
-        let rest = filter.half + HEAD_START;
-        let silence = [0.0; CHUNK];
-        self.process(&silence[..rest.min(CHUNK)], out);
+        let mut rest = filter.half + HEAD_START;
+        while rest > 0 {
+            let now = rest.min(CHUNK);
+            self.process(&[0.0; CHUNK][..now], out);
+            rest -= now;
+        }
     }
 
     /// The most samples that [`Resampler::process`] appends for `input` samples.
@@ -86,9 +102,9 @@ impl Resampler {
 }
 
 impl Filter {
-    fn new(from: u32, to: u32) -> Result<Self, Error> {
+    fn new(from: u32, to: u32, half: usize) -> Result<Self, Error> {
         let ratio = f64::from(to) / f64::from(from);
-        let half = (HALF_FILTER as f64 * (1.0 / ratio).max(1.0)).ceil() as usize;
+        let half = (half as f64 * (1.0 / ratio).max(1.0)).ceil() as usize;
         // The filter's length is a multiple of eight.
         let half = half.next_multiple_of(4);
         let parameters = SincInterpolationParameters {

@@ -1,6 +1,6 @@
 //! What the tests on the simulated world share.
 #![allow(dead_code, reason = "each test file is a program of its own and uses a part")]
-#![allow(clippy::unwrap_used)]
+#![allow(unreachable_pub, clippy::unwrap_used)]
 
 use voip_core::sim::{Link, NodeKey, NodeOptions, SimCall, TrackerKey, World};
 use voip_core::{CallState, Duration, EndReason};

@@ -9,10 +9,11 @@ use std::fs;
 use std::io::{IsTerminal, Write, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use people::{Peer, Tracker};
+use people::{GLANCE, Peer, Tracker};
 use report::{Person, Report};
 use voip_examples::clip::Clip;
 use voip_examples::console::{self, Failure};
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
 fn run(args: Args) -> Result<ExitCode, Failure> {
     let talk = Duration::from_secs(args.seconds.into());
     println!("Two people talk for {} s: a tracker and two peers on this machine.\n", args.seconds);
+    people::watch_ctrl_c()?;
     let folder = empty_folder(&args.out)?;
     let (alice, bob) = call(&folder, talk)?;
 
@@ -91,7 +93,7 @@ fn call(folder: &Path, talk: Duration) -> Result<(Person, Person), Failure> {
             milliseconds(placed, heard)
         );
     }
-    wait_and_show(talk);
+    wait_and_show(talk)?;
 
     alice.command("hangup")?;
     for peer in [&mut alice, &mut bob] {
@@ -104,23 +106,28 @@ fn milliseconds(from_us: u64, to_us: u64) -> f64 {
     to_us.saturating_sub(from_us) as f64 / 1e3
 }
 
-fn wait_and_show(talk: Duration) {
+fn wait_and_show(talk: Duration) -> Result<(), Failure> {
     let live = stdout().is_terminal();
-    let begun = Instant::now();
+    let (begun, total) = (Instant::now(), talk.as_secs());
+    let mut shown = None;
     while begun.elapsed() < talk {
-        let done = begun.elapsed().as_secs_f64();
-        let total = talk.as_secs_f64();
-        if live {
-            let full = (done / total * 30.0) as usize;
-            let (bar, rest) = ("█".repeat(full), "░".repeat(30 - full));
-            print!("\r  talking      {bar}{rest} {done:.0} of {total:.0} s ");
-            let _ = stdout().flush();
-        } else if (done as u64).is_multiple_of(5) {
-            println!("  talking      {done:.0} of {total:.0} s");
+        if people::stopped() {
+            return Err(Failure::new("stopped"));
         }
-        std::thread::sleep(Duration::from_secs(1).min(talk.saturating_sub(begun.elapsed())));
+        let done = begun.elapsed().as_secs();
+        if shown != Some(done) && live {
+            let full = (30 * done / total) as usize;
+            let (bar, rest) = ("█".repeat(full), "░".repeat(30 - full));
+            print!("\r  talking      {bar}{rest} {done} of {total} s ");
+            let _ = stdout().flush();
+        } else if shown != Some(done) && done.is_multiple_of(5) {
+            println!("  talking      {done} of {total} s");
+        }
+        shown = Some(done);
+        thread::sleep(GLANCE.min(talk.saturating_sub(begun.elapsed())));
     }
-    println!("{}  hung up      after {} s", if live { "\r\x1b[K" } else { "" }, talk.as_secs());
+    println!("{}  hung up      after {total} s", if live { "\r\x1b[K" } else { "" });
+    Ok(())
 }
 
 /// The folder for the results, without those of the last run.

@@ -5,7 +5,8 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,21 @@ use voip_examples::console::Failure;
 use voip_examples::line::{Line, What};
 
 use crate::report::Person;
+
+/// How often somebody who waits looks whether Ctrl+C was pressed.
+pub(crate) const GLANCE: Duration = Duration::from_millis(100);
+
+static STOPPED: AtomicBool = AtomicBool::new(false);
+
+/// From here on Ctrl+C lets the demo end its processes before it ends itself.
+pub(crate) fn watch_ctrl_c() -> Result<(), Failure> {
+    ctrlc::set_handler(|| STOPPED.store(true, Ordering::Relaxed)).map_err(Failure::new)
+}
+
+/// Whether Ctrl+C was pressed.
+pub(crate) fn stopped() -> bool {
+    STOPPED.load(Ordering::Relaxed)
+}
 
 /// A program that was built beside this one.
 pub(crate) fn program(name: &str) -> PathBuf {
@@ -39,9 +55,16 @@ impl Process {
         Ok((Process { child, lines }, input))
     }
 
-    /// The next line, or `None` when the time is over or the process ended.
+    /// The next line, or `None` when the time is over, the process ended, or Ctrl+C was pressed.
     fn line(&self, deadline: Instant) -> Option<String> {
-        self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
+        while !stopped() && Instant::now() < deadline {
+            match self.lines.recv_timeout(GLANCE) {
+                Ok(line) => return Some(line),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        None
     }
 }
 
@@ -153,6 +176,9 @@ impl Peer {
     }
 
     fn stuck(&self) -> Failure {
+        if stopped() {
+            return Failure::new("stopped");
+        }
         let last = self.seen.last().map(|line| format!("{:?}", line.what));
         let last = last.unwrap_or_else(|| "nothing".into());
         Failure::new(format_args!("{} does not go on; the last it said was {last}", self.name))

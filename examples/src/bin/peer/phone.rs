@@ -121,7 +121,12 @@ impl<'scope, 'env> Phone<'scope, 'env> {
     fn event(&mut self, t_us: u64, event: Event<Call>) {
         self.screen.show_at(t_us, &describe(&event));
         match event {
-            Event::Incoming { call } => self.call = Some(call),
+            Event::Incoming { call } => {
+                self.call = Some(call);
+                if !self.auto_answer {
+                    self.screen.say("type answer or reject");
+                }
+            }
             Event::Connected { call } => {
                 self.connected = Some((Instant::now(), process::usage().map(|u| u.cpu)));
                 self.screen.in_call_with(Some(call.peer().name));
@@ -170,14 +175,8 @@ impl<'scope, 'env> Phone<'scope, 'env> {
                 call.hang_up();
                 Ok(())
             }),
-            Command::Mute => self.with_call(|call| {
-                call.set_muted(true);
-                Ok(())
-            }),
-            Command::Unmute => self.with_call(|call| {
-                call.set_muted(false);
-                Ok(())
-            }),
+            Command::Mute => self.mute(true),
+            Command::Unmute => self.mute(false),
             Command::Stats => self.stats(),
         };
         if let Err(message) = result {
@@ -205,6 +204,12 @@ impl<'scope, 'env> Phone<'scope, 'env> {
     fn with_call(&self, act: impl FnOnce(&Call) -> Result<(), Error>) -> Result<(), String> {
         let call = self.call.as_ref().ok_or("there is no call")?;
         act(call).map_err(|e| e.to_string())
+    }
+
+    fn mute(&self, muted: bool) -> Result<(), String> {
+        self.call.as_ref().ok_or("there is no call")?.set_muted(muted);
+        self.screen.say(if muted { "you are muted" } else { "you can be heard again" });
+        Ok(())
     }
 
     fn stats(&self) -> Result<(), String> {

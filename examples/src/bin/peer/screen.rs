@@ -87,8 +87,8 @@ fn sentence(what: &What) -> Option<String> {
             .collect::<Vec<_>>()
             .join("\n"),
         What::Placed { to, .. } => format!("calling {to}"),
-        What::Incoming { name, id, .. } => {
-            format!("{name} ({}) calls: answer or reject", &id[..id.len().min(8)])
+        What::Incoming { name, id } => {
+            format!("{name} ({}) calls", id.get(..8).unwrap_or("unknown key"))
         }
         What::Ringing { name, .. } => format!("it rings at {name}"),
         What::Answered { name, .. } => format!("answered: {name}"),

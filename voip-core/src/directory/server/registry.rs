@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
 
 use super::event::ConnId;
+use crate::event::Presence;
 use crate::id::PeerId;
 use crate::time::UnixMillis;
-use crate::event::Presence;
 use crate::wire::record::{PresenceRecord, SealedRecord};
 use crate::wire::tracker::Entry;
 

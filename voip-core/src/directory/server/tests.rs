@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::identity::Identity;
-use crate::identity::sealing::sign_registration;
+use crate::time::Duration;
 use crate::wire::framing::{FrameReader, frame};
 use crate::wire::record::{MAX_RECORD_LIFE, Presence};
 use crate::wire::sealed::Sealed;
@@ -122,7 +122,7 @@ impl World {
     fn register_record(&mut self, conn: ConnId, nonce: Bytes32, key: u8, record: &PresenceRecord) {
         let identity = Identity::from_secret(&[key; 32]);
         let record = record.seal(&identity);
-        let signature = sign_registration(&identity, &nonce, &record);
+        let signature = identity.sign_registration(&nonce, &record);
         self.say(conn, &PeerMessage::Register { id: 7, version: 1, record, signature });
     }
 
@@ -191,7 +191,7 @@ fn a_registration_is_refused_for_a_reason() {
     let nonce = w.challenge(conn);
     let (alice, mallory) = (Identity::from_secret(&[1; 32]), Identity::from_secret(&[6; 32]));
     let good = w.record("alice").seal(&alice);
-    let signature = sign_registration(&alice, &nonce, &good);
+    let signature = alice.sign_registration(&nonce, &good);
     let mut forged = good.clone();
     forged.signature = mallory.sign("presence", &[forged.body.as_bytes()]);
     let old = Bytes32([9; 32]);
@@ -203,9 +203,9 @@ fn a_registration_is_refused_for_a_reason() {
         (2, good.clone(), signature, ErrorCode::UnsupportedVersion),
         (1, nameless, signature, ErrorCode::Malformed),
         (1, stale, signature, ErrorCode::ClockSkew),
-        (1, forged.clone(), sign_registration(&alice, &nonce, &forged), ErrorCode::BadSignature),
-        (1, good.clone(), sign_registration(&alice, &old, &good), ErrorCode::BadSignature),
-        (1, good.clone(), sign_registration(&mallory, &nonce, &good), ErrorCode::BadSignature),
+        (1, forged.clone(), alice.sign_registration(&nonce, &forged), ErrorCode::BadSignature),
+        (1, good.clone(), alice.sign_registration(&old, &good), ErrorCode::BadSignature),
+        (1, good.clone(), mallory.sign_registration(&nonce, &good), ErrorCode::BadSignature),
     ];
     let refused = cases.len() as u64;
     for (version, record, signature, code) in cases {
@@ -538,7 +538,7 @@ fn stun_requests_are_answered_five_a_second_for_each_network() {
     use crate::wire::stun::{TransactionId, binding_request, parse_response};
     let mut w = world();
     let request = binding_request(TransactionId([1; 12]));
-    let mut ask = |w: &mut World, from: &str| {
+    let ask = |w: &mut World, from: &str| {
         w.server.handle_datagram(w.now, from.parse().unwrap(), &request);
         w.drain();
         w.datagrams.pop().map(|(to, bytes)| (to, parse_response(&bytes).unwrap().1))

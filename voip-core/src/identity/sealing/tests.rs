@@ -1,8 +1,8 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::event::Presence;
 use crate::id::CallId;
 use crate::time::{Duration, UnixMillis};
-use crate::event::Presence;
 use crate::wire::sealed::Nonce;
 use crate::wire::signal::{MAX_SIGNAL, Reason, SignalKind};
 use proptest::prelude::*;
@@ -108,7 +108,7 @@ fn a_record_is_its_keys_own() {
 fn a_registration_answers_one_challenge_for_one_record() {
     let record = |name| PresenceRecord::new(alice().id(), name, Presence::Away, NOW).seal(&alice());
     let (nonce, other) = (Bytes32([1; 32]), Bytes32([2; 32]));
-    let signature = sign_registration(&alice(), &nonce, &record("alice"));
+    let signature = alice().sign_registration(&nonce, &record("alice"));
     let holds = |id, nonce, name| is_registration(id, nonce, &record(name), &signature);
     assert!(holds(alice().id(), &nonce, "alice"));
     assert!(!holds(alice().id(), &other, "alice"));
@@ -135,7 +135,7 @@ fn the_worked_example_of_the_protocol_document() {
     assert_eq!(stated("record signature:"), sealed.signature.to_string());
 
     let nonce = Bytes32([0xab; 32]);
-    let signature = sign_registration(&identity, &nonce, &sealed);
+    let signature = identity.sign_registration(&nonce, &sealed);
     assert_eq!(stated("registration signature:"), signature.to_string());
 
     let call = CallId([0xcd; 16]);

@@ -76,6 +76,7 @@ impl DeviceClock {
             self.device.play(&self.frame);
             self.device.capture(&mut self.frame);
             engine.handle_mic(clock.now(), &self.frame);
+            next += engine.take_playout_lag();
         }
         self.next = Some(next);
     }

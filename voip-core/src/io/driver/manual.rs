@@ -35,6 +35,7 @@ struct ManualCall {
     port: Arc<ManualPort>,
     pacer: WritePacer,
     clock: ReadClock,
+    hears: bool,
     to_call: Resampler,
     from_call: Resampler,
     written: Vec<f32>,
@@ -62,6 +63,7 @@ impl ManualCalls {
             port,
             pacer: WritePacer::new(self.frame),
             clock: ReadClock::default(),
+            hears: false,
             to_call,
             from_call,
             written: vec![0.0; samples],
@@ -107,7 +109,8 @@ impl ManualCall {
     }
 
     fn serve_reader(&mut self, key: CallKey, now: Instant, engine: &mut Engine) {
-        while self.clock.overdue(now) {
+        self.follow_sound(engine.has_sound(key), now);
+        while self.hears && self.clock.overdue(now) {
             engine.handle_read(now, key, &mut self.block);
         }
         while self.port.pcm.reader_waits() {
@@ -118,10 +121,23 @@ impl ManualCall {
             }
             engine.handle_read(now, key, &mut self.block);
             self.clock.read();
+            self.clock.delay(engine.take_read_lag(key));
             self.converted.clear();
             self.from_call.process(&self.block.0, &mut self.converted);
             self.port.pcm.put_played(&self.converted);
         }
-        self.wake = self.wake.min(self.clock.deadline());
+        if self.hears {
+            self.wake = self.wake.min(self.clock.deadline());
+        }
+    }
+
+    /// Once there is sound, reads fall in step with it anew.
+    fn follow_sound(&mut self, hears: bool, now: Instant) {
+        if hears && !self.hears {
+            self.clock.begin_anew();
+        } else if !hears {
+            self.clock.rest(now);
+        }
+        self.hears = hears;
     }
 }

@@ -4,7 +4,6 @@ use std::net::{TcpStream, ToSocketAddrs};
 
 use super::*;
 use crate::identity::Identity;
-use crate::identity::sealing::sign_registration;
 use crate::time::UnixMillis;
 use crate::wire::framing::{FrameReader, frame};
 use crate::wire::record::{Presence, PresenceRecord};
@@ -70,7 +69,7 @@ impl Client {
         let identity = Identity::from_secret(&[key; 32]);
         let record = PresenceRecord::new(identity.id(), name, Presence::Available, time);
         let record = record.seal(&identity);
-        let signature = sign_registration(&identity, &nonce, &record);
+        let signature = identity.sign_registration(&nonce, &record);
         self.say(&PeerMessage::Register { id: 1, version: 1, record, signature });
     }
 

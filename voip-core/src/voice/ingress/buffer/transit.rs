@@ -51,6 +51,8 @@ struct Packet {
 pub(in crate::voice::ingress) struct Transit {
     /// Those of the last [`WINDOW`], by arrival.
     recent: VecDeque<Packet>,
+    /// Packets so far, those that are forgotten included.
+    observed: usize,
     fastest: Fastest,
     /// What they cost around the offset that was asked for last: moves on with each packet.
     lateness: Lateness,
@@ -67,6 +69,7 @@ impl Transit {
         let micros = |d: &Duration| i64::try_from(d.as_micros()).unwrap_or(i64::MAX / 4);
         Transit {
             recent: VecDeque::with_capacity(PACKETS + 1),
+            observed: 0,
             fastest: Fastest::default(),
             lateness: Lateness::around(0),
             shift: None,
@@ -101,6 +104,7 @@ impl Transit {
         // Copies are noticed when they are played, a while after their arrival.
         let earlier = self.recent.iter().rposition(|p| p.arrival <= arrival);
         self.recent.insert(earlier.map_or(0, |i| i + 1), packet);
+        self.observed = self.observed.saturating_add(1);
         self.fastest.add(transit);
         self.lateness.add(&packet);
         self.shift = None;
@@ -126,6 +130,7 @@ impl Transit {
     /// The sender's clock jumped: media times so far mean nothing now.
     pub(super) fn restart(&mut self) {
         self.recent.clear();
+        self.observed = 0;
         self.fastest = Fastest::default();
         self.lateness = Lateness::around(0);
         self.shift = None;
@@ -170,7 +175,7 @@ impl Transit {
     /// By how much the grid of calls should move to save the most delay: less than a block, zero
     /// if little is to be saved or little is known yet.
     pub(super) fn best_lag(&self, offset: i64) -> Duration {
-        if self.recent.len() < KNOWN_LINE {
+        if self.observed < KNOWN_LINE {
             return Duration::ZERO;
         }
         let price = |lag: i64| self.cheapest(&self.lateness_around(offset + lag), 0).1;

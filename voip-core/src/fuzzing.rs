@@ -1,0 +1,229 @@
+//! What the fuzz targets in `fuzz/` call, one function for each. Only there when fuzzing.
+//!
+//! Each checks more than that nothing panics: what was read can be written and read again, answers
+//! are no longer than allowed, and nothing asks to be woken in the past.
+
+use std::collections::BTreeMap;
+
+use rand_chacha::ChaCha8Rng;
+use rand_core::SeedableRng;
+
+use crate::directory::client::{Client, Output as ClientOutput};
+use crate::directory::server::{Config, ConnId, Output, Server};
+use crate::id::{CallId, PeerId};
+use crate::identity::Identity;
+use crate::identity::pins::Pins;
+use crate::time::{Duration, Instant, UnixMillis};
+use crate::wire::channel::ChannelMessage;
+use crate::wire::framing::{FrameReader, frame};
+use crate::wire::record::{Presence, PresenceRecord};
+use crate::wire::sealed::{Bytes32, Nonce, Sealed};
+use crate::wire::signal::{SealedSignal, Signal, SignalKind};
+use crate::wire::stun;
+use crate::wire::tracker::{Entry, PeerMessage, TrackerMessage};
+
+const WALL: UnixMillis = UnixMillis(1_700_000_000_000);
+
+fn identity(key: u8) -> Identity {
+    Identity::from_secret(&[key; 32])
+}
+
+fn random() -> Box<ChaCha8Rng> {
+    Box::new(ChaCha8Rng::seed_from_u64(1))
+}
+
+/// Commands of one byte and an argument of one byte, some with a text up to the next zero.
+struct Script<'a>(&'a [u8]);
+
+impl<'a> Script<'a> {
+    fn byte(&mut self) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    fn text(&mut self) -> &'a [u8] {
+        let end = self.0.iter().position(|&b| b == 0).unwrap_or(self.0.len());
+        let (text, rest) = self.0.split_at(end);
+        self.0 = rest.get(1..).unwrap_or_default();
+        text
+    }
+}
+
+/// A byte stream, in pieces as long as its first byte says.
+pub fn tracker_message(data: &[u8]) {
+    let Some((&piece, stream)) = data.split_first() else { return };
+    let mut reader = FrameReader::new(4000);
+    let mut frames = vec![stream.to_vec()];
+    'stream: for mut bytes in stream.chunks(usize::from(piece) + 1) {
+        loop {
+            match reader.next(&mut bytes) {
+                Ok(Some(content)) => frames.push(content),
+                Ok(None) => break,
+                Err(_) => break 'stream,
+            }
+        }
+    }
+    for content in frames {
+        if let Ok(message) = PeerMessage::parse(&content) {
+            assert_eq!(PeerMessage::parse(&message.to_frame()[4..]), Ok(message));
+        }
+        if let Ok(message) = TrackerMessage::parse(&content) {
+            assert_eq!(TrackerMessage::parse(&message.to_frame()[4..]), Ok(message));
+        }
+    }
+}
+
+/// What up to four connections do to a tracker.
+pub fn tracker_server(data: &[u8]) {
+    let config = Config { wire_log: true, ..Config::default() };
+    let mut server = Server::new(config, random());
+    let mut nonces = BTreeMap::new();
+    let (mut now, mut connections) = (Instant::ZERO, 0u64);
+    let mut script = Script(data);
+    while let (Some(command), Some(argument)) = (script.byte(), script.byte()) {
+        let conn = ConnId(connections.saturating_sub(u64::from(argument % 4)));
+        match command % 8 {
+            0 => {
+                connections += 1;
+                let from = ([192, 0, 2, argument], 1).into();
+                server.handle_connected(now, WALL, ConnId(connections), from);
+            }
+            1 => {
+                let identity = identity(argument >> 2 & 3);
+                let name = String::from_utf8_lossy(script.text());
+                let mut record =
+                    PresenceRecord::new(identity.id(), &name, Presence::Available, WALL);
+                record.seq = now.as_micros();
+                let record = record.seal(&identity);
+                let nonce = nonces.get(&conn).copied().unwrap_or(Bytes32([0; 32]));
+                let signature = identity.sign_registration(&nonce, &record);
+                let request = PeerMessage::Register { id: 1, version: 1, record, signature };
+                server.handle_bytes(now, WALL, conn, &request.to_frame());
+            }
+            2 => server.handle_bytes(now, WALL, conn, &frame(script.text())),
+            3 => server.handle_bytes(now, WALL, conn, script.text()),
+            4 => server.handle_closed(conn),
+            5 => server.handle_backlog(conn, usize::from(argument) << 11),
+            6 => server.handle_datagram(now, ([192, 0, 2, argument], 1).into(), script.text()),
+            _ => {
+                now += Duration::from_millis(u64::from(argument) * 100);
+                server.handle_timeout(now);
+                assert!(server.next_timeout() > now);
+            }
+        }
+        while let Some(output) = server.poll() {
+            let Output::Send { conn, bytes } = output else { continue };
+            let content = FrameReader::default().next(&mut &bytes[..]);
+            let Ok(Some(content)) = content else { panic!("not one frame") };
+            match TrackerMessage::parse(&content) {
+                Ok(TrackerMessage::Hello { nonce, .. }) => {
+                    nonces.insert(conn, nonce);
+                }
+                message => assert!(message.is_ok()),
+            }
+        }
+    }
+}
+
+/// What a tracker sends to a client, and what the client is asked meanwhile.
+pub fn tracker_client(data: &[u8]) {
+    let mut client = Client::new(identity(1), "alice", random());
+    let mut now = Instant::ZERO;
+    let mut script = Script(data);
+    while let (Some(command), Some(argument)) = (script.byte(), script.byte()) {
+        match command % 8 {
+            0 => client.handle_connected(now),
+            1 => {
+                let nonce = Bytes32([argument; 32]);
+                let hello = TrackerMessage::Hello { version: 1, nonce, time: WALL };
+                client.handle_bytes(now, WALL, &hello.to_frame());
+                let observed = ([192, 0, 2, 1], 1).into();
+                let id = u32::from(argument);
+                let registered = TrackerMessage::Registered { id, observed, online: 1 };
+                client.handle_bytes(now, WALL, &registered.to_frame());
+            }
+            2 => client.handle_bytes(now, WALL, &frame(script.text())),
+            3 => client.handle_bytes(now, WALL, script.text()),
+            4 => client.handle_closed(now),
+            5 => {
+                let identity = identity(argument);
+                let name = String::from_utf8_lossy(script.text());
+                let record = PresenceRecord::new(identity.id(), &name, Presence::Away, WALL);
+                let peer = Entry { record: record.seal(&identity), since: WALL };
+                let found = TrackerMessage::Found { id: u32::from(argument), peer };
+                client.handle_bytes(now, WALL, &found.to_frame());
+            }
+            6 => client.list(now, 1, None),
+            _ => {
+                now += Duration::from_millis(u64::from(argument) * 100);
+                client.handle_timeout(now, WALL);
+                while client.next_timeout() <= now {
+                    client.handle_timeout(now, WALL);
+                    assert!(client.poll().is_some(), "woken for nothing");
+                }
+            }
+        }
+        while let Some(output) = client.poll() {
+            if let ClientOutput::Send(bytes) = output {
+                assert!(PeerMessage::parse(&bytes[4..]).is_ok());
+            }
+        }
+    }
+}
+
+/// A signed text: as it is, and with a good signature.
+pub fn signal(data: &[u8]) {
+    if let Ok(sealed) = serde_json::from_slice::<SealedSignal>(data) {
+        let _ = sealed.open(identity(2).id(), None);
+    }
+    let Ok(body) = std::str::from_utf8(data) else { return };
+    let (alice, bob) = (identity(1), identity(2).id());
+    for kind in ["offer", "bye"] {
+        let sealed = SealedSignal::from_parts(body.into(), alice.sign(kind, &[data]));
+        if let Ok(signal) = sealed.open(bob, Some(alice.id())) {
+            assert_eq!(signal.seal(&alice).open(bob, Some(alice.id())), Ok(signal));
+        }
+    }
+    let sealed: Sealed<PresenceRecord> =
+        Sealed::from_parts(body.into(), alice.sign("presence", &[data]));
+    if let Ok(record) = sealed.open() {
+        assert_eq!(record.seal(&alice).open(), Ok(record));
+    }
+    let (call, nonce) = (CallId([3; 16]), Nonce([4; 16]));
+    let mut offer = Signal::new(SignalKind::Offer, call, PeerId([0; 32]), bob, WALL, nonce);
+    offer.sdp = Some(body.to_owned());
+    if let Ok(opened) = offer.seal(&alice).open(bob, None) {
+        assert_eq!(opened.sdp.as_deref(), Some(body));
+    }
+}
+
+/// A message on the data channel of two connected peers.
+pub fn channel_message(data: &[u8]) {
+    if let Some(message) = ChannelMessage::parse(data) {
+        assert_eq!(ChannelMessage::parse(&message.to_bytes()), Some(message));
+    }
+}
+
+/// A datagram.
+pub fn stun(data: &[u8]) {
+    let _ = stun::parse_response(data);
+    for from in ["192.0.2.1:4000", "[2001:db8::1]:4000"] {
+        let Ok(from) = from.parse() else { return };
+        if let Some(response) = stun::binding_response(data, from) {
+            assert!(response.len() <= 44);
+            assert_eq!(stun::parse_response(&response).map(|(_, address)| address), Some(from));
+        }
+    }
+}
+
+/// The text of an identity file, and of a file of pins.
+pub fn identity_file(text: &str) {
+    if let Ok(identity) = Identity::from_text(text) {
+        let again = Identity::from_text(&identity.to_text());
+        assert_eq!(again.map(|i| i.id()), Ok(identity.id()));
+    }
+    if let Ok(pins) = Pins::from_text(text) {
+        assert_eq!(Pins::from_text(&pins.to_text()), Ok(pins));
+    }
+}
