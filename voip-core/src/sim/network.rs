@@ -48,11 +48,25 @@ impl WithLen for Datagram {
 
 /// What reaches somebody.
 pub(super) enum Arrival {
-    Datagram { source: SocketAddr, destination: SocketAddr, contents: Vec<u8> },
+    Datagram {
+        source: SocketAddr,
+        destination: SocketAddr,
+        contents: Vec<u8>,
+    },
     /// At a tracker: a connection was opened. At a node: it stands.
-    Opened { source: SocketAddr, destination: SocketAddr },
-    Bytes { source: SocketAddr, destination: SocketAddr, bytes: Vec<u8> },
-    Closed { source: SocketAddr, destination: SocketAddr },
+    Opened {
+        source: SocketAddr,
+        destination: SocketAddr,
+    },
+    Bytes {
+        source: SocketAddr,
+        destination: SocketAddr,
+        bytes: Vec<u8>,
+    },
+    Closed {
+        source: SocketAddr,
+        destination: SocketAddr,
+    },
 }
 
 impl Arrival {
@@ -185,7 +199,8 @@ impl Network {
             return None;
         }
         let std_now = epoch.std(now);
-        for (flow, netem) in &mut self.flows {
+        let mut next = Instant::FAR_FUTURE;
+        for (flow, netem) in self.flows.iter_mut().filter(|(_, netem)| !netem.is_empty()) {
             netem.handle_input(Input::Timeout(std_now));
             while let Some(output) = netem.poll_output() {
                 if let Output::Packet(Datagram(contents)) = output {
@@ -193,9 +208,9 @@ impl Network {
                     return Some(Arrival::Datagram { source, destination, contents });
                 }
             }
+            next = next.min(epoch.ours(netem.poll_timeout()));
         }
-        let next = self.flows.values().map(|n| epoch.ours(n.poll_timeout())).min();
-        self.next_datagram = next.unwrap_or(Instant::FAR_FUTURE);
+        self.next_datagram = next;
         None
     }
 }

@@ -11,7 +11,7 @@ use super::{TrackerKey, WALL_AT_ZERO, tracker};
 use crate::engine::{CallKey, Engine, EngineConfig, Output, Stopwatch};
 use crate::error::Error;
 use crate::event::{CallState, Event, Peer};
-use crate::frame::{AudioFrame, BLOCK_TIME};
+use crate::frame::{AudioFrame, BLOCK, BLOCK_TIME};
 use crate::identity::Identity;
 use crate::identity::pins::Pins;
 use crate::stats::CallStats;
@@ -173,8 +173,10 @@ impl SimNode {
         if self.keep_heard {
             self.heard.extend_from_slice(&self.frame.0);
         }
-        for sample in &mut self.frame.0 {
-            *sample = self.microphone.pop_front().unwrap_or(0.0);
+        self.frame = AudioFrame::SILENCE;
+        let said = self.microphone.len().min(BLOCK);
+        for (sample, said) in self.frame.0.iter_mut().zip(self.microphone.drain(..said)) {
+            *sample = said;
         }
         self.engine.handle_mic(now, &self.frame);
         self.next_tick += self.engine.take_playout_lag();

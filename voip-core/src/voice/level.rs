@@ -2,6 +2,8 @@
 
 /// Silence as RFC 6464 writes it, in −dBov.
 const SILENT: u8 = 127;
+/// Samples folded at a time: four registers of the narrowest vector unit.
+const LANES: usize = 16;
 
 /// Loudness of a stretch of sound, in dB relative to full scale (a square wave of ±1.0 is 0 dB).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,14 +25,40 @@ impl Level {
 
     /// The level of these samples; of none at all, silence.
     pub(crate) fn of(samples: &[f32]) -> Level {
-        let (sum, peak) = samples
-            .iter()
-            .fold((0.0f32, 0.0f32), |(sum, peak), s| (sum + s * s, peak.max(s.abs())));
-        if samples.is_empty() || !sum.is_finite() {
+        let mean = mean_square(samples);
+        if !mean.is_finite() {
             return Level::SILENCE;
         }
-        Level { rms: decibel((sum / samples.len() as f32).sqrt()), peak: decibel(peak) }
+        Level { rms: decibel(mean.sqrt()), peak: decibel(peak(samples)) }
     }
+}
+
+/// Mean of the squares; of no samples at all, not a number.
+pub(crate) fn mean_square(samples: &[f32]) -> f32 {
+    let sums = in_lanes(samples, |sum, sample| sum + sample * sample);
+    sums.iter().sum::<f32>() / samples.len() as f32
+}
+
+/// Highest magnitude. What is no number does not count.
+pub(crate) fn peak(samples: &[f32]) -> f32 {
+    let higher = |peak: f32, sample: f32| if sample.abs() > peak { sample.abs() } else { peak };
+    in_lanes(samples, higher).into_iter().fold(0.0, higher)
+}
+
+/// Folds every [`LANES`]th sample into one of as many results: independent of one another, they
+/// fit vector registers. The compiler may not reorder a floating-point sum by itself.
+fn in_lanes(samples: &[f32], fold: impl Fn(f32, f32) -> f32) -> [f32; LANES] {
+    let mut lanes = [0.0; LANES];
+    let (chunks, rest) = samples.as_chunks::<LANES>();
+    for chunk in chunks {
+        for (lane, sample) in lanes.iter_mut().zip(chunk) {
+            *lane = fold(*lane, *sample);
+        }
+    }
+    for (lane, sample) in lanes.iter_mut().zip(rest) {
+        *lane = fold(*lane, *sample);
+    }
+    lanes
 }
 
 fn decibel(amplitude: f32) -> f32 {

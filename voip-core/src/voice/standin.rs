@@ -17,6 +17,8 @@ use crate::time::Duration;
 const MARK: u8 = 0xA5;
 /// From this level down a frame counts as silence.
 const QUIET: u8 = 60;
+/// Samples hummed at a time.
+const LANES: usize = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Tone {
@@ -44,16 +46,19 @@ impl Tone {
 
 /// Hertz, from the first and last upward crossing of zero.
 fn pitch(samples: &[f32]) -> u16 {
-    let mut crossings = samples.windows(2).enumerate().filter_map(|(i, w)| {
-        let upward = w[0] < 0.0 && w[1] >= 0.0;
-        upward.then(|| i as f32 + w[0] / (w[0] - w[1]))
-    });
-    let Some(first) = crossings.next() else { return 0 };
-    let (count, last) = crossings.fold((0, first), |(n, _), at| (n + 1, at));
-    if count == 0 {
+    let upward = |&[a, b]: &[f32; 2]| a < 0.0 && b >= 0.0;
+    let mut pairs = samples.array_windows();
+    let crossings = pairs.clone().filter(|pair| upward(pair)).count();
+    if crossings < 2 {
         return 0;
     }
-    (count as f32 * SAMPLE_RATE as f32 / (last - first)).round() as u16
+    let (Some(first), Some(last)) = (pairs.clone().position(upward), pairs.rposition(upward))
+    else {
+        return 0;
+    };
+    let exactly = |i: usize| i as f32 + samples[i] / (samples[i] - samples[i + 1]);
+    let time = exactly(last) - exactly(first);
+    ((crossings - 1) as f32 * SAMPLE_RATE as f32 / time).round() as u16
 }
 
 /// Writes level and pitch of each frame.
@@ -116,20 +121,26 @@ impl StandInDecoder {
     }
 
     fn hum(&mut self, out: &mut [f32]) {
-        let amplitude = if self.tone.level >= 127 {
-            0.0
-        } else {
-            SQRT_2 * 10f32.powf(f32::from(self.tone.level) / -20.0)
-        };
-        let step = TAU * f32::from(self.tone.pitch) / SAMPLE_RATE as f32;
-        let (mut sine, mut cosine) = self.phase.sin_cos();
-        let (turn_sine, turn_cosine) = step.sin_cos();
-        self.phase = (self.phase + step * out.len() as f32) % TAU;
-        for sample in out {
-            *sample = amplitude * sine;
-            (sine, cosine) =
-                (sine * turn_cosine + cosine * turn_sine, cosine * turn_cosine - sine * turn_sine);
+        if self.tone.level >= SILENCE.level {
+            return out.fill(0.0);
         }
+        let amplitude = SQRT_2 * 10f32.powf(f32::from(self.tone.level) / -20.0);
+        let step = TAU * f32::from(self.tone.pitch) / SAMPLE_RATE as f32;
+        // Neighbouring samples as so many pointers, each turned on by as many steps at a time.
+        let phase = |i: usize| self.phase + step * i as f32;
+        let mut sines: [f32; LANES] = std::array::from_fn(|i| amplitude * phase(i).sin());
+        let mut cosines: [f32; LANES] = std::array::from_fn(|i| amplitude * phase(i).cos());
+        let (turn_sine, turn_cosine) = (step * LANES as f32).sin_cos();
+        for samples in out.chunks_mut(LANES) {
+            samples.copy_from_slice(&sines[..samples.len()]);
+            for (sine, cosine) in sines.iter_mut().zip(&mut cosines) {
+                (*sine, *cosine) = (
+                    *sine * turn_cosine + *cosine * turn_sine,
+                    *cosine * turn_cosine - *sine * turn_sine,
+                );
+            }
+        }
+        self.phase = phase(out.len()) % TAU;
     }
 }
 

@@ -248,7 +248,7 @@ impl JitterBuffer {
         let ready = self.decoder.ready().len();
         let position = playout.position() + ready as i64;
         let available = ready + self.store.contiguous_from(position, 2 * BLOCK);
-        match playout.splice(&self.transit, available, &self.last_block) {
+        match playout.splice(&mut self.transit, available, &self.last_block) {
             Splice::Straight => self.play(now, &mut out.0),
             Splice::Cut => self.play_cut(now, &mut out.0),
             Splice::Insert => self.play_inserted(now, &mut out.0),

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, ErrorKind};
 use crate::frame::{AudioFrame, BLOCK};
+use crate::voice::level::peak;
 
 /// The limiter leaves everything below this alone: −1 dBFS.
 const THRESHOLD: f32 = 0.891_250_9;
@@ -76,20 +77,17 @@ impl Mixer {
     /// Adds one input to the sum. Samples that are no numbers count as silence.
     pub fn add(&mut self, input: &AudioFrame, gain: &mut Gain) {
         let step = (gain.target - gain.current) / BLOCK as f32;
-        let mut factor = gain.current;
-        for (sum, &sample) in self.sum.iter_mut().zip(&input.0) {
-            factor += step;
-            if !sample.is_nan() {
-                *sum += factor * sample.clamp(-MOST, MOST);
-            }
+        for ((sum, &sample), n) in self.sum.iter_mut().zip(&input.0).zip(1u16..) {
+            let factor = gain.current + step * f32::from(n);
+            let sample = if sample.is_nan() { 0.0 } else { sample.clamp(-MOST, MOST) };
+            *sum += factor * sample;
         }
         gain.current = gain.target;
     }
 
     /// Writes the limited sum to `out` and starts the next one.
     pub fn finish(&mut self, out: &mut AudioFrame) {
-        let peak = self.sum.iter().fold(0.0f32, |peak, s| peak.max(s.abs()));
-        if peak.max(self.envelope) <= THRESHOLD {
+        if peak(&self.sum).max(self.envelope) <= THRESHOLD {
             self.envelope = 0.0;
             out.0 = self.sum;
         } else {

@@ -8,6 +8,7 @@
 use super::buffer::Transit;
 use crate::frame::BLOCK;
 use crate::time::Instant;
+use crate::voice::level::mean_square;
 
 /// Calls to look back over for the grid of calls: the earliest of 200 ms counts, since a caller
 /// wakes up late at times and never early.
@@ -85,18 +86,18 @@ impl Playout {
 
     /// Decides on the next block: `available` samples can be played without making any up,
     /// `last` is what was played last.
-    pub(super) fn splice(&mut self, transit: &Transit, available: usize, last: &[f32]) -> Splice {
+    pub(super) fn splice(
+        &mut self,
+        transit: &mut Transit,
+        available: usize,
+        last: &[f32],
+    ) -> Splice {
         let shift = transit.best_shift(self.offset());
         self.since_insertion = self.since_insertion.saturating_add(1);
         self.wish_to_cut = if shift < 0 { self.wish_to_cut.saturating_add(1) } else { 0 };
-        let [in_quiet, in_voice, with_much] = PATIENCE;
-        let patience = match shift {
-            _ if is_quiet(last) => in_quiet,
-            ..=MUCH => with_much,
-            _ => in_voice,
-        };
-        self.jump = shift <= FAR_TOO_MUCH && self.wish_to_cut > patience;
-        if shift < 0 && available >= 2 * BLOCK && self.wish_to_cut > patience {
+        let granted = shift < 0 && self.wish_to_cut > patience(shift, last);
+        self.jump = granted && shift <= FAR_TOO_MUCH;
+        if granted && available >= 2 * BLOCK {
             self.wish_to_cut = 0;
             return Splice::Cut;
         }
@@ -123,8 +124,14 @@ impl Playout {
     }
 }
 
-fn is_quiet(block: &[f32]) -> bool {
-    block.iter().map(|s| s * s).sum::<f32>() < QUIET * block.len() as f32
+/// Calls that must agree on a cut by `shift` after the block `last`.
+fn patience(shift: i32, last: &[f32]) -> u32 {
+    let [in_quiet, in_voice, with_much] = PATIENCE;
+    match shift {
+        _ if mean_square(last) < QUIET => in_quiet,
+        ..=MUCH => with_much,
+        _ => in_voice,
+    }
 }
 
 /// Fades from one block to another in place: the result begins as `from` begins and ends as `to`

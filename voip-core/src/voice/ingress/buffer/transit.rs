@@ -6,6 +6,8 @@
 //! follows a spreading line within a few packets, forgets after ten seconds, and does not run after
 //! one outlier: one lost packet is not worth a delay.
 
+use std::collections::VecDeque;
+
 use crate::frame::BLOCK;
 use crate::time::{Duration, Instant};
 use crate::voice::ingress::playout::media_micros;
@@ -47,10 +49,15 @@ struct Packet {
 
 /// The transit of recent packets.
 pub(in crate::voice::ingress) struct Transit {
-    packets: Vec<Packet>,
-    next: usize,
-    newest: i64,
-    fastest: i64,
+    /// Those of the last [`WINDOW`], by arrival.
+    recent: VecDeque<Packet>,
+    /// Packets so far, those that are forgotten included.
+    observed: usize,
+    fastest: Fastest,
+    /// What they cost around the offset that was asked for last: moves on with each packet.
+    lateness: Lateness,
+    /// The answer for that offset, as long as no packet comes.
+    shift: Option<i32>,
     last: Option<i64>,
     jitter: i64,
     delay: std::ops::RangeInclusive<i64>,
@@ -61,10 +68,11 @@ impl Transit {
     pub(super) fn new(delay: std::ops::RangeInclusive<Duration>) -> Self {
         let micros = |d: &Duration| i64::try_from(d.as_micros()).unwrap_or(i64::MAX / 4);
         Transit {
-            packets: Vec::with_capacity(PACKETS),
-            next: 0,
-            newest: 0,
-            fastest: 0,
+            recent: VecDeque::with_capacity(PACKETS + 1),
+            observed: 0,
+            fastest: Fastest::default(),
+            lateness: Lateness::around(0),
+            shift: None,
             last: None,
             jitter: 0,
             delay: micros(delay.start())..=micros(delay.end()),
@@ -80,12 +88,7 @@ impl Transit {
             self.jitter += (transit - last).abs() - self.jitter / 16;
         }
         self.remember(arrival, transit, samples, LATE_PACKET);
-        self.newest = arrival;
-        self.fastest = self.recent().map(|p| p.transit).min().unwrap_or(transit);
-    }
-
-    fn recent(&self) -> impl Iterator<Item = &Packet> {
-        self.packets.iter().filter(|p| self.newest - p.arrival < WINDOW)
+        self.forget_before(arrival - WINDOW);
     }
 
     /// Takes note that the packet of `samples` that starts at media time `start` is lost, and that
@@ -98,18 +101,39 @@ impl Transit {
     fn remember(&mut self, arrival: i64, transit: i64, samples: usize, late: i64) {
         let blocks = samples.div_ceil(BLOCK);
         let packet = Packet { arrival, transit, blocks, price: late * STEP / WINDOW };
-        if self.packets.len() < PACKETS {
-            self.packets.push(packet);
-        } else if let Some(oldest) = self.packets.get_mut(self.next) {
-            *oldest = packet;
+        // Copies are noticed when they are played, a while after their arrival.
+        let earlier = self.recent.iter().rposition(|p| p.arrival <= arrival);
+        self.recent.insert(earlier.map_or(0, |i| i + 1), packet);
+        self.observed = self.observed.saturating_add(1);
+        self.fastest.add(transit);
+        self.lateness.add(&packet);
+        self.shift = None;
+        if self.recent.len() > PACKETS {
+            self.forget_oldest();
         }
-        self.next = (self.next + 1) % PACKETS;
+    }
+
+    fn forget_before(&mut self, arrival: i64) {
+        while self.recent.front().is_some_and(|p| p.arrival <= arrival) {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some(packet) = self.recent.pop_front() else { return };
+        self.lateness.remove(&packet);
+        if self.fastest.remove(packet.transit) {
+            self.recent.iter().for_each(|p| self.fastest.add(p.transit));
+        }
     }
 
     /// The sender's clock jumped: media times so far mean nothing now.
     pub(super) fn restart(&mut self) {
-        self.packets.clear();
-        self.next = 0;
+        self.recent.clear();
+        self.observed = 0;
+        self.fastest = Fastest::default();
+        self.lateness = Lateness::around(0);
+        self.shift = None;
         self.last = None;
     }
 
@@ -120,75 +144,131 @@ impl Transit {
 
     /// The delay over the fastest of the recent packets that is aimed at from `offset`.
     pub(super) fn best_delay(&self, offset: i64) -> Duration {
-        let best = offset + i64::from(self.best_shift(offset)) * STEP;
-        Duration::from_micros(u64::try_from(best - self.fastest).unwrap_or(0))
+        let (shift, _) = self.cheapest(&self.lateness_around(offset), HYSTERESIS);
+        let best = offset + i64::from(shift) * STEP;
+        Duration::from_micros(u64::try_from(best - self.fastest.transit).unwrap_or(0))
     }
 
-    /// By how many blocks `offset`, in microseconds, should change.
-    pub(in crate::voice::ingress) fn best_shift(&self, offset: i64) -> i32 {
-        self.cheapest(offset, HYSTERESIS).0
+    /// By how many blocks `offset`, in microseconds, should change. Cheap to ask again, and cheap
+    /// to ask for the same offset when packets have come.
+    pub(in crate::voice::ingress) fn best_shift(&mut self, offset: i64) -> i32 {
+        if !self.lateness.is_around(offset) {
+            self.lateness = self.lateness_around(offset);
+            self.shift = None;
+        }
+        let shift = self.shift.unwrap_or_else(|| self.cheapest(&self.lateness, HYSTERESIS).0);
+        self.shift = Some(shift);
+        shift
     }
 
     /// True if a stream should rather start later than at `offset`.
     pub(super) fn should_wait(&self, offset: i64) -> bool {
-        self.cheapest(offset, 0).0 > 0
+        self.cheapest(&self.lateness_around(offset), 0).0 > 0
     }
 
     /// How much of `offset` is more than suits best, in microseconds.
     pub(super) fn excess_at(&self, offset: i64) -> i64 {
-        i64::from(-self.cheapest(offset, 0).0).max(0) * STEP
+        let (shift, _) = self.cheapest(&self.lateness_around(offset), 0);
+        i64::from(-shift).max(0) * STEP
     }
 
     /// By how much the grid of calls should move to save the most delay: less than a block, zero
     /// if little is to be saved or little is known yet.
     pub(super) fn best_lag(&self, offset: i64) -> Duration {
-        if self.packets.len() < KNOWN_LINE {
+        if self.observed < KNOWN_LINE {
             return Duration::ZERO;
         }
-        let (_, price) = self.cheapest(offset, 0);
-        let lags = (LAG..STEP).step_by(LAG as usize);
-        let best = lags.map(|lag| (self.cheapest(offset + lag, 0).1, lag)).min();
+        let price = |lag: i64| self.cheapest(&self.lateness_around(offset + lag), 0).1;
+        let best = (LAG..STEP).step_by(LAG as usize).map(|lag| (price(lag), lag)).min();
         match best {
-            Some((with_lag, lag)) if with_lag + WORTH_MOVING < price => {
+            Some((with_lag, lag)) if with_lag + WORTH_MOVING < price(0) => {
                 Duration::from_micros(lag.unsigned_abs())
             }
             _ => Duration::ZERO,
         }
     }
 
-    /// The shift in blocks that costs least, and its price in microseconds.
-    fn cheapest(&self, offset: i64, hysteresis: i64) -> (i32, i64) {
-        let base = offset - REACH as i64 * STEP;
-        let late = self.price_of_lateness(base);
-        let price = |step: usize| {
-            let delay = base + step as i64 * STEP - self.fastest;
-            let forbidden = (delay - self.delay.end()).max(self.delay.start() - delay).max(0);
-            delay + late[step] + 1_000 * forbidden
-        };
-        let (mut best, mut lowest) = (REACH, price(REACH) - hysteresis);
-        for step in 0..late.len() {
-            if price(step) < lowest {
-                (best, lowest) = (step, price(step));
-            }
-        }
-        (best as i32 - REACH as i32, lowest)
+    fn lateness_around(&self, offset: i64) -> Lateness {
+        let mut lateness = Lateness::around(offset);
+        self.recent.iter().for_each(|packet| lateness.add(packet));
+        lateness
     }
 
-    /// What the late blocks would have cost at each of the offsets `base + n * STEP`.
-    fn price_of_lateness(&self, base: i64) -> [i64; 2 * REACH] {
-        let mut late = [0; 2 * REACH];
-        for packet in self.recent() {
-            // Steps up to this one are too early for the packet's first block; for each further
-            // block, one step fewer.
-            let in_time = (packet.transit + MARGIN - base + STEP - 1).div_euclid(STEP);
-            let in_time = in_time.clamp(0, late.len() as i64) as usize;
-            for block in 0..packet.blocks.min(in_time) {
-                late[in_time - 1 - block] += packet.price;
-            }
+    /// The shift in blocks that costs least, and its price in microseconds.
+    fn cheapest(&self, lateness: &Lateness, hysteresis: i64) -> (i32, i64) {
+        let mut prices = lateness.prices();
+        for (price, offset) in prices.iter_mut().zip((lateness.base..).step_by(STEP as usize)) {
+            let delay = offset - self.fastest.transit;
+            let forbidden = (delay - self.delay.end()).max(self.delay.start() - delay).max(0);
+            *price += delay + 1_000 * forbidden;
         }
-        for step in (1..late.len()).rev() {
-            late[step - 1] += late[step];
+        let stay = prices[REACH] - hysteresis;
+        match prices.iter().zip(-(REACH as i32)..).min_by_key(|(price, _)| **price) {
+            Some((&price, shift)) if price < stay => (shift, price),
+            _ => (0, stay),
         }
-        late
+    }
+}
+
+/// The least transit of some packets, and how many of them have it.
+#[derive(Default)]
+struct Fastest {
+    transit: i64,
+    count: usize,
+}
+
+impl Fastest {
+    fn add(&mut self, transit: i64) {
+        if self.count == 0 || transit < self.transit {
+            *self = Fastest { transit, count: 0 };
+        }
+        self.count += usize::from(transit == self.transit);
+    }
+
+    /// True if that was the last of the fastest: the others must be looked through.
+    fn remove(&mut self, transit: i64) -> bool {
+        self.count -= usize::from(transit == self.transit);
+        self.count == 0
+    }
+}
+
+/// What the late blocks of some packets would have cost at each of the offsets `base + n * STEP`.
+struct Lateness {
+    base: i64,
+    /// Price of the blocks that are late at that offset and in time at the next.
+    last_late: [i64; 2 * REACH],
+}
+
+impl Lateness {
+    fn around(offset: i64) -> Self {
+        Lateness { base: offset - REACH as i64 * STEP, last_late: [0; 2 * REACH] }
+    }
+
+    fn is_around(&self, offset: i64) -> bool {
+        self.base == offset - REACH as i64 * STEP
+    }
+
+    fn add(&mut self, packet: &Packet) {
+        self.blocks_of(packet).iter_mut().for_each(|price| *price += packet.price);
+    }
+
+    fn remove(&mut self, packet: &Packet) {
+        self.blocks_of(packet).iter_mut().for_each(|price| *price -= packet.price);
+    }
+
+    /// Offsets from this one on are in time for the packet's first block; for each further block,
+    /// one step less is enough.
+    fn blocks_of(&mut self, packet: &Packet) -> &mut [i64] {
+        let in_time = (packet.transit + MARGIN - self.base + STEP - 1).div_euclid(STEP);
+        let in_time = in_time.clamp(0, self.last_late.len() as i64) as usize;
+        &mut self.last_late[in_time.saturating_sub(packet.blocks)..in_time]
+    }
+
+    fn prices(&self) -> [i64; 2 * REACH] {
+        let mut prices = self.last_late;
+        for step in (1..prices.len()).rev() {
+            prices[step - 1] += prices[step];
+        }
+        prices
     }
 }
