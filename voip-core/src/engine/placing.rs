@@ -139,7 +139,11 @@ impl Engine {
             Target::Name(name) => Some(name.as_str()),
             Target::Peer(_) => None,
         };
-        let pinned = name.and_then(|name| self.pins.get(name));
+        // A key needs no second opinion: whichever tracker knows it first will do.
+        let pinned = match &target {
+            Target::Name(name) => self.pins.get(name),
+            Target::Peer(id) => Some(*id),
+        };
         let answers: Vec<Answer> = asked.iter().map(|q| q.answer).collect();
         let resolution = resolve(pinned, &answers);
         if resolution == Resolution::Wait {
