@@ -136,9 +136,8 @@ impl Session {
             let mut change = session.rtc.sdp_api();
             let mid = change.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None);
             let channel = change.add_channel("voip".into());
-            let (offer, pending) = change
-                .apply()
-                .ok_or_else(|| SessionError::Layer("no change to offer".into()))?;
+            let (offer, pending) =
+                change.apply().ok_or_else(|| SessionError::Layer("no change to offer".into()))?;
             session.mid = Some(mid);
             session.channel = Some(channel);
             session.pending = Some(pending);
@@ -386,11 +385,8 @@ impl Session {
         match event {
             Event::Connected => {
                 self.connected = true;
-                self.payload_type = self
-                    .rtc
-                    .codec_config()
-                    .find(|p| p.spec().codec == Codec::Opus)
-                    .map(|p| p.pt());
+                self.payload_type =
+                    self.rtc.codec_config().find(|p| p.spec().codec == Codec::Opus).map(|p| p.pt());
                 self.push(SessionOutput::Connected);
             }
             Event::IceConnectionStateChange(state) => self.handle_ice_state(state),

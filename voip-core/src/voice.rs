@@ -16,10 +16,9 @@ mod standin;
 pub use codec::{Application, EncoderConfig, MAX_PAYLOAD, PacketInfo};
 pub(crate) use codec::{Decode, Encode};
 
-pub(crate) use egress::{Egress, EgressStats, EncodedFrame};
+pub(crate) use egress::Egress;
 pub use ingress::{Gain, JitterBuffer, JitterConfig, JitterStats, Mixer};
 pub(crate) use ingress::{Ingress, StreamKey};
-pub(crate) use level::{Level, LevelMeter};
 pub use opus::{Decoder, Encoder};
 pub(crate) use resample::Resampler;
 #[cfg(any(test, fuzzing, feature = "sim"))]

@@ -104,7 +104,8 @@ fn simulated(speech: &[f32], seconds: usize) -> f64 {
 }
 
 fn ten_minutes() -> f64 {
-    let options = NodeOptions { stand_in_codec: true, keep_heard: false, ..NodeOptions::new("", []) };
+    let options =
+        NodeOptions { stand_in_codec: true, keep_heard: false, ..NodeOptions::new("", []) };
     let (mut world, ..) = connected(1, Link::default(), &options);
     let begun = Instant::now();
     world.run_for(Duration::from_secs(600));

@@ -83,7 +83,13 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn new(id: CallId, phase: Phase, name: String, now: Instant, ring: Duration) -> Call {
+    pub(super) fn new(
+        id: CallId,
+        phase: Phase,
+        name: String,
+        now: Instant,
+        ring: Duration,
+    ) -> Call {
         Call {
             id,
             phase,

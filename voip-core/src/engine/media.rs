@@ -75,7 +75,9 @@ impl Engine {
         let Some(call) = self.calls.get_mut(&key) else { return };
         let Some(stream) = call.stream else { return };
         call.stages.decoded(nanos);
-        if call.first_audio.is_none() && self.ingress.stats(stream).is_some_and(|s| s.total_samples > 0) {
+        if call.first_audio.is_none()
+            && self.ingress.stats(stream).is_some_and(|s| s.total_samples > 0)
+        {
             call.first_audio = Some(now);
             self.emit(Event::FirstAudio { call: key });
         }

@@ -104,7 +104,8 @@ impl Engine {
             return;
         }
         let calling = self.calls.iter().find(|(_, call)| {
-            call.peer == Some(signal.from) && matches!(call.phase, Phase::Offered | Phase::RingingThere)
+            call.peer == Some(signal.from)
+                && matches!(call.phase, Phase::Offered | Phase::RingingThere)
         });
         let glare = calling.map(|(key, _)| *key);
         if glare.is_some() && self.identity.id() < signal.from {

@@ -112,8 +112,7 @@ pub fn engine(data: &[u8]) {
         wall_at_zero: WALL,
     };
     let mut now = Instant::ZERO;
-    let engine =
-        Engine::new(config, identity(1), Pins::default(), random(), Box::new(NoTime), now);
+    let engine = Engine::new(config, identity(1), Pins::default(), random(), Box::new(NoTime), now);
     let Ok(mut engine) = engine else { return };
     engine.handle_host_addresses(vec![here(5000)]);
     let mut script = Script(data);
@@ -127,13 +126,14 @@ pub fn engine(data: &[u8]) {
                     TrackerMessage::Hello { version: 1, nonce: Bytes32([0; 32]), time: WALL };
                 engine.handle_tracker_bytes(now, 0, &hello.to_frame());
                 let id = u32::from(argument);
-                let registered =
-                    TrackerMessage::Registered { id, observed: here(1), online: 1 };
+                let registered = TrackerMessage::Registered { id, observed: here(1), online: 1 };
                 engine.handle_tracker_bytes(now, 0, &registered.to_frame());
             }
             2 => engine.handle_tracker_bytes(now, 0, &frame(script.text())),
             3 => engine.handle_tracker_closed(now, 0),
-            4 | 5 => engine.handle_datagram(now, here(u16::from(argument)), here(5000), script.text()),
+            4 | 5 => {
+                engine.handle_datagram(now, here(u16::from(argument)), here(5000), script.text())
+            }
             6 => {
                 let target = Target::Name(String::from_utf8_lossy(script.text()).into_owned());
                 engine.handle_command(now, Command::Place { call, target });
@@ -168,5 +168,7 @@ pub fn wav(data: &[u8]) {
     let Ok(mut player) = Player::read(std::io::Cursor::new(data), "fuzz".as_ref()) else { return };
     let most = data.len() * 8 + 100_000;
     let blocks = std::iter::from_fn(|| player.next_block());
-    assert!(blocks.take(most).inspect(|b| assert!(b.0.iter().all(|s| s.is_finite()))).count() < most);
+    assert!(
+        blocks.take(most).inspect(|b| assert!(b.0.iter().all(|s| s.is_finite()))).count() < most
+    );
 }

@@ -1,5 +1,9 @@
 //! What the tests on real sockets share.
-#![allow(dead_code, reason = "shared by several test programs, each of which uses a part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "shared by several test programs, each of which uses a part"
+)]
 
 use std::f32::consts::TAU;
 use std::path::{Path, PathBuf};

@@ -96,12 +96,13 @@ fn of_a_truncated_file_what_is_there_is_heard() {
     write_tone(&play, (48_000, 1, 16), 2.0);
     let whole = std::fs::read(&play).unwrap();
     // In the middle of a sample.
-    std::fs::write(&play, &whole[..whole.len() * 35 / 100 | 1]).unwrap();
+    std::fs::write(&play, &whole[..(whole.len() * 35 / 100) | 1]).unwrap();
     assert_is_the_tone(&recorded(&tracker, "cut", &play, &folder), "cut");
 }
 
 fn refusal(play: Option<&Path>, record: Option<&Path>) -> String {
-    let error = failure(Node::builder("alice").bind("127.0.0.1:0").audio(wav(play, record)).start());
+    let error =
+        failure(Node::builder("alice").bind("127.0.0.1:0").audio(wav(play, record)).start());
     assert_eq!(error.kind(), ErrorKind::File, "{error}");
     error.message().to_owned()
 }
