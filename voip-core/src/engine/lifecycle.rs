@@ -18,7 +18,7 @@ impl Engine {
         }
     }
 
-    fn refuse(&mut self, now: Instant, key: CallKey, why: Reason, reason: EndReason) {
+    pub(super) fn refuse(&mut self, now: Instant, key: CallKey, why: Reason, reason: EndReason) {
         let hash = self.calls.get(&key).and_then(|call| call.offer_hash);
         self.send_signal(now, key, SignalKind::Reject, |signal| {
             signal.offer_hash = hash;
