@@ -3,6 +3,8 @@
 //! Each checks more than that nothing panics: what was read can be written and read again, answers
 //! are no longer than allowed, and nothing asks to be woken in the past.
 
+mod media;
+
 use std::collections::BTreeMap;
 
 use rand_chacha::ChaCha8Rng;
@@ -21,6 +23,8 @@ use crate::wire::sealed::{Bytes32, Nonce, Sealed};
 use crate::wire::signal::{SealedSignal, Signal, SignalKind};
 use crate::wire::stun;
 use crate::wire::tracker::{Entry, PeerMessage, TrackerMessage};
+
+pub use media::{engine, jitter_buffer, opus_payload, session_description, wav};
 
 const WALL: UnixMillis = UnixMillis(1_700_000_000_000);
 

@@ -136,9 +136,8 @@ impl Session {
             let mut change = session.rtc.sdp_api();
             let mid = change.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None);
             let channel = change.add_channel("voip".into());
-            let (offer, pending) = change
-                .apply()
-                .ok_or_else(|| SessionError::Layer("no change to offer".into()))?;
+            let (offer, pending) =
+                change.apply().ok_or_else(|| SessionError::Layer("no change to offer".into()))?;
             session.mid = Some(mid);
             session.channel = Some(channel);
             session.pending = Some(pending);
@@ -391,11 +390,8 @@ impl Session {
         match event {
             Event::Connected => {
                 self.connected = true;
-                self.payload_type = self
-                    .rtc
-                    .codec_config()
-                    .find(|p| p.spec().codec == Codec::Opus)
-                    .map(|p| p.pt());
+                self.payload_type =
+                    self.rtc.codec_config().find(|p| p.spec().codec == Codec::Opus).map(|p| p.pt());
                 self.push(SessionOutput::Connected);
             }
             Event::IceConnectionStateChange(state) => self.handle_ice_state(state),
@@ -450,6 +446,14 @@ impl Session {
             arrival: self.epoch.ours(packet.timestamp),
             payload: packet.payload,
         }));
+    }
+}
+
+/// Makes the first use of the cryptography, which gathers entropy for some 30 ms, once per process.
+/// Whoever does not want to wait for it in a call calls this before.
+pub(crate) fn warm_up() {
+    if str0m::crypto::from_feature_flags().dtls_provider.generate_certificate().is_none() {
+        tracing::warn!("no DTLS certificate could be made");
     }
 }
 

@@ -115,6 +115,9 @@ pub struct NodeStats {
     pub datagrams_dropped: u64,
     /// Signalling that was forged, stale, replayed or made no sense.
     pub signals_dropped: u64,
+    /// Messages of trackers that made no sense, answered nothing, or held a record whose signature
+    /// does not hold.
+    pub tracker_messages_dropped: u64,
     /// Whether the operating system gave the engine real-time priority.
     pub realtime: bool,
     /// Events dropped because nobody read them.

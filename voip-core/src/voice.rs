@@ -10,19 +10,18 @@ mod ingress;
 mod level;
 mod opus;
 mod resample;
-#[cfg(any(test, feature = "sim"))]
+#[cfg(any(test, fuzzing, feature = "sim"))]
 mod standin;
 
 pub use codec::{Application, EncoderConfig, MAX_PAYLOAD, PacketInfo};
 pub(crate) use codec::{Decode, Encode};
 
-pub(crate) use egress::{Egress, EgressStats, EncodedFrame};
+pub(crate) use egress::Egress;
 pub use ingress::{Gain, JitterBuffer, JitterConfig, JitterStats, Mixer};
 pub(crate) use ingress::{Ingress, StreamKey};
-pub(crate) use level::{Level, LevelMeter};
 pub use opus::{Decoder, Encoder};
 pub(crate) use resample::Resampler;
-#[cfg(any(test, feature = "sim"))]
+#[cfg(any(test, fuzzing, feature = "sim"))]
 pub(crate) use standin::{StandInDecoder, StandInEncoder};
 
 use crate::error::Error;
@@ -34,7 +33,7 @@ pub(crate) enum Codec {
     #[default]
     Opus,
     /// The simulated world's codec that costs nothing.
-    #[cfg(any(test, feature = "sim"))]
+    #[cfg(any(test, fuzzing, feature = "sim"))]
     StandIn,
 }
 
@@ -42,7 +41,7 @@ impl Codec {
     pub(crate) fn encoder(self, config: &EncoderConfig) -> Result<Box<dyn Encode>, Error> {
         match self {
             Codec::Opus => Ok(Box::new(Encoder::new(config)?)),
-            #[cfg(any(test, feature = "sim"))]
+            #[cfg(any(test, fuzzing, feature = "sim"))]
             Codec::StandIn => Ok(Box::new(StandInEncoder::new(config))),
         }
     }
@@ -50,7 +49,7 @@ impl Codec {
     pub(crate) fn decoder(self) -> Result<Box<dyn Decode>, Error> {
         match self {
             Codec::Opus => Ok(Box::new(Decoder::new()?)),
-            #[cfg(any(test, feature = "sim"))]
+            #[cfg(any(test, fuzzing, feature = "sim"))]
             Codec::StandIn => Ok(Box::new(StandInDecoder::new())),
         }
     }

@@ -33,8 +33,11 @@ fn calls_connect_and_are_heard_whatever_the_seed() {
 fn a_third_lost_is_survived_for_ten_minutes() {
     let options =
         NodeOptions { stand_in_codec: true, keep_heard: false, ..NodeOptions::new("", []) };
-    let mut two = Two::with(3, bad_line(0.33), true, &options);
+    // A handshake over such a line is a matter of luck, which the session layer's own randomness
+    // draws too; a call that stands is not.
+    let mut two = Two::with(3, bad_line(0.0), true, &options);
     let (call, at_bob) = two.connect();
+    two.world.set_link(bad_line(0.33));
     two.world.run_for(secs(600));
     assert!(two.end_of(two.alice, call, ms(0)).is_none(), "still connected");
     let stats = two.world.stats(two.bob, at_bob).unwrap();

@@ -41,9 +41,7 @@ fn a_name_held_by_another_key_is_refused() {
     let tracker = world.add_tracker();
     node(&mut world, "alice", &[tracker]);
     let second = node(&mut world, "alice", &[tracker]);
-    let refused = |e: &Event<_>| {
-        matches!(e, Event::TrackerLost { error, .. } if error.kind() == ErrorKind::NameTaken)
-    };
+    let refused = |e: &Event<_>| matches!(e, Event::TrackerLost { error, .. } if error.kind() == ErrorKind::NameTaken);
     assert!(world.events(second).iter().any(refused));
 }
 

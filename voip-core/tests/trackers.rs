@@ -23,7 +23,8 @@ fn registering_takes_three_round_trips() {
 #[test]
 fn who_is_online_is_listed_and_told() {
     let mut two = Two::new(1, Link::default(), true);
-    let joined = |e: &Event<_>| matches!(e, Event::Joined { peer, online: 2 } if peer.name == "bob");
+    let joined =
+        |e: &Event<_>| matches!(e, Event::Joined { peer, online: 2 } if peer.name == "bob");
     assert!(two.world.events(two.alice).iter().any(joined));
     let list = two.world.peers(two.alice).unwrap();
     let names: Vec<_> = list.iter().map(|p| (p.name.as_str(), p.id, p.presence)).collect();

@@ -69,6 +69,8 @@ pub(super) struct Call {
     pub(super) stream: Option<StreamKey>,
     pub(super) egress: Option<Egress>,
     pub(super) muted: bool,
+    /// What the peer said last of its own microphone.
+    pub(super) peer_muted: bool,
     /// When the phase gives up.
     pub(super) deadline: Instant,
     /// When ringing there ends; kept while the phase has another deadline.
@@ -83,7 +85,13 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn new(id: CallId, phase: Phase, name: String, now: Instant, ring: Duration) -> Call {
+    pub(super) fn new(
+        id: CallId,
+        phase: Phase,
+        name: String,
+        now: Instant,
+        ring: Duration,
+    ) -> Call {
         Call {
             id,
             phase,
@@ -97,6 +105,7 @@ impl Call {
             stream: None,
             egress: None,
             muted: false,
+            peer_muted: false,
             deadline: now + ring,
             ring_deadline: now + ring,
             began: now,

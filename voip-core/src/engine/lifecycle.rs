@@ -10,23 +10,28 @@ use super::{CallKey, Engine, Output};
 
 impl Engine {
     pub(super) fn reject(&mut self, now: Instant, key: CallKey, reason: Reason) {
-        let Some(call) = self.calls.get(&key) else { return };
-        if !matches!(call.phase, Phase::RingingHere { .. }) {
-            return self.hang_up(now, key, EndReason::HungUp);
+        let rings = |call: &Call| matches!(call.phase, Phase::RingingHere { .. });
+        if self.calls.get(&key).is_some_and(rings) {
+            self.refuse(now, key, reason, EndReason::HungUp);
+        } else {
+            self.hang_up(now, key, EndReason::HungUp);
         }
-        let hash = call.offer_hash;
+    }
+
+    pub(super) fn refuse(&mut self, now: Instant, key: CallKey, why: Reason, reason: EndReason) {
+        let hash = self.calls.get(&key).and_then(|call| call.offer_hash);
         self.send_signal(now, key, SignalKind::Reject, |signal| {
             signal.offer_hash = hash;
-            signal.reason = Some(reason);
+            signal.reason = Some(why);
         });
-        self.end(now, key, EndReason::HungUp);
+        self.end(now, key, reason);
     }
 
     /// Ends a call from this side, in whatever phase it is, and tells the peer.
     pub(super) fn hang_up(&mut self, now: Instant, key: CallKey, reason: EndReason) {
         let Some(call) = self.calls.get(&key) else { return };
         match call.phase {
-            Phase::RingingHere { .. } => return self.reject(now, key, Reason::Declined),
+            Phase::RingingHere { .. } => return self.refuse(now, key, Reason::Declined, reason),
             Phase::Resolving => {}
             Phase::Offered | Phase::RingingThere => {
                 let why = Some(Reason::HungUp);

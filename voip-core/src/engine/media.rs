@@ -144,7 +144,10 @@ impl Engine {
     pub(super) fn handle_message(&mut self, key: CallKey, message: &[u8]) {
         match ChannelMessage::parse(message) {
             Some(ChannelMessage::Muted { muted }) => {
-                self.emit(Event::PeerMuted { call: key, muted });
+                let Some(call) = self.calls.get_mut(&key) else { return };
+                if std::mem::replace(&mut call.peer_muted, muted) != muted {
+                    self.emit(Event::PeerMuted { call: key, muted });
+                }
             }
             Some(ChannelMessage::Unknown) | None => self.stats.signals_dropped += 1,
         }

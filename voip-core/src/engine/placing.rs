@@ -92,7 +92,12 @@ impl Engine {
     }
 
     /// A tracker has answered a look-up, or failed to.
-    pub(super) fn handle_lookup(&mut self, now: Instant, request: u64, found: Result<Option<Peer>, ()>) {
+    pub(super) fn handle_lookup(
+        &mut self,
+        now: Instant,
+        request: u64,
+        found: Result<Option<Peer>, ()>,
+    ) {
         for i in 0..self.lookups.searches.len() {
             let asked = &mut self.lookups.searches[i].asked;
             let Some(question) = asked.iter_mut().find(|q| q.request == Some(request)) else {
@@ -139,7 +144,11 @@ impl Engine {
             Target::Name(name) => Some(name.as_str()),
             Target::Peer(_) => None,
         };
-        let pinned = name.and_then(|name| self.pins.get(name));
+        // A key needs no second opinion: whichever tracker knows it first will do.
+        let pinned = match &target {
+            Target::Name(name) => self.pins.get(name),
+            Target::Peer(id) => Some(*id),
+        };
         let answers: Vec<Answer> = asked.iter().map(|q| q.answer).collect();
         let resolution = resolve(pinned, &answers);
         if resolution == Resolution::Wait {

@@ -46,7 +46,14 @@ impl Reflexive {
     ) {
         self.servers.retain(|s| s.tracker != tracker);
         let transaction = TransactionId([0; 12]);
-        self.servers.push(Server { tracker, address, transaction, tries: 0, next: now, seen: None });
+        self.servers.push(Server {
+            tracker,
+            address,
+            transaction,
+            tries: 0,
+            next: now,
+            seen: None,
+        });
         self.handle_timeout(now, random);
     }
 

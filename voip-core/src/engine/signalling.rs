@@ -26,13 +26,17 @@ pub(super) struct SeenOffers {
 }
 
 impl SeenOffers {
-    /// Remembers a call; false if it was there, or if there is no room to remember it.
+    /// Remembers a call; false if it was there. A flood pushes the oldest out: at worst an old
+    /// offer rings again, and can never be connected.
     fn insert(&mut self, now: Instant, id: CallId) -> bool {
         while self.seen.front().is_some_and(|(at, _)| now.since(*at) > SEEN_FOR) {
             self.seen.pop_front();
         }
-        if self.seen.len() >= MAX_SEEN || self.seen.iter().any(|(_, seen)| *seen == id) {
+        if self.seen.iter().any(|(_, seen)| *seen == id) {
             return false;
+        }
+        if self.seen.len() >= MAX_SEEN {
+            self.seen.pop_front();
         }
         self.seen.push_back((now, id));
         true
@@ -104,7 +108,8 @@ impl Engine {
             return;
         }
         let calling = self.calls.iter().find(|(_, call)| {
-            call.peer == Some(signal.from) && matches!(call.phase, Phase::Offered | Phase::RingingThere)
+            call.peer == Some(signal.from)
+                && matches!(call.phase, Phase::Offered | Phase::RingingThere)
         });
         let glare = calling.map(|(key, _)| *key);
         if glare.is_some() && self.identity.id() < signal.from {
@@ -129,6 +134,10 @@ impl Engine {
         self.calls.insert(key, call);
         if let Pin::Changed { pinned } = self.pins.check(&name, signal.from) {
             self.emit(Event::KeyChanged { name, pinned, offered: signal.from });
+            if glare.is_some() {
+                // Our own call is known to the user: it ends for him, too.
+                return self.refuse(now, key, Reason::KeyChanged, EndReason::KeyChanged);
+            }
             return self.refuse_unheard(now, key, Reason::KeyChanged);
         }
         if busy {

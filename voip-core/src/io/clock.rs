@@ -55,6 +55,7 @@ impl Clock {
 pub(crate) struct ProcessorClock;
 
 impl Stopwatch for ProcessorClock {
+    #[allow(clippy::disallowed_methods, reason = "this is the clock that others are handed")]
     fn nanos(&mut self) -> u64 {
         ZERO.get_or_init(std::time::Instant::now).elapsed().as_nanos() as u64
     }

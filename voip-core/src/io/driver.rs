@@ -174,7 +174,7 @@ impl<L: Listener> Driver<L> {
         loop {
             self.drain();
             let now = self.clock.now();
-            if stop_at.is_some_and(|at| now >= at || self.links.is_empty()) {
+            if stop_at.is_some_and(|at| now >= at || self.engine.has_left()) {
                 return;
             }
             let wake = self.next_wake().min(stop_at.unwrap_or(Instant::FAR_FUTURE));
@@ -267,7 +267,7 @@ impl<L: Listener> Driver<L> {
                 self.listener.call_stats(key, stats);
             }
         }
-        self.listener.node_stats(self.engine.node_stats().clone());
+        self.listener.node_stats(self.engine.node_stats());
     }
 
     fn drain(&mut self) {
@@ -431,9 +431,8 @@ impl<L: Listener> Driver<L> {
         if let Some(socket) = link.socket() {
             // SAFETY: `close_link` and this function delete the socket from the poller before it
             // is dropped.
-            let watched = unsafe {
-                self.requests.poller.add_with_mode(socket, interest, PollMode::Level)
-            };
+            let watched =
+                unsafe { self.requests.poller.add_with_mode(socket, interest, PollMode::Level) };
             if let Err(error) = watched {
                 tracing::error!(%error, "a tracker's socket cannot be watched");
             }

@@ -57,9 +57,8 @@ impl PcmPort {
             if samples.is_empty() {
                 return Ok(());
             }
-            let is_full = |state: &mut State| {
-                state.ended.is_none() && state.written.len() >= self.limit
-            };
+            let is_full =
+                |state: &mut State| state.ended.is_none() && state.written.len() >= self.limit;
             if self.changed.wait_while_until(&mut state, is_full, deadline).timed_out() {
                 let message = format!("{} samples were not accepted in time", samples.len());
                 return Err(Error::new(ErrorKind::TimedOut, message));
@@ -79,9 +78,8 @@ impl PcmPort {
         if state.played.len() < out.len() {
             state.wanted += out.len();
             MutexGuard::unlocked(&mut state, wake);
-            let too_early = |state: &mut State| {
-                state.ended.is_none() && state.played.len() < out.len()
-            };
+            let too_early =
+                |state: &mut State| state.ended.is_none() && state.played.len() < out.len();
             self.changed.wait_while_until(&mut state, too_early, deadline);
             state.wanted -= out.len();
         }

@@ -17,9 +17,9 @@ use parking_lot::{Condvar, Mutex};
 use polling::{Event, Events, PollMode, Poller};
 
 use self::sockets::{Peer, reserve_descriptor};
-use super::spawn;
 use super::clock::Clock;
 use super::random::OsRandom;
+use super::spawn;
 use crate::directory::server::{Config, ConnId, Output, Server, TrackerEvent, TrackerStats};
 use crate::error::{Error, ErrorKind};
 use crate::time::{Duration, Instant};

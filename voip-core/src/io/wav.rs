@@ -3,19 +3,21 @@
 //! The engine keeps its clock (10 ms a block) and never touches the disk: the thread `voip-disk`
 //! reads ahead and writes behind through two bounded queues.
 
+mod player;
+
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
+use hound::{SampleFormat, WavSpec, WavWriter};
 
 use crate::error::{Error, ErrorKind};
-use crate::frame::{AudioFrame, BLOCK, SAMPLE_RATE};
+use crate::frame::{AudioFrame, SAMPLE_RATE};
 use crate::io::driver::SoundDevice;
-use crate::voice::Resampler;
+pub(crate) use player::Player;
 
 /// Blocks read ahead, and blocks that may wait to be written: two seconds each.
 const QUEUE: usize = 200;
@@ -56,7 +58,6 @@ impl WavDevice {
         let disk = Some(super::spawn("voip-disk", move || work.run())?);
         Ok(WavDevice { microphone, recorder: Some(recorder), records, disk, dropped: 0 })
     }
-
 }
 
 impl SoundDevice for WavDevice {
@@ -89,7 +90,7 @@ impl Drop for WavDevice {
 }
 
 struct Disk {
-    player: Option<Player>,
+    player: Option<Player<BufReader<File>>>,
     to_engine: SyncSender<AudioFrame>,
     writer: Option<WavWriter<BufWriter<File>>>,
     to_disk: Receiver<AudioFrame>,
@@ -168,115 +169,10 @@ fn create(path: &Path) -> Result<WavWriter<BufWriter<File>>, Error> {
 fn file_error(path: &Path, done: &str, error: &hound::Error) -> Error {
     let why = match error {
         hound::Error::IoError(e) => e.to_string(),
-        hound::Error::FormatError(_) | hound::Error::Unsupported => format!("no WAV file ({error})"),
+        hound::Error::FormatError(_) | hound::Error::Unsupported => {
+            format!("no WAV file ({error})")
+        }
         other => other.to_string(),
     };
     Error::new(ErrorKind::File, format!("{} cannot be {done}: {why}", path.display()))
-}
-
-/// Reads a WAV file of any rate and channel count as 48 kHz mono.
-struct Player {
-    path: PathBuf,
-    reader: WavReader<BufReader<File>>,
-    resampler: Resampler,
-    /// Samples still to be cut off: what the resampler puts before the file's first.
-    ahead: usize,
-    /// What makes the largest integer sample 1.0.
-    scale: f32,
-    raw: Vec<f32>,
-    ready: Vec<f32>,
-    /// A block that did not fit into the queue.
-    held: Option<AudioFrame>,
-    ended: bool,
-}
-
-impl Player {
-    fn open(path: &Path) -> Result<Player, Error> {
-        let reader = WavReader::open(path).map_err(|e| file_error(path, "read", &e))?;
-        let spec = reader.spec();
-        if spec.channels == 0 {
-            let message = format!("{} has no channel", path.display());
-            return Err(Error::new(ErrorKind::File, message));
-        }
-        let resampler = Resampler::for_files(spec.sample_rate, SAMPLE_RATE)
-            .map_err(|e| Error::new(ErrorKind::File, format!("{}: {e}", path.display())))?;
-        Ok(Player {
-            path: path.into(),
-            reader,
-            ahead: (resampler.delay().as_secs_f64() * f64::from(SAMPLE_RATE)).round() as usize,
-            resampler,
-            scale: 1.0 / (1u64 << (spec.bits_per_sample.clamp(1, 32) - 1)) as f32,
-            raw: Vec::new(),
-            ready: Vec::new(),
-            held: None,
-            ended: false,
-        })
-    }
-
-    /// Fills the queue. False when the file is over.
-    fn fill(&mut self, queue: &SyncSender<AudioFrame>) -> bool {
-        loop {
-            let Some(frame) = self.held.take().or_else(|| self.next_block()) else { return false };
-            match queue.try_send(frame) {
-                Ok(()) => {}
-                Err(TrySendError::Full(frame)) => {
-                    self.held = Some(frame);
-                    return true;
-                }
-                Err(TrySendError::Disconnected(_)) => return false,
-            }
-        }
-    }
-
-    fn next_block(&mut self) -> Option<AudioFrame> {
-        while self.ready.len() < BLOCK && !self.ended {
-            self.read_some();
-        }
-        if self.ready.is_empty() {
-            return None;
-        }
-        let mut frame = AudioFrame::SILENCE;
-        let count = self.ready.len().min(BLOCK);
-        frame.0[..count].copy_from_slice(&self.ready[..count]);
-        self.ready.drain(..count);
-        Some(frame)
-    }
-
-    /// Reads 100 ms.
-    fn read_some(&mut self) {
-        let spec = self.reader.spec();
-        let channels = usize::from(spec.channels);
-        let wanted = (spec.sample_rate as usize / 10).max(1) * channels;
-        self.raw.clear();
-        let scale = self.scale;
-        let result: Result<(), hound::Error> = match spec.sample_format {
-            SampleFormat::Float => self
-                .reader
-                .samples::<f32>()
-                .take(wanted)
-                .try_for_each(|s| s.map(|s| self.raw.push(if s.is_finite() { s } else { 0.0 }))),
-            SampleFormat::Int => self
-                .reader
-                .samples::<i32>()
-                .take(wanted)
-                .try_for_each(|s| s.map(|s| self.raw.push(s as f32 * scale))),
-        };
-        if let Err(error) = result {
-            tracing::warn!(%error, path = %self.path.display(), "the file ends early");
-            self.ended = true;
-        }
-        self.ended |= self.raw.len() < wanted;
-        for i in 0..self.raw.len() / channels {
-            let all = &self.raw[i * channels..(i + 1) * channels];
-            self.raw[i] = all.iter().sum::<f32>() / channels as f32;
-        }
-        self.raw.truncate(self.raw.len() / channels);
-        self.resampler.process(&self.raw, &mut self.ready);
-        if self.ended {
-            self.resampler.flush(&mut self.ready);
-        }
-        let cut = self.ahead.min(self.ready.len());
-        self.ready.drain(..cut);
-        self.ahead -= cut;
-    }
 }

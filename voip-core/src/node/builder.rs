@@ -203,6 +203,8 @@ impl NodeBuilder {
             frame: self.encoder.frame,
             auto_answer: self.auto_answer,
         });
+        // Nobody waits for it: without it the first call takes a little longer.
+        spawn("voip-warm-up", crate::session::warm_up)?;
         let reporter = Reporter(inner.clone());
         let driver =
             Driver::new(engine, clock, udp, self.trackers, device, (requests, inbox), reporter);

@@ -111,10 +111,6 @@ pub(crate) trait Encode: Send {
     fn dtx(&self) -> bool;
     /// Delay of the algorithm, beyond the frame itself.
     fn lookahead(&self) -> Duration;
-    /// Bits per second from the next frame on.
-    fn set_bitrate(&mut self, bits_per_second: u32) -> Result<(), Error>;
-    /// Loss to prepare for from the next frame on, in per cent.
-    fn set_expected_loss(&mut self, percent: u8) -> Result<(), Error>;
 }
 
 /// Packets to samples. Payloads come from the network: none may do worse than fail.

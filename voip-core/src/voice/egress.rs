@@ -18,7 +18,6 @@ use self::encode::{Coded, FrameEncoder};
 use self::packetize::Packetize;
 use super::codec::Encode;
 use super::level::Level;
-use crate::error::Error;
 use crate::id::RtpTimestamp;
 use crate::time::{Duration, Instant};
 
@@ -131,20 +130,6 @@ impl Egress {
     /// Muted, nothing at all is sent, and no sound captured meanwhile is ever sent later.
     pub(crate) fn set_muted(&mut self, muted: bool) {
         self.muted = muted;
-    }
-
-    pub(crate) fn muted(&self) -> bool {
-        self.muted
-    }
-
-    /// Bits per second from the next frame on.
-    pub(crate) fn set_bitrate(&mut self, bits_per_second: u32) -> Result<(), Error> {
-        self.encoder.codec().set_bitrate(bits_per_second)
-    }
-
-    /// Loss to prepare for from the next frame on, in per cent.
-    pub(crate) fn set_expected_loss(&mut self, percent: u8) -> Result<(), Error> {
-        self.encoder.codec().set_expected_loss(percent)
     }
 
     /// The codec's own delay beyond the frame.

@@ -99,11 +99,6 @@ impl Ingress {
         true
     }
 
-    /// Sets a stream's gain in the mix, 0.0 to 2.0.
-    pub(crate) fn set_gain(&mut self, key: StreamKey, gain: f32) -> Result<(), Error> {
-        self.stream(key).map_or(Ok(()), |s| s.gain.set(gain))
-    }
-
     /// See [`JitterBuffer::best_lag`]; zero for an unknown key.
     pub(crate) fn best_lag(&self, key: StreamKey) -> Duration {
         let stream = self.streams.iter().find(|s| s.key == key);

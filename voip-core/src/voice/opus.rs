@@ -116,12 +116,6 @@ impl Encode for Encoder {
     fn lookahead(&self) -> Duration {
         self.lookahead
     }
-    fn set_bitrate(&mut self, bits_per_second: u32) -> Result<(), Error> {
-        Encoder::set_bitrate(self, bits_per_second)
-    }
-    fn set_expected_loss(&mut self, percent: u8) -> Result<(), Error> {
-        Encoder::set_expected_loss(self, percent)
-    }
 }
 
 /// Decodes Opus packets to 48 kHz mono sound. Any bytes may be given: what is no packet is an

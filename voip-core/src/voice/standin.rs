@@ -6,9 +6,7 @@
 
 use std::f32::consts::{SQRT_2, TAU};
 
-use super::codec::{
-    Decode, Encode, EncoderConfig, MAX_PACKET_SAMPLES, PacketInfo, check_bitrate, check_loss,
-};
+use super::codec::{Decode, Encode, EncoderConfig, MAX_PACKET_SAMPLES, PacketInfo};
 use super::level::Level;
 use crate::error::{Error, ErrorKind};
 use crate::frame::{FrameDuration, SAMPLE_RATE};
@@ -100,12 +98,6 @@ impl Encode for StandInEncoder {
     }
     fn lookahead(&self) -> Duration {
         Duration::ZERO
-    }
-    fn set_bitrate(&mut self, bits_per_second: u32) -> Result<(), Error> {
-        check_bitrate(bits_per_second)
-    }
-    fn set_expected_loss(&mut self, percent: u8) -> Result<(), Error> {
-        check_loss(percent)
     }
 }
 

@@ -93,3 +93,10 @@ pub(crate) struct ClientStats {
     /// Connections opened.
     pub(crate) connections: u64,
 }
+
+impl ClientStats {
+    /// All that was dropped.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.malformed + self.unknown + self.unexpected + self.unverified
+    }
+}

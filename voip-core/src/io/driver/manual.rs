@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::engine::{CallKey, Engine, MANUAL_QUEUE, ReadClock, WritePacer};
 use crate::error::Error;
-use crate::frame::{AudioFrame, FrameDuration, SAMPLE_RATE};
+use crate::frame::{AudioFrame, BLOCK, FrameDuration, SAMPLE_RATE};
 use crate::io::pcm::PcmPort;
 use crate::time::Instant;
 use crate::voice::Resampler;
@@ -50,15 +50,15 @@ impl ManualCalls {
     }
 
     pub(super) fn add(&mut self, key: CallKey, port: Arc<ManualPort>) {
-        let resamplers =
-            Resampler::new(port.rate, SAMPLE_RATE).and_then(|to| {
-                Ok((to, Resampler::new(SAMPLE_RATE, port.rate)?))
-            });
+        let resamplers = Resampler::new(port.rate, SAMPLE_RATE)
+            .and_then(|to| Ok((to, Resampler::new(SAMPLE_RATE, port.rate)?)));
         let (to_call, from_call) = match resamplers {
             Ok(both) => both,
             Err(error) => return port.pcm.end(error),
         };
         let samples = port.rate as usize * self.frame.millis() as usize / 1000;
+        let most = to_call.most(samples).max(from_call.most(BLOCK));
+        let converted = Vec::with_capacity(most);
         let call = ManualCall {
             port,
             pacer: WritePacer::new(self.frame),
@@ -67,7 +67,7 @@ impl ManualCalls {
             to_call,
             from_call,
             written: vec![0.0; samples],
-            converted: Vec::new(),
+            converted,
             block: AudioFrame::SILENCE,
             wake: Instant::ZERO,
         };

@@ -29,8 +29,4 @@ impl FrameEncoder {
             _ => Coded::Failed,
         }
     }
-
-    pub(super) fn codec(&mut self) -> &mut dyn Encode {
-        &mut *self.codec
-    }
 }

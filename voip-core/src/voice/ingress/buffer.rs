@@ -132,7 +132,7 @@ impl JitterBuffer {
         Ok(Self::with_codec(config, Box::new(decoder)))
     }
 
-    pub(super) fn with_codec(config: &JitterConfig, codec: Box<dyn Decode>) -> Self {
+    pub(crate) fn with_codec(config: &JitterConfig, codec: Box<dyn Decode>) -> Self {
         JitterBuffer {
             order: Order::default(),
             store: Store::new(),

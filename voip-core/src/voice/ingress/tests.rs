@@ -41,7 +41,7 @@ impl Hall {
 }
 
 #[test]
-fn streams_are_mixed_each_with_its_gain() {
+fn streams_are_mixed() {
     let mut hall = Hall::new(&[ALICE, BOB]);
     let mut block = AudioFrame::SILENCE;
     let now = hall.speak(&[ALICE, BOB]);
@@ -49,14 +49,6 @@ fn streams_are_mixed_each_with_its_gain() {
     let both = Level::of(&block.0).rms;
     let alice = hall.ingress.level(ALICE).unwrap().rms;
     assert!((both - alice - 6.0).abs() < 0.2, "{both} and {alice} dBFS");
-
-    hall.ingress.set_gain(BOB, 0.0).unwrap();
-    assert!(hall.ingress.set_gain(BOB, 2.5).is_err());
-    let now = hall.speak(&[ALICE, BOB]);
-    hall.ingress.get(now, &mut block);
-    hall.ingress.get(now, &mut block);
-    let alone = Level::of(&block.0).rms;
-    assert!((alone - alice).abs() < 0.2, "{alone} and {alice} dBFS");
 }
 
 #[test]

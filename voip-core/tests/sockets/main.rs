@@ -1,0 +1,14 @@
+//! The library as its user meets it: real sockets on loopback, real threads, the real codec.
+//! Nothing sleeps; whatever waits has a time limit that only a failure reaches.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+mod addresses;
+mod arguments;
+mod calls;
+mod endings;
+mod events;
+mod harness;
+mod identity;
+mod manual_pcm;
+mod trackers;
+mod wav_files;
