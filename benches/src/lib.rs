@@ -1,11 +1,13 @@
 //! What the measuring programs share: two nodes and a tracker in one process, over real sockets on
-//! loopback, and percentiles.
+//! loopback, percentiles, and a count of allocations.
 
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     reason = "a measurement that cannot be made ends the program"
 )]
+
+pub mod allocations;
 
 use std::time::Duration;
 

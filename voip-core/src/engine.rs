@@ -31,7 +31,7 @@ use crate::frame::FrameDuration;
 use crate::id::PeerId;
 use crate::identity::Identity;
 use crate::identity::pins::Pins;
-use crate::session::{LocalCandidate, SessionOutput};
+use crate::session::{LocalCandidate, Session, SessionOutput};
 use crate::stats::{CallStats, NodeStats};
 use crate::time::{Duration, Epoch, Instant, UnixMillis};
 use crate::voice::{Codec, EncoderConfig, Ingress, JitterConfig};
@@ -306,14 +306,10 @@ impl Engine {
     /// The clock has reached [`Engine::next_timeout`].
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         // Media before control.
-        for key in self.call_keys() {
-            if let Some(session) = self.calls.get_mut(&key).and_then(|c| c.session.as_mut())
-                && session.next_timeout() <= now
-            {
-                session.handle_timeout(now);
-                self.drain_session(now, key);
-            }
+        for session in self.calls.values_mut().filter_map(|c| c.session.as_mut()) {
+            session.handle_timeout(now);
         }
+        self.drain_sessions(now);
         self.handle_call_deadlines(now);
         let wall = self.wall(now);
         for tracker in &mut self.trackers {
@@ -480,6 +476,13 @@ impl Engine {
         let address = t.address.clone();
         self.emit(Event::TrackerLost { tracker: address, error });
         self.forget_listings_of(tracker);
+    }
+
+    fn drain_sessions(&mut self, now: Instant) {
+        let has_output = |call: &Call| call.session.as_ref().is_some_and(Session::has_output);
+        while let Some((&key, _)) = self.calls.iter().find(|(_, call)| has_output(call)) {
+            self.drain_session(now, key);
+        }
     }
 
     fn drain_session(&mut self, now: Instant, key: CallKey) {

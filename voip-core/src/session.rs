@@ -272,6 +272,11 @@ impl Session {
         if self.closed { Instant::FAR_FUTURE } else { self.timeout }
     }
 
+    /// Whether [`Session::poll`] has something to give.
+    pub(crate) fn has_output(&self) -> bool {
+        !self.outputs.is_empty()
+    }
+
     /// Takes the next output.
     pub(crate) fn poll(&mut self) -> Option<SessionOutput> {
         self.outputs.pop_front()

@@ -3,15 +3,20 @@
 //!
 //! `cargo run --release -p voip-benches --bin sim_floor -- [rounds 7] [seconds 20]` prints JSON. The
 //! call goes both ways, so the floor is two encodes and two decodes a frame. Also: ten minutes
-//! with the stand-in codec, and whether the same seed gives the same sound.
+//! with the stand-in codec, both talking and both silent; how much is allocated for each packet on
+//! its whole way, the session layer's and the simulated network's share included; and whether the
+//! same seed gives the same sound.
 
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot be made ends the program")]
 
 use std::time::{Duration, Instant};
 
-use voip_benches::{quantile, summary};
+use voip_benches::{allocations, quantile, summary};
 use voip_core::sim::{Link, NodeKey, NodeOptions, World};
 use voip_core::{CallState, EncoderConfig};
+
+#[global_allocator]
+static ALLOCATOR: allocations::Counting = allocations::Counting;
 
 fn main() {
     let mut args = std::env::args().skip(1).map(|n| n.parse::<usize>().unwrap());
@@ -25,14 +30,20 @@ fn main() {
         floors.push(floor);
         calls.push(call);
     }
-    let stand_in: Vec<f64> = (0..rounds).map(|_| ten_minutes()).collect();
+    let ten_minutes = |said: &[f32]| -> Vec<f64> {
+        (0..rounds).map(|_| StandInCall::new().timed(600, said)).collect()
+    };
+    let talking = ten_minutes(&speech[..48_000]);
+    let silent = ten_minutes(&[]);
     println!(
         "{}",
         serde_json::json!({
             "bare_opus_s": summary(&floors),
             "simulated_call_s": summary(&calls),
             "ratio_median": (quantile(&ratios, 0.5) * 1000.0).round() / 1000.0,
-            "ten_minutes_with_stand_in_s": summary(&stand_in),
+            "ten_minutes_with_stand_in_s": summary(&talking),
+            "ten_minutes_of_silence_with_stand_in_s": summary(&silent),
+            "allocations_per_packet": allocations_per_packet(&speech[..48_000]),
             "same_seed_same_sound": lossy(3, &speech) == lossy(3, &speech),
         })
     );
@@ -103,13 +114,53 @@ fn simulated(speech: &[f32], seconds: usize) -> f64 {
     begun.elapsed().as_secs_f64()
 }
 
-fn ten_minutes() -> f64 {
-    let options =
-        NodeOptions { stand_in_codec: true, keep_heard: false, ..NodeOptions::new("", []) };
-    let (mut world, ..) = connected(1, Link::default(), &options);
-    let begun = Instant::now();
-    world.run_for(Duration::from_secs(600));
-    begun.elapsed().as_secs_f64()
+/// A call with the stand-in codec.
+struct StandInCall {
+    world: World,
+    alice: NodeKey,
+    bob: NodeKey,
+}
+
+impl StandInCall {
+    fn new() -> Self {
+        let options =
+            NodeOptions { stand_in_codec: true, keep_heard: false, ..NodeOptions::new("", []) };
+        let (world, alice, bob) = connected(1, Link::default(), &options);
+        StandInCall { world, alice, bob }
+    }
+
+    /// Both say the same every second.
+    fn run(&mut self, seconds: usize, said: &[f32]) {
+        for _ in 0..seconds {
+            self.world.say(self.alice, said);
+            self.world.say(self.bob, said);
+            self.world.run_for(Duration::from_secs(1));
+        }
+    }
+
+    fn timed(mut self, seconds: usize, said: &[f32]) -> f64 {
+        let begun = Instant::now();
+        self.run(seconds, said);
+        begun.elapsed().as_secs_f64()
+    }
+
+    fn packets(&self) -> u64 {
+        let sent = |node| {
+            let call = self.world.calls(node)[0];
+            self.world.stats(node, call).unwrap().packets_sent
+        };
+        sent(self.alice) + sent(self.bob)
+    }
+}
+
+fn allocations_per_packet(said: &[f32]) -> f64 {
+    let mut call = StandInCall::new();
+    call.run(20, said);
+    let (packets, allocations) = (call.packets(), allocations::so_far());
+    call.run(60, said);
+    let allocations = allocations::so_far() - allocations;
+    let each = allocations as f64 / (call.packets() - packets) as f64;
+    (each * 100.0).round() / 100.0
 }
 
 fn lossy(seed: u64, speech: &[f32]) -> Vec<f32> {

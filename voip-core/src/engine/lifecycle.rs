@@ -69,8 +69,9 @@ impl Engine {
     }
 
     pub(super) fn handle_call_deadlines(&mut self, now: Instant) {
-        for key in self.call_keys() {
-            let Some(call) = self.calls.get(&key).filter(|c| c.deadline <= now) else { continue };
+        let due = |(key, call): (&CallKey, &Call)| (call.deadline <= now).then_some(*key);
+        for key in self.calls.iter().filter_map(due).collect::<Vec<_>>() {
+            let Some(call) = self.calls.get(&key) else { continue };
             match call.phase {
                 Phase::Resolving => self.lookup_timed_out(now, key),
                 Phase::Offered if call.deadline < call.ring_deadline => {

@@ -7,43 +7,25 @@ use crate::id::RtpTimestamp;
 use crate::session::{IncomingRtp, OutgoingRtp};
 use crate::stats::{CallStats, Stages};
 use crate::time::{Duration, Instant, millis};
-use crate::voice::{Egress, StreamKey};
+use crate::voice::{Egress, Ingress, StreamKey};
 use crate::wire::channel::ChannelMessage;
 
 use super::call::{Call, LAG_EVERY};
-use super::{CallKey, Engine};
+use super::{CallKey, Engine, Output, Stopwatch};
 
 impl Engine {
     /// 10 ms of the node's microphone, for every connected call.
     pub(crate) fn handle_mic(&mut self, now: Instant, frame: &AudioFrame) {
-        for key in self.call_keys() {
-            self.handle_write(now, key, &frame.0);
+        for call in self.calls.values_mut() {
+            call.speak(now, &frame.0, &mut *self.stopwatch);
         }
+        self.drain_sessions(now);
     }
 
     /// Sound for one call, 48 kHz, any count of samples; `now` is when the last was captured.
     pub(crate) fn handle_write(&mut self, now: Instant, key: CallKey, samples: &[f32]) {
-        let Some(call) = self.calls.get_mut(&key).filter(|c| c.is_connected()) else { return };
-        let (Some(egress), Some(session)) = (&mut call.egress, &mut call.session) else { return };
-        let encoded = egress.stats().encoded;
-        let before = self.stopwatch.nanos();
-        egress.push(now, samples);
-        let after = self.stopwatch.nanos();
-        if egress.stats().encoded > encoded {
-            call.stages.encoded(after.wrapping_sub(before));
-        }
-        while let Some(packet) = egress.next_packet() {
-            session.send_rtp(
-                now,
-                &OutgoingRtp {
-                    timestamp: packet.timestamp,
-                    payload: packet.payload,
-                    marker: packet.marker,
-                    level: -(packet.level.min(127) as i8),
-                    voice: packet.voice,
-                },
-            );
-        }
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        call.speak(now, samples, &mut *self.stopwatch);
         self.drain_session(now, key);
     }
 
@@ -52,8 +34,10 @@ impl Engine {
         let before = self.stopwatch.nanos();
         self.ingress.get(now, out);
         let nanos = self.stopwatch.nanos().wrapping_sub(before);
-        for key in self.call_keys() {
-            self.played(now, key, nanos);
+        for (key, call) in &mut self.calls {
+            if call.played(now, nanos, &self.ingress) {
+                self.outputs.push_back(Output::Event(Event::FirstAudio { call: *key }));
+            }
         }
     }
 
@@ -68,17 +52,8 @@ impl Engine {
             None => *out = AudioFrame::SILENCE,
         }
         let nanos = self.stopwatch.nanos().wrapping_sub(before);
-        self.played(now, key, nanos);
-    }
-
-    fn played(&mut self, now: Instant, key: CallKey, nanos: u64) {
-        let Some(call) = self.calls.get_mut(&key) else { return };
-        let Some(stream) = call.stream else { return };
-        call.stages.decoded(nanos);
-        if call.first_audio.is_none()
-            && self.ingress.stats(stream).is_some_and(|s| s.total_samples > 0)
-        {
-            call.first_audio = Some(now);
+        let call = self.calls.get_mut(&key);
+        if call.is_some_and(|c| c.played(now, nanos, &self.ingress)) {
             self.emit(Event::FirstAudio { call: key });
         }
     }
@@ -232,5 +207,46 @@ impl Engine {
             decode: call.stages.decode_ms(),
             ..stats.stages_ms
         }
+    }
+}
+
+impl Call {
+    /// Sound captured up to `now`: what makes complete frames is sent.
+    fn speak(&mut self, now: Instant, samples: &[f32], stopwatch: &mut dyn Stopwatch) {
+        if !self.is_connected() {
+            return;
+        }
+        let (Some(egress), Some(session)) = (&mut self.egress, &mut self.session) else { return };
+        let encoded = egress.stats().encoded;
+        let before = stopwatch.nanos();
+        egress.push(now, samples);
+        let after = stopwatch.nanos();
+        if egress.stats().encoded > encoded {
+            self.stages.encoded(after.wrapping_sub(before));
+        }
+        while let Some(packet) = egress.next_packet() {
+            session.send_rtp(
+                now,
+                &OutgoingRtp {
+                    timestamp: packet.timestamp,
+                    payload: packet.payload,
+                    marker: packet.marker,
+                    level: -(packet.level.min(127) as i8),
+                    voice: packet.voice,
+                },
+            );
+        }
+    }
+
+    /// A block was played, which took `nanos`. True if it was the first with sound of this call.
+    fn played(&mut self, now: Instant, nanos: u64, ingress: &Ingress) -> bool {
+        let Some(stream) = self.stream else { return false };
+        self.stages.decoded(nanos);
+        let heard = self.first_audio.is_none()
+            && ingress.stats(stream).is_some_and(|s| s.total_samples > 0);
+        if heard {
+            self.first_audio = Some(now);
+        }
+        heard
     }
 }

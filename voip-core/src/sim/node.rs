@@ -175,9 +175,8 @@ impl SimNode {
         }
         self.frame = AudioFrame::SILENCE;
         let said = self.microphone.len().min(BLOCK);
-        for (sample, said) in self.frame.0.iter_mut().zip(self.microphone.drain(..said)) {
-            *sample = said;
-        }
+        self.frame.0[..said].copy_from_slice(&self.microphone.make_contiguous()[..said]);
+        self.microphone.drain(..said);
         self.engine.handle_mic(now, &self.frame);
         self.next_tick += self.engine.take_playout_lag();
     }

@@ -2,7 +2,7 @@
 
 /// Silence as RFC 6464 writes it, in −dBov.
 const SILENT: u8 = 127;
-/// Samples folded at a time: four registers of the narrowest vector unit.
+/// Samples taken at a time: four registers of the narrowest vector unit.
 const LANES: usize = 16;
 
 /// Loudness of a stretch of sound, in dB relative to full scale (a square wave of ±1.0 is 0 dB).
@@ -35,30 +35,27 @@ impl Level {
 
 /// Mean of the squares; of no samples at all, not a number.
 pub(crate) fn mean_square(samples: &[f32]) -> f32 {
-    let sums = in_lanes(samples, |sum, sample| sum + sample * sample);
-    sums.iter().sum::<f32>() / samples.len() as f32
+    reduce(samples, |sample| sample * sample, |a, b| a + b) / samples.len() as f32
 }
 
 /// Highest magnitude. What is no number does not count.
 pub(crate) fn peak(samples: &[f32]) -> f32 {
-    let higher = |peak: f32, sample: f32| if sample.abs() > peak { sample.abs() } else { peak };
-    in_lanes(samples, higher).into_iter().fold(0.0, higher)
+    reduce(samples, f32::abs, |a, b| if b > a { b } else { a })
 }
 
-/// Folds every [`LANES`]th sample into one of as many results: independent of one another, they
-/// fit vector registers. The compiler may not reorder a floating-point sum by itself.
-fn in_lanes(samples: &[f32], fold: impl Fn(f32, f32) -> f32) -> [f32; LANES] {
+/// Joins what `of` makes of the samples, beginning with 0.0. Every [`LANES`]th sample goes to one of
+/// as many results: independent of one another, they fit vector registers. The compiler may not
+/// reorder floating-point operations by itself.
+fn reduce(samples: &[f32], of: impl Fn(f32) -> f32, join: impl Fn(f32, f32) -> f32) -> f32 {
     let mut lanes = [0.0; LANES];
     let (chunks, rest) = samples.as_chunks::<LANES>();
     for chunk in chunks {
-        for (lane, sample) in lanes.iter_mut().zip(chunk) {
-            *lane = fold(*lane, *sample);
+        for (lane, &sample) in lanes.iter_mut().zip(chunk) {
+            *lane = join(*lane, of(sample));
         }
     }
-    for (lane, sample) in lanes.iter_mut().zip(rest) {
-        *lane = fold(*lane, *sample);
-    }
-    lanes
+    let joined = lanes.into_iter().fold(0.0, &join);
+    rest.iter().fold(joined, |joined, &sample| join(joined, of(sample)))
 }
 
 fn decibel(amplitude: f32) -> f32 {

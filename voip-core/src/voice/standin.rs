@@ -123,8 +123,9 @@ impl StandInDecoder {
         let mut sines: [f32; LANES] = std::array::from_fn(|i| amplitude * phase(i).sin());
         let mut cosines: [f32; LANES] = std::array::from_fn(|i| amplitude * phase(i).cos());
         let (turn_sine, turn_cosine) = (step * LANES as f32).sin_cos();
-        for samples in out.chunks_mut(LANES) {
-            samples.copy_from_slice(&sines[..samples.len()]);
+        let (chunks, rest) = out.as_chunks_mut();
+        for samples in chunks {
+            *samples = sines;
             for (sine, cosine) in sines.iter_mut().zip(&mut cosines) {
                 (*sine, *cosine) = (
                     *sine * turn_cosine + *cosine * turn_sine,
@@ -132,6 +133,7 @@ impl StandInDecoder {
                 );
             }
         }
+        rest.copy_from_slice(&sines[..rest.len()]);
         self.phase = phase(out.len()) % TAU;
     }
 }

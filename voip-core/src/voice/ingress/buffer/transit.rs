@@ -272,3 +272,38 @@ impl Lateness {
         prices
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::simulation::Random;
+    use super::*;
+
+    /// What moves on with each packet is what a look at all of them would give.
+    #[test]
+    fn the_prices_kept_are_those_of_the_packets_remembered() {
+        let mut random = Random::new(1);
+        let mut transit = Transit::new(Duration::ZERO..=Duration::from_millis(400));
+        let (mut offset, mut shifts) = (30_000, 0);
+        for n in 0..3_000 {
+            let delay = (random.unit().powi(4) * 90_000.0) as u64 / 1_000 * 1_000;
+            let arrival = Instant::from_micros(n * 20_000 + delay);
+            let start = n as i64 * 960;
+            transit.observe(arrival, start, 960);
+            if random.unit() < 0.1 {
+                transit.observe_copy(arrival - Duration::from_millis(30), start - 960, 960);
+            }
+            if random.unit() < 0.05 {
+                offset = (random.unit() * 200_000.0) as i64;
+            }
+            let fresh = transit.lateness_around(offset);
+            let shift = transit.best_shift(offset);
+            assert_eq!(transit.lateness.last_late, fresh.last_late, "packet {n}");
+            assert_eq!(shift, transit.cheapest(&fresh, HYSTERESIS).0, "packet {n}");
+            let fastest = transit.recent.iter().map(|p| p.transit).min();
+            assert_eq!(fastest, Some(transit.fastest.transit), "packet {n}");
+            assert!(transit.recent.iter().is_sorted_by_key(|p| p.arrival), "packet {n}");
+            shifts += i32::from(shift != 0);
+        }
+        assert!((100..2_900).contains(&shifts), "{shifts}");
+    }
+}
