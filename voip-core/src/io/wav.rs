@@ -45,13 +45,10 @@ impl WavDevice {
             let message = format!("{} cannot be played and recorded at once", play.display());
             return Err(Error::new(ErrorKind::File, message));
         }
-        let mut player = play.map(Player::open).transpose()?;
+        let player = play.map(Player::open).transpose()?;
         let writer = record.map(create).transpose()?;
         let (to_engine, microphone) = sync_channel(QUEUE);
         let (recorder, to_disk) = sync_channel(QUEUE);
-        if let Some(player) = &mut player {
-            player.fill(&to_engine);
-        }
         let microphone = player.is_some().then_some(microphone);
         let records = writer.is_some();
         let work = Disk { player, to_engine, writer, to_disk };

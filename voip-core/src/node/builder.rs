@@ -161,6 +161,8 @@ impl NodeBuilder {
     /// [`ErrorKind::File`] for the identity, its pins or a WAV file; [`ErrorKind::System`].
     pub fn start(self) -> Result<Node, Error> {
         let bind = self.validate()?;
+        // Nobody waits for it: a call placed before it is done takes a little longer.
+        spawn("voip-warm-up", crate::session::warm_up)?;
         let (identity, pins) = self.identity()?;
         let pins_file = self.identity_file.as_deref().map(PinsFile::beside);
         let udp = UdpPort::bind(bind)?;
@@ -203,8 +205,6 @@ impl NodeBuilder {
             frame: self.encoder.frame,
             auto_answer: self.auto_answer,
         });
-        // Nobody waits for it: without it the first call takes a little longer.
-        spawn("voip-warm-up", crate::session::warm_up)?;
         let reporter = Reporter(inner.clone());
         let driver =
             Driver::new(engine, clock, udp, self.trackers, device, (requests, inbox), reporter);
