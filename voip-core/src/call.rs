@@ -1,8 +1,8 @@
 //! One call, as its user holds it.
 
 use std::fmt;
-use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -10,8 +10,8 @@ use crate::engine::{CallKey, Command};
 use crate::error::{Error, ErrorKind};
 use crate::event::{CallState, EndReason, Event};
 use crate::id::PeerId;
-use crate::io::driver::{ManualPort, Request, Requests};
 use crate::io::deadline_after;
+use crate::io::driver::{ManualPort, Request, Requests};
 use crate::stats::CallStats;
 use crate::time::Duration;
 use crate::wire::signal::Reason;
@@ -323,11 +323,7 @@ impl Call {
     }
 
     fn command(&self, command: Command) -> Result<(), Error> {
-        if self.shared.requests.send(Request::Command(command)) {
-            Ok(())
-        } else {
-            Err(closed())
-        }
+        if self.shared.requests.send(Request::Command(command)) { Ok(()) } else { Err(closed()) }
     }
 
     fn wait<T>(

@@ -66,15 +66,33 @@ pub(crate) struct EngineConfig {
 /// What the user asks for.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Place { call: CallKey, target: Target },
-    Answer { call: CallKey },
-    Reject { call: CallKey, reason: Reason },
-    HangUp { call: CallKey },
-    SetMuted { call: CallKey, muted: bool },
+    Place {
+        call: CallKey,
+        target: Target,
+    },
+    Answer {
+        call: CallKey,
+    },
+    Reject {
+        call: CallKey,
+        reason: Reason,
+    },
+    HangUp {
+        call: CallKey,
+    },
+    SetMuted {
+        call: CallKey,
+        muted: bool,
+    },
     /// List the peers online; the answer is an [`Output::Peers`] of the same number.
-    Peers { request: u64 },
+    Peers {
+        request: u64,
+    },
     /// Pin a name to the key that was last refused for it, or to the one given.
-    AcceptKey { name: String, id: PeerId },
+    AcceptKey {
+        name: String,
+        id: PeerId,
+    },
     /// Say goodbye to everybody.
     Close,
 }
@@ -83,17 +101,38 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) enum Output {
     /// Connect to this tracker; tell the outcome by `handle_tracker_*`.
-    TrackerConnect { tracker: usize },
-    TrackerSend { tracker: usize, bytes: Vec<u8> },
-    TrackerDisconnect { tracker: usize },
+    TrackerConnect {
+        tracker: usize,
+    },
+    TrackerSend {
+        tracker: usize,
+        bytes: Vec<u8>,
+    },
+    TrackerDisconnect {
+        tracker: usize,
+    },
     /// Send a datagram from `source` (unspecified: any).
-    Transmit { source: SocketAddr, destination: SocketAddr, contents: Vec<u8> },
+    Transmit {
+        source: SocketAddr,
+        destination: SocketAddr,
+        contents: Vec<u8>,
+    },
     /// Who is at the other end of a call.
-    CallPeer { call: CallKey, name: String, id: PeerId },
+    CallPeer {
+        call: CallKey,
+        name: String,
+        id: PeerId,
+    },
     /// Final statistics of a call, just before its [`Event::Ended`].
-    CallStats { call: CallKey, stats: Box<CallStats> },
+    CallStats {
+        call: CallKey,
+        stats: Box<CallStats>,
+    },
     Event(Event<CallKey>),
-    Peers { request: u64, result: Result<Vec<Peer>, Error> },
+    Peers {
+        request: u64,
+        result: Result<Vec<Peer>, Error>,
+    },
     /// The pinned names changed: keep them.
     SavePins(Pins),
 }
@@ -234,8 +273,8 @@ impl Engine {
         };
         let routed = self.routes.get(&source).copied();
         let routed = routed.filter(|key| self.calls.get(key).is_some_and(accepts));
-        let found = routed
-            .or_else(|| self.calls.iter().find(|(_, c)| accepts(c)).map(|(key, _)| *key));
+        let found =
+            routed.or_else(|| self.calls.iter().find(|(_, c)| accepts(c)).map(|(key, _)| *key));
         let Some(key) = found else {
             self.stats.datagrams_dropped += 1;
             return;
@@ -355,8 +394,7 @@ impl Engine {
             let families = self.trackers.iter().filter_map(|t| t.local);
             families.clone().count() == 0 || families.into_iter().any(|l| l.ip() == a.ip())
         };
-        let usable =
-            |a: &&SocketAddr| only_loopback || !is_loopback(a) || tracker_is_local(a);
+        let usable = |a: &&SocketAddr| only_loopback || !is_loopback(a) || tracker_is_local(a);
         let hosts: Vec<SocketAddr> = self.host_addresses.iter().filter(usable).copied().collect();
         let mut candidates: Vec<_> = hosts.iter().map(|a| LocalCandidate::Host(*a)).collect();
         candidates.extend(self.reflexive.candidates(&hosts));

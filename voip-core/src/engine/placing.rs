@@ -92,7 +92,12 @@ impl Engine {
     }
 
     /// A tracker has answered a look-up, or failed to.
-    pub(super) fn handle_lookup(&mut self, now: Instant, request: u64, found: Result<Option<Peer>, ()>) {
+    pub(super) fn handle_lookup(
+        &mut self,
+        now: Instant,
+        request: u64,
+        found: Result<Option<Peer>, ()>,
+    ) {
         for i in 0..self.lookups.searches.len() {
             let asked = &mut self.lookups.searches[i].asked;
             let Some(question) = asked.iter_mut().find(|q| q.request == Some(request)) else {

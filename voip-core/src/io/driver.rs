@@ -431,9 +431,8 @@ impl<L: Listener> Driver<L> {
         if let Some(socket) = link.socket() {
             // SAFETY: `close_link` and this function delete the socket from the poller before it
             // is dropped.
-            let watched = unsafe {
-                self.requests.poller.add_with_mode(socket, interest, PollMode::Level)
-            };
+            let watched =
+                unsafe { self.requests.poller.add_with_mode(socket, interest, PollMode::Level) };
             if let Err(error) = watched {
                 tracing::error!(%error, "a tracker's socket cannot be watched");
             }

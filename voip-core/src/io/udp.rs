@@ -113,8 +113,7 @@ impl UdpPort {
         let family = self.families.iter().find(|f| f.local.is_ipv4() == destination.is_ipv4());
         let Some(family) = family else { return };
         let src_ip = Some(source.ip()).filter(|ip| !ip.is_unspecified());
-        let transmit =
-            Transmit { destination, ecn: None, contents, segment_size: None, src_ip };
+        let transmit = Transmit { destination, ecn: None, contents, segment_size: None, src_ip };
         if let Err(error) = family.state.try_send(UdpSockRef::from(&family.socket), &transmit) {
             tracing::trace!(%error, %destination, "datagram not sent");
         }

@@ -56,7 +56,6 @@ impl WavDevice {
         let disk = Some(super::spawn("voip-disk", move || work.run())?);
         Ok(WavDevice { microphone, recorder: Some(recorder), records, disk, dropped: 0 })
     }
-
 }
 
 impl SoundDevice for WavDevice {
@@ -168,7 +167,9 @@ fn create(path: &Path) -> Result<WavWriter<BufWriter<File>>, Error> {
 fn file_error(path: &Path, done: &str, error: &hound::Error) -> Error {
     let why = match error {
         hound::Error::IoError(e) => e.to_string(),
-        hound::Error::FormatError(_) | hound::Error::Unsupported => format!("no WAV file ({error})"),
+        hound::Error::FormatError(_) | hound::Error::Unsupported => {
+            format!("no WAV file ({error})")
+        }
         other => other.to_string(),
     };
     Error::new(ErrorKind::File, format!("{} cannot be {done}: {why}", path.display()))

@@ -1,6 +1,8 @@
 //! Calls as they should go: found, placed, rung, answered, hung up, from either side.
 
-use crate::harness::{LIMIT, Pair, await_event, end_of, failure, incoming, ms, node, online, until};
+use crate::harness::{
+    LIMIT, Pair, await_event, end_of, failure, incoming, ms, node, online, until,
+};
 use voip_core::{CallState, EndReason, ErrorKind, Event, Reject};
 
 #[test]

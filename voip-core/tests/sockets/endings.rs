@@ -3,9 +3,7 @@
 use std::time::Instant;
 
 use crate::harness::{LIMIT, Pair, end_of, failure, incoming, ms, node, online};
-use voip_core::{
-    Audio, CallState, Duration, EndReason, Error, ErrorKind, Node, Reject,
-};
+use voip_core::{Audio, CallState, Duration, EndReason, Error, ErrorKind, Node, Reject};
 
 fn kind(result: Result<impl Sized, Error>) -> ErrorKind {
     failure(result).kind()

@@ -1,7 +1,8 @@
 //! Trackers that go away and come back; calls that do not care.
 
 use crate::harness::{
-    LIMIT, Pair, await_event, end_of, from_first_sound, incoming, node, online, purity, say_and_hear, tone,
+    LIMIT, Pair, await_event, end_of, from_first_sound, incoming, node, online, purity,
+    say_and_hear, tone,
 };
 use voip_core::{Audio, CallState, Event, Tracker};
 

@@ -101,7 +101,8 @@ fn of_a_truncated_file_what_is_there_is_heard() {
 }
 
 fn refusal(play: Option<&Path>, record: Option<&Path>) -> String {
-    let error = failure(Node::builder("alice").bind("127.0.0.1:0").audio(wav(play, record)).start());
+    let error =
+        failure(Node::builder("alice").bind("127.0.0.1:0").audio(wav(play, record)).start());
     assert_eq!(error.kind(), ErrorKind::File, "{error}");
     error.message().to_owned()
 }

@@ -50,10 +50,8 @@ impl ManualCalls {
     }
 
     pub(super) fn add(&mut self, key: CallKey, port: Arc<ManualPort>) {
-        let resamplers =
-            Resampler::new(port.rate, SAMPLE_RATE).and_then(|to| {
-                Ok((to, Resampler::new(SAMPLE_RATE, port.rate)?))
-            });
+        let resamplers = Resampler::new(port.rate, SAMPLE_RATE)
+            .and_then(|to| Ok((to, Resampler::new(SAMPLE_RATE, port.rate)?)));
         let (to_call, from_call) = match resamplers {
             Ok(both) => both,
             Err(error) => return port.pcm.end(error),
