@@ -125,6 +125,7 @@ pub struct NodeStats {
     /// When sample 0 of the microphone was captured: microseconds since 1970-01-01 UTC, for the
     /// device of this node, once a call has started it.
     pub capture_started_unix_us: Option<u64>,
-    /// When sample 0 was played.
+    /// When sample 0 was played, counting back from later ones: within the first seconds of a call
+    /// playout may move by some milliseconds.
     pub playout_started_unix_us: Option<u64>,
 }

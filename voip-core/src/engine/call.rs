@@ -45,9 +45,12 @@ pub(super) const PATH_TIMEOUT: Duration = Duration::from_secs(10);
 /// What the callee allows beyond the ring time for the caller's cancel to arrive.
 pub(super) const RING_GRACE: Duration = Duration::from_secs(5);
 
-/// After so many packets the clock of playout may ask for its lag, and again after as many while it
-/// has none: 2 s of packets of 20 ms.
+/// Every so many packets the clock of playout asks for its lag: 2 s of packets of 20 ms. Twice as
+/// many after each time it has moved.
 pub(super) const LAG_EVERY: u64 = 100;
+/// What is added to that lag, for the few packets that come later than those known so far: one block
+/// made up is worse than so much delay.
+pub(super) const LAG_SLACK: Duration = Duration::from_millis(2);
 
 /// One call.
 pub(super) struct Call {
@@ -79,9 +82,10 @@ pub(super) struct Call {
     pub(super) answered: Option<Instant>,
     pub(super) first_audio: Option<Instant>,
     pub(super) stages: StageMeter,
-    /// How many packets must have come before the clock of playout asks for its lag; `None` once
-    /// it has one.
-    pub(super) lag_after: Option<u64>,
+    /// How many packets must have come before the clock of playout asks for its lag.
+    pub(super) lag_after: u64,
+    /// How often that clock has moved.
+    pub(super) lag_moves: u32,
 }
 
 impl Call {
@@ -112,7 +116,8 @@ impl Call {
             answered: None,
             first_audio: None,
             stages: StageMeter::default(),
-            lag_after: Some(LAG_EVERY),
+            lag_after: LAG_EVERY,
+            lag_moves: 0,
         }
     }
 

@@ -142,3 +142,85 @@ impl PcmPort {
 fn finite(sample: f32) -> f32 {
     if sample.is_finite() { sample } else { 0.0 }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::io::{deadline_after, spawn};
+    use crate::time::Duration;
+    use std::sync::Arc;
+    use std::sync::mpsc::channel;
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    fn read(port: &PcmPort, count: usize, limit: Duration) -> Result<Vec<f32>, Error> {
+        let mut out = vec![0.0; count];
+        port.read(&mut out, |s| s, deadline_after(limit), || {}).map(|()| out)
+    }
+
+    #[test]
+    fn a_read_that_times_out_takes_nothing() {
+        let port = PcmPort::new(10);
+        port.put_played(&[1.0, 2.0]);
+        assert_eq!(read(&port, 3, Duration::ZERO).unwrap_err().kind(), ErrorKind::TimedOut);
+        assert!(!port.reader_waits());
+        port.put_played(&[3.0]);
+        assert_eq!(read(&port, 3, Duration::ZERO).unwrap(), [1.0, 2.0, 3.0]);
+    }
+
+    #[test]
+    fn two_readers_both_get_what_they_wait_for() {
+        let port = Arc::new(PcmPort::new(10));
+        let (woken, wakes) = channel();
+        let readers: Vec<_> = [4, 2]
+            .map(|count| {
+                let (port, woken) = (port.clone(), woken.clone());
+                spawn("test-reader", move || {
+                    let mut out = vec![0.0; count];
+                    let wake = || woken.send(()).unwrap();
+                    port.read(&mut out, |s| s, deadline_after(LIMIT), wake).unwrap();
+                })
+                .unwrap()
+            })
+            .into();
+        // Both have said what they want.
+        wakes.recv().unwrap();
+        wakes.recv().unwrap();
+        let mut blocks = 0;
+        while port.reader_waits() {
+            port.put_played(&[0.5; 2]);
+            blocks += 1;
+            assert!(blocks <= 3, "no more than was wanted");
+        }
+        for reader in readers {
+            reader.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn the_engine_can_be_woken_while_it_takes_what_was_written() {
+        let port = PcmPort::new(4);
+        let mut frame = [0.0; 2];
+        let taken = std::cell::Cell::new(0);
+        let take = || {
+            // Would wait for ever for a lock held by the writer.
+            while port.take_frame(&mut frame.clone()) {
+                taken.set(taken.get() + 1);
+            }
+        };
+        port.write(&[1i16; 9], f32::from, deadline_after(Duration::ZERO), take).unwrap();
+        assert_eq!((taken.get(), port.waiting()), (4, 1));
+        assert!(!port.take_frame(&mut frame));
+    }
+
+    #[test]
+    fn what_is_no_number_is_silence() {
+        let port = PcmPort::new(4);
+        let strange = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.5];
+        port.write(&strange, |s| s, deadline_after(LIMIT), || {}).unwrap();
+        let mut frame = [1.0; 4];
+        assert!(port.take_frame(&mut frame));
+        assert_eq!(frame, [0.0, 0.0, 0.0, 0.5]);
+    }
+}

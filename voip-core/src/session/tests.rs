@@ -140,6 +140,44 @@ fn garbage_truncated_and_replayed_datagrams_change_nothing() {
     assert_eq!(pair.heard[1].len(), 2);
 }
 
+/// A stranger can send from any address, the peer's own included (RFC 3704).
+#[test]
+fn rubbish_that_seems_to_come_from_the_peer_changes_nothing() {
+    use rand_core::{Rng, SeedableRng};
+
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+    let mut pair = Pair::new();
+    pair.run(300_000);
+    let begins: [&[u8]; 8] = [
+        &[0x80, 111],
+        &[0x81, 200, 0, 6],
+        &[20, 254, 253, 0, 0],
+        &[21, 254, 253, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2, 2, 40],
+        &[22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 1],
+        &[23, 254, 253, 0, 1, 0, 0, 0, 0, 0, 99],
+        &[0x2f, 0, 1],
+        &[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42],
+    ];
+    for i in 0..20_000 {
+        let mut rubbish = vec![0; random.next_u32() as usize % 200];
+        random.fill_bytes(&mut rubbish);
+        for (to, from) in rubbish.iter_mut().zip(begins[i % begins.len()]) {
+            *to = *from;
+        }
+        pair.b.handle_datagram(pair.now, address(1000), address(2000), &rubbish);
+        if i % 100 == 0 {
+            pair.run(1_000);
+        }
+    }
+    pair.say(b"still here", 960);
+    pair.run(20_000);
+    assert_eq!(pair.heard[1].len(), 1, "{:?}", pair.b.stats());
+    assert!(pair.b.send_message(pair.now, b"hello"));
+    pair.run(20_000);
+    assert_eq!(pair.messages[0].len(), 1);
+    assert_eq!(pair.closed, [false; 2]);
+}
+
 #[test]
 fn descriptions_are_bounded_and_checked() {
     let epoch = Epoch::new(std::time::Instant::now());

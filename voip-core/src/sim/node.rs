@@ -84,7 +84,8 @@ pub(super) struct SimNode {
     trackers: Vec<SocketAddr>,
     keep_heard: bool,
     next_call: u64,
-    next_tick: Instant,
+    next_capture: Instant,
+    next_playout: Instant,
     frame: AudioFrame,
 }
 
@@ -137,7 +138,8 @@ impl SimNode {
             trackers,
             keep_heard: options.keep_heard,
             next_call: 1,
-            next_tick: Instant::FAR_FUTURE,
+            next_capture: Instant::FAR_FUTURE,
+            next_playout: Instant::FAR_FUTURE,
             frame: AudioFrame::SILENCE,
         })
     }
@@ -150,35 +152,42 @@ impl SimNode {
     }
 
     pub(super) fn next_wake(&self) -> Instant {
-        self.engine.next_timeout().min(self.next_tick)
+        self.engine.next_timeout().min(self.next_capture).min(self.next_playout)
     }
 
     pub(super) fn wake(&mut self, now: Instant) {
         if self.engine.next_timeout() <= now {
             self.engine.handle_timeout(now);
         }
-        if self.next_tick <= now {
-            self.tick(now);
+        if !self.engine.has_media() {
+            self.next_capture = Instant::FAR_FUTURE;
+            self.next_playout = Instant::FAR_FUTURE;
+        }
+        if self.next_playout <= now {
+            self.play(now);
+        }
+        if self.next_capture <= now {
+            self.capture(now);
         }
     }
 
-    /// The device: 10 ms are played, 10 ms are captured.
-    fn tick(&mut self, now: Instant) {
-        if !self.engine.has_media() {
-            self.next_tick = Instant::FAR_FUTURE;
-            return;
-        }
-        self.next_tick += BLOCK_TIME;
+    /// The device plays 10 ms.
+    fn play(&mut self, now: Instant) {
         self.engine.handle_playout(now, &mut self.frame);
         if self.keep_heard {
             self.heard.extend_from_slice(&self.frame.0);
         }
+        self.next_playout += BLOCK_TIME + self.engine.take_playout_lag();
+    }
+
+    /// The device captures 10 ms.
+    fn capture(&mut self, now: Instant) {
         self.frame = AudioFrame::SILENCE;
         let said = self.microphone.len().min(BLOCK);
         self.frame.0[..said].copy_from_slice(&self.microphone.make_contiguous()[..said]);
         self.microphone.drain(..said);
         self.engine.handle_mic(now, &self.frame);
-        self.next_tick += self.engine.take_playout_lag();
+        self.next_capture += BLOCK_TIME;
     }
 
     pub(super) fn receive(&mut self, now: Instant, arrival: Arrival) {
@@ -238,8 +247,9 @@ impl SimNode {
             Event::Answered { call } => self.note(call, CallState::Connecting),
             Event::Connected { call } => {
                 self.note(call, CallState::Connected);
-                if self.next_tick == Instant::FAR_FUTURE {
-                    self.next_tick = now;
+                if self.next_capture == Instant::FAR_FUTURE {
+                    self.next_capture = now;
+                    self.next_playout = now;
                 }
             }
             Event::Ended { call, reason } => self.note(call, CallState::Ended(reason)),

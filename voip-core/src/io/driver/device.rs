@@ -1,4 +1,6 @@
-//! The clock of a sound device that has none of its own: one tick every 10 ms.
+//! The clocks of a sound device that has none of its own: one tick every 10 ms for the microphone,
+//! one for the loudspeaker. Two, because the loudspeaker's moves to suit the packets that come, and
+//! must not take along when packets go.
 
 use crate::engine::Engine;
 use crate::frame::{AudioFrame, BLOCK_TIME};
@@ -25,28 +27,34 @@ impl SoundDevice for NullDevice {
     fn play(&mut self, _: &AudioFrame) {}
 }
 
-/// Ticks missed before the clock starts anew: a machine that slept must not replay the night.
+/// Ticks missed before a clock starts anew: a machine that slept must not replay the night.
 const LATEST: Duration = Duration::from_millis(200);
 
 pub(super) struct DeviceClock {
     device: Box<dyn SoundDevice>,
-    next: Option<Instant>,
+    ticks: Option<Ticks>,
     frame: AudioFrame,
     started: bool,
 }
 
+/// When the next ticks are due.
+struct Ticks {
+    capture: Instant,
+    playout: Instant,
+}
+
 impl DeviceClock {
     pub(super) fn new(device: Box<dyn SoundDevice>) -> Self {
-        DeviceClock { device, next: None, frame: AudioFrame::SILENCE, started: false }
+        DeviceClock { device, ticks: None, frame: AudioFrame::SILENCE, started: false }
     }
 
     /// A call needs sound: begin to tick if not at it already.
     pub(super) fn start(&mut self, clock: &Clock, engine: &mut Engine) {
-        if self.next.is_some() {
+        if self.ticks.is_some() {
             return;
         }
         let now = clock.now();
-        self.next = Some(now);
+        self.ticks = Some(Ticks { capture: now, playout: now });
         if !self.started {
             self.started = true;
             // The block that is captured at a tick was spoken in the 10 ms before it; the block
@@ -58,26 +66,29 @@ impl DeviceClock {
     }
 
     pub(super) fn next_wake(&self) -> Instant {
-        self.next.unwrap_or(Instant::FAR_FUTURE)
+        self.ticks.as_ref().map_or(Instant::FAR_FUTURE, |ticks| ticks.capture.min(ticks.playout))
     }
 
     pub(super) fn serve(&mut self, now: Instant, clock: &Clock, engine: &mut Engine) {
-        let Some(mut next) = self.next else { return };
+        let Some(ticks) = &mut self.ticks else { return };
         if !engine.has_media() {
-            self.next = None;
+            self.ticks = None;
             return;
         }
-        if now.since(next) > LATEST {
-            next = now;
+        for tick in [&mut ticks.capture, &mut ticks.playout] {
+            if now.since(*tick) > LATEST {
+                *tick = now;
+            }
         }
-        while next <= now {
-            next += BLOCK_TIME;
+        while ticks.playout <= now {
             engine.handle_playout(clock.now(), &mut self.frame);
             self.device.play(&self.frame);
+            ticks.playout += BLOCK_TIME + engine.take_playout_lag();
+        }
+        while ticks.capture <= now {
             self.device.capture(&mut self.frame);
             engine.handle_mic(clock.now(), &self.frame);
-            next += engine.take_playout_lag();
+            ticks.capture += BLOCK_TIME;
         }
-        self.next = Some(next);
     }
 }
