@@ -1,4 +1,48 @@
-//! Peer-to-peer voice.
+//! Peer-to-peer voice: two people talk directly from machine to machine, encrypted end to end.
+//!
+//! A [`Node`] has a name and a key, registers at one or more [`Tracker`]s, calls and is called. The
+//! API is synchronous: what blocks takes a time limit, what happens is told by [`Event`]s that are
+//! pulled. One thread, `voip-engine`, does the work; no thread of the library ever runs user code.
+//!
+//! ```no_run
+//! use voip_core::{Audio, Duration, Error, Node, Tracker};
+//!
+//! fn main() -> Result<(), Error> {
+//!     let limit = Duration::from_secs(5);
+//!     let tracker = Tracker::builder().bind("127.0.0.1:6000").start()?;
+//!     let node = |name: &str| {
+//!         Node::builder(name)
+//!             .tracker(tracker.address().to_string())
+//!             .audio(Audio::Manual { rate: 48_000 })
+//!     };
+//!     let alice = node("alice").start()?;
+//!     let bob = node("bob").auto_answer(true).start()?;
+//!     bob.wait_registered(limit)?;
+//!
+//!     let call = alice.call("bob", limit)?; // returns when Bob has answered
+//!     let mut heard = [0.0; 480];
+//!     for _ in 0..100 {
+//!         call.write(&[0.1; 480], limit)?; // 10 ms said
+//!         call.read(&mut heard, limit)?; // 10 ms heard
+//!     }
+//!     call.hang_up();
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # The road of a voice frame
+//!
+//! ```text
+//! mic → capture → condition → encode → packetize → session ══ network ══▶ session → buffer → decode → mix → playout → ear
+//! ```
+//!
+//! Sound inside is 48 kHz mono, Opus (RFC 6716) in RTP (RFC 3550, RFC 7587), over ICE (RFC 8445) and
+//! DTLS-SRTP (RFC 5764). The stations are of use alone, too: [`Encoder`], [`Decoder`],
+//! [`JitterBuffer`], [`Mixer`]; and so are the messages of the tracker protocol, in [`protocol`].
+//!
+//! # Features
+//!
+//! `sim`: the module `sim`, whole calls on a virtual clock and a seeded network, for tests.
 
 mod call;
 mod directory;
