@@ -31,7 +31,7 @@ use crate::event::{EndReason, Event};
 use crate::frame::FrameDuration;
 use crate::id::PeerId;
 use crate::identity::Identity;
-use crate::identity::pins::Pins;
+use crate::identity::pins::{Pin, Pins};
 use crate::session::{LocalCandidate, Session, SessionOutput};
 use crate::stats::{CallStats, NodeStats};
 use crate::time::{Duration, Epoch, Instant, UnixMillis};
@@ -57,6 +57,8 @@ pub(crate) struct EngineConfig {
     pub(crate) jitter: JitterConfig,
     pub(crate) codec: Codec,
     pub(crate) auto_answer: bool,
+    /// Whether names are pinned to keys on first use.
+    pub(crate) pins_names: bool,
     pub(crate) ring_timeout: Duration,
     /// Calls at one time; one more is answered "busy".
     pub(crate) max_calls: usize,
@@ -341,6 +343,13 @@ impl Engine {
     fn new_request(&mut self) -> u64 {
         self.next_request = self.next_request.wrapping_add(1);
         self.next_request
+    }
+
+    /// Pins a name that is new here, if this node pins names by itself.
+    fn pin_first_use(&mut self, name: &str, id: PeerId) {
+        if self.config.pins_names && self.pins.check(name, id) == Pin::New {
+            self.pin(name, id);
+        }
     }
 
     fn pin(&mut self, name: &str, id: PeerId) {

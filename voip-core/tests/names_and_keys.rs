@@ -128,3 +128,23 @@ fn trackers_that_disagree_are_ambiguous_unless_one_key_is_pinned() {
     assert_eq!(world.calls(bob).len(), 1);
     world.run_for(ms(1));
 }
+
+#[test]
+fn without_an_identity_file_nothing_is_pinned() {
+    let mut world = World::new(1);
+    let tracker = world.add_tracker();
+    let options = NodeOptions {
+        pins_names: false,
+        stand_in_codec: true,
+        ..NodeOptions::new("alice", [tracker])
+    };
+    let alice = world.add_node(options).unwrap();
+    for _ in 0..2 {
+        let bob = node(&mut world, "bob", &[tracker]);
+        let call = world.place(alice, "bob");
+        world.run_for(secs(1));
+        assert_eq!(world.state(alice, call), Some(CallState::Connected));
+        world.close(bob);
+        world.run_for(secs(1));
+    }
+}

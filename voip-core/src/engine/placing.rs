@@ -167,7 +167,7 @@ impl Engine {
             }
             Resolution::Peer(id) => {
                 if let (Some(name), None) = (name, pinned) {
-                    self.pin(name, id);
+                    self.pin_first_use(name, id);
                 }
                 let found = asked.into_iter().enumerate();
                 let found = found.filter_map(|(tracker, q)| Some((tracker, q.peer?)));

@@ -251,10 +251,8 @@ impl Engine {
             Ok((session, description)) => {
                 call.session = Some(session);
                 let (name, peer, hash) = (call.name.clone(), call.peer, call.offer_hash);
-                if let Some(peer) = peer
-                    && self.pins.check(&name, peer) == Pin::New
-                {
-                    self.pin(&name, peer);
+                if let Some(peer) = peer {
+                    self.pin_first_use(&name, peer);
                 }
                 self.send_signal(now, key, SignalKind::Answer, |signal| {
                     signal.offer_hash = hash;

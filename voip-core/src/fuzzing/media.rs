@@ -106,6 +106,7 @@ pub fn engine(data: &[u8]) {
         jitter: JitterConfig::default(),
         codec: Codec::Opus,
         auto_answer: data.len() % 2 == 0,
+        pins_names: true,
         ring_timeout: Duration::from_secs(45),
         max_calls: 2,
         epoch: epoch(),

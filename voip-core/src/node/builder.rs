@@ -111,7 +111,7 @@ impl NodeBuilder {
 
     /// The file that holds the key; made if it is not there. Names of peers are pinned to their
     /// keys on first use and kept beside it, in `<file>.pins`. Without one the key lives as long
-    /// as the node and no pin outlives it.
+    /// as the node, and nothing is pinned but what [`Node::accept_key`] is told.
     pub fn identity_file(mut self, path: impl AsRef<Path>) -> Self {
         self.identity_file = Some(path.as_ref().into());
         self
@@ -179,6 +179,7 @@ impl NodeBuilder {
             jitter: self.jitter.clone(),
             codec: Codec::Opus,
             auto_answer: self.auto_answer,
+            pins_names: self.identity_file.is_some(),
             ring_timeout: self.ring_timeout,
             max_calls: self.max_calls,
             epoch: clock.epoch(),

@@ -27,6 +27,8 @@ pub struct NodeOptions {
     pub trackers: Vec<TrackerKey>,
     /// Answers at once. Default no.
     pub auto_answer: bool,
+    /// Pins names to keys on first use, as a node with an identity file does. Default yes.
+    pub pins_names: bool,
     /// Options of the encoder.
     pub encoder: EncoderConfig,
     /// Options of the jitter buffer.
@@ -51,6 +53,7 @@ impl NodeOptions {
             name: name.to_owned(),
             trackers: trackers.into_iter().collect(),
             auto_answer: false,
+            pins_names: true,
             encoder: EncoderConfig::default(),
             jitter: JitterConfig::default(),
             stand_in_codec: false,
@@ -115,6 +118,7 @@ impl SimNode {
             jitter: options.jitter,
             codec: if options.stand_in_codec { Codec::StandIn } else { Codec::Opus },
             auto_answer: options.auto_answer,
+            pins_names: options.pins_names,
             ring_timeout: options.ring_timeout,
             max_calls: options.max_calls,
             epoch,
