@@ -416,8 +416,15 @@ impl Server {
             self.stats.undeliverable += 1;
             return self.send(conn, &TrackerMessage::Undeliverable { id, to });
         };
+        let frame = TrackerMessage::Signal { from, signal }.to_frame();
+        let Some(connection) = self.connections.get_mut(&addressee) else { return };
+        if !connection.may_be_signalled(now, frame.len()) {
+            self.stats.rate_limited += 1;
+            let message = "too much for this peer: wait a second";
+            return self.refuse(conn, Some(id), ErrorCode::RateLimited, message);
+        }
         self.stats.relayed += 1;
-        self.send(addressee, &TrackerMessage::Signal { from, signal });
+        self.send_bytes(addressee, frame.into());
         self.send(conn, &TrackerMessage::Relayed { id });
     }
 

@@ -20,8 +20,11 @@ const MAX_FIRST_FRAME: usize = 4000;
 
 /// Requests of one connection.
 const REQUESTS: Rate = Rate::per_second(20, 100);
-/// Bytes of signals of one connection.
-const SIGNAL_BYTES: Rate = Rate::per_second(64 * 1024, 512 * 1024);
+/// Bytes in the bodies of one connection's signals. Much less at once than may wait for a peer.
+const SIGNAL_BYTES: Rate = Rate::per_second(64 * 1024, 64 * 1024);
+/// Bytes of the frames that hand signals to one connection, whoever sends them: at once no more
+/// than half of what may wait for it, so that others cannot make a slow reader of it.
+const RELAYED_BYTES: Rate = Rate::per_second(64 * 1024, 128 * 1024);
 /// Frames of one registered connection that may be no messages.
 const FAULTS: Rate = Rate::per_second(1, 10);
 
@@ -41,6 +44,7 @@ pub(super) struct Connection {
     expires: Instant,
     requests: Bucket,
     signal_bytes: Bucket,
+    relayed_bytes: Bucket,
     faults: Bucket,
 }
 
@@ -58,6 +62,7 @@ impl Connection {
             expires: Instant::FAR_FUTURE,
             requests: Bucket::default(),
             signal_bytes: Bucket::default(),
+            relayed_bytes: Bucket::default(),
             faults: Bucket::default(),
         }
     }
@@ -107,6 +112,11 @@ impl Connection {
 
     pub(super) fn may_signal(&mut self, now: Instant, bytes: usize) -> bool {
         self.signal_bytes.take(now, SIGNAL_BYTES, u32::try_from(bytes).unwrap_or(u32::MAX))
+    }
+
+    /// Whether a frame of so many bytes may be handed to this peer for another.
+    pub(super) fn may_be_signalled(&mut self, now: Instant, bytes: usize) -> bool {
+        self.relayed_bytes.take(now, RELAYED_BYTES, u32::try_from(bytes).unwrap_or(u32::MAX))
     }
 
     /// Whether one more frame that is no message will be borne.

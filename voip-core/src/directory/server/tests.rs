@@ -468,7 +468,41 @@ fn too_many_bytes_of_signals_are_refused() {
     for id_ in 0..40 {
         w.say(alice, &PeerMessage::Signal { id: id_, to: id(2), signal: signal.clone() });
     }
-    assert_eq!(w.heard(bob).len(), 32, "512 KiB at once");
+    assert_eq!(w.heard(bob).len(), 4, "64 KiB at once");
+}
+
+/// Whatever the bodies hold: line feeds and the like take up to six times their room in JSON.
+#[test]
+fn a_peer_cannot_be_flooded_with_signals_until_it_is_let_go() {
+    for body in ["x".repeat(MAX_SIGNAL), "\u{1}".repeat(10_000), "\"".repeat(MAX_SIGNAL)] {
+        let mut w = world();
+        let bob = w.join(1, "bob");
+        let gang: Vec<_> = (2..30).map(|key| w.join(key, &format!("mallory {key}"))).collect();
+        let signal: SealedSignal = Sealed::from_parts(body, Signature([1; 64]));
+        let flood = |w: &mut World| {
+            for &mallory in &gang {
+                for id_ in 0..4 {
+                    let signal = signal.clone();
+                    w.say(mallory, &PeerMessage::Signal { id: id_, to: id(1), signal });
+                }
+            }
+            w.heard(bob).iter().map(|message| message.to_frame().len()).sum::<usize>()
+        };
+        let at_once = flood(&mut w);
+        assert!((64 * 1024..=128 * 1024).contains(&at_once), "{at_once}");
+        w.pass(SECOND);
+        let a_second_later = flood(&mut w);
+        assert!(a_second_later <= 128 * 1024 - at_once + 64 * 1024, "{a_second_later}");
+        assert!(a_second_later > 0, "the budget comes back");
+        let answers = w.heard(gang[27]);
+        let refused = |m: &TrackerMessage| {
+            matches!(m, TrackerMessage::Error { id: Some(_), code: ErrorCode::RateLimited, .. })
+        };
+        assert!(answers.len() == 8 && answers.iter().all(refused), "{answers:?}");
+        let signal = Sealed::from_parts("a call".into(), Signature([1; 64]));
+        w.say(bob, &PeerMessage::Signal { id: 9, to: id(2), signal });
+        assert_eq!(w.answer(bob), TrackerMessage::Relayed { id: 9 }, "others are not disturbed");
+    }
 }
 
 #[test]
