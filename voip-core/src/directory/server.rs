@@ -219,7 +219,8 @@ impl Server {
         self.log(WireDirection::In, conn, content);
         let Some(connection) = self.connections.get_mut(&conn) else { return };
         let message = PeerMessage::parse(content);
-        if !connection.may_ask(now) {
+        let registers = matches!(message, Ok(PeerMessage::Register { .. }));
+        if !connection.may_ask(now) || registers && !connection.may_register(now) {
             self.stats.rate_limited += 1;
             let id = message.as_ref().map_or_else(|bad| bad.id, request_id);
             return self.refuse(conn, id, ErrorCode::RateLimited, "wait a second");

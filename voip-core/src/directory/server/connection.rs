@@ -20,6 +20,8 @@ const MAX_FIRST_FRAME: usize = 4000;
 
 /// Requests of one connection.
 const REQUESTS: Rate = Rate::per_second(20, 100);
+/// Registrations of one connection: each may be news for every subscriber.
+const REGISTRATIONS: Rate = Rate::per_second(1, 5);
 /// Bytes in the bodies of one connection's signals. Much less at once than may wait for a peer.
 const SIGNAL_BYTES: Rate = Rate::per_second(64 * 1024, 64 * 1024);
 /// Bytes of the frames that hand signals to one connection, whoever sends them: at once no more
@@ -43,6 +45,7 @@ pub(super) struct Connection {
     heard: Instant,
     expires: Instant,
     requests: Bucket,
+    registrations: Bucket,
     signal_bytes: Bucket,
     relayed_bytes: Bucket,
     faults: Bucket,
@@ -61,6 +64,7 @@ impl Connection {
             heard: now,
             expires: Instant::FAR_FUTURE,
             requests: Bucket::default(),
+            registrations: Bucket::default(),
             signal_bytes: Bucket::default(),
             relayed_bytes: Bucket::default(),
             faults: Bucket::default(),
@@ -108,6 +112,10 @@ impl Connection {
 
     pub(super) fn may_ask(&mut self, now: Instant) -> bool {
         self.requests.take(now, REQUESTS, 1)
+    }
+
+    pub(super) fn may_register(&mut self, now: Instant) -> bool {
+        self.registrations.take(now, REGISTRATIONS, 1)
     }
 
     pub(super) fn may_signal(&mut self, now: Instant, bytes: usize) -> bool {
