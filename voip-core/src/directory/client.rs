@@ -27,7 +27,7 @@ use crate::wire::record::{MAX_RECORD_LIFE, PresenceRecord};
 use crate::wire::sealed::Bytes32;
 use crate::wire::signal::SealedSignal;
 use crate::wire::tracker::{
-    Entry, ErrorCode, PROTOCOL_VERSION, PeerMessage, Target, TrackerMessage,
+    Entry, ErrorCode, MAX_PAGE, PROTOCOL_VERSION, PeerMessage, Target, TrackerMessage,
 };
 
 /// The first pause before coming back.
@@ -42,8 +42,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const GOODBYE: Duration = Duration::from_millis(300);
 /// How often to show that we are there, and to see whether the tracker is.
 const PING_EVERY: Duration = Duration::from_secs(15);
-/// How many peers to ask for at once: so many signatures are checked in one go.
-const PAGE: u32 = 16;
+/// The longest pause before renewing again when the tracker had too many requests.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -199,7 +199,10 @@ impl Client {
     pub(crate) fn set_presence(&mut self, now: Instant, wall: UnixMillis, presence: Presence) {
         if presence != self.presence {
             self.presence = presence;
-            if self.is_registered() {
+            // A renewal that is about to be made says it too.
+            if let State::Registered { renew_at, .. } = self.state
+                && renew_at > now + RENEWAL_PAUSE
+            {
                 self.renew(now, wall);
             }
         }
@@ -213,7 +216,7 @@ impl Client {
 
     /// Asks who is online, after the name `after`: [`Event::Peers`] or [`Event::Failed`] follows.
     pub(crate) fn list(&mut self, now: Instant, request: u64, after: Option<String>) {
-        let limit = Some(PAGE);
+        let limit = Some(MAX_PAGE);
         self.ask(now, request, Purpose::List { request }, |id| PeerMessage::List {
             id,
             after,
@@ -355,6 +358,18 @@ impl Client {
     }
 
     fn handle_refusal(&mut self, now: Instant, code: ErrorCode) {
+        match self.state {
+            State::Registered { since, ping_at, .. } if code == ErrorCode::RateLimited => {
+                let renew_at = now + self.spread(RENEWAL_PAUSE);
+                self.state = State::Registered { since, ping_at, renew_at };
+            }
+            // The goodbye is on its way.
+            State::Leaving(_) => {}
+            _ => self.give_up_registering(now, code),
+        }
+    }
+
+    fn give_up_registering(&mut self, now: Instant, code: ErrorCode) {
         if self.refusal_told != Some(code) {
             self.refusal_told = Some(code);
             self.event(Event::RegistrationRefused(code));
@@ -487,11 +502,15 @@ impl Client {
         }
     }
 
-    /// Doubles with every failure; at random between half and all of it, so that the peers of a
-    /// tracker that went down do not come back all at once.
+    /// Doubles with every failure.
     fn pause(&mut self) -> Duration {
         let doubled = FIRST_PAUSE.saturating_mul(1 << self.failures.min(16));
-        let longest = doubled.min(LONGEST_PAUSE);
+        self.spread(doubled.min(LONGEST_PAUSE))
+    }
+
+    /// At random between half and all of `longest`, so that the peers of a tracker do not come
+    /// all at once.
+    fn spread(&mut self, longest: Duration) -> Duration {
         let share = f64::from(self.rng.next_u32()) / f64::from(u32::MAX);
         longest.mul_f64(0.5 + 0.5 * share)
     }

@@ -219,7 +219,8 @@ impl Server {
         self.log(WireDirection::In, conn, content);
         let Some(connection) = self.connections.get_mut(&conn) else { return };
         let message = PeerMessage::parse(content);
-        if !connection.may_ask(now) {
+        let registers = matches!(message, Ok(PeerMessage::Register { .. }));
+        if !connection.may_ask(now) || registers && !connection.may_register(now) {
             self.stats.rate_limited += 1;
             let id = message.as_ref().map_or_else(|bad| bad.id, request_id);
             return self.refuse(conn, id, ErrorCode::RateLimited, "wait a second");
@@ -416,8 +417,15 @@ impl Server {
             self.stats.undeliverable += 1;
             return self.send(conn, &TrackerMessage::Undeliverable { id, to });
         };
+        let frame = TrackerMessage::Signal { from, signal }.to_frame();
+        let Some(connection) = self.connections.get_mut(&addressee) else { return };
+        if !connection.may_be_signalled(now, frame.len()) {
+            self.stats.rate_limited += 1;
+            let message = "too much for this peer: wait a second";
+            return self.refuse(conn, Some(id), ErrorCode::RateLimited, message);
+        }
         self.stats.relayed += 1;
-        self.send(addressee, &TrackerMessage::Signal { from, signal });
+        self.send_bytes(addressee, frame.into());
         self.send(conn, &TrackerMessage::Relayed { id });
     }
 

@@ -478,3 +478,5 @@ proptest! {
         }
     }
 }
+
+mod limits;

@@ -20,8 +20,13 @@ const MAX_FIRST_FRAME: usize = 4000;
 
 /// Requests of one connection.
 const REQUESTS: Rate = Rate::per_second(20, 100);
-/// Bytes of signals of one connection.
-const SIGNAL_BYTES: Rate = Rate::per_second(64 * 1024, 512 * 1024);
+/// Registrations of one connection: each may be news for every subscriber.
+const REGISTRATIONS: Rate = Rate::per_second(1, 5);
+/// Bytes in the bodies of one connection's signals. Much less at once than may wait for a peer.
+const SIGNAL_BYTES: Rate = Rate::per_second(64 * 1024, 64 * 1024);
+/// Bytes of the frames that hand signals to one connection, whoever sends them: at once no more
+/// than half of what may wait for it, so that others cannot make a slow reader of it.
+const RELAYED_BYTES: Rate = Rate::per_second(64 * 1024, 128 * 1024);
 /// Frames of one registered connection that may be no messages.
 const FAULTS: Rate = Rate::per_second(1, 10);
 
@@ -40,7 +45,9 @@ pub(super) struct Connection {
     heard: Instant,
     expires: Instant,
     requests: Bucket,
+    registrations: Bucket,
     signal_bytes: Bucket,
+    relayed_bytes: Bucket,
     faults: Bucket,
 }
 
@@ -57,7 +64,9 @@ impl Connection {
             heard: now,
             expires: Instant::FAR_FUTURE,
             requests: Bucket::default(),
+            registrations: Bucket::default(),
             signal_bytes: Bucket::default(),
+            relayed_bytes: Bucket::default(),
             faults: Bucket::default(),
         }
     }
@@ -105,8 +114,17 @@ impl Connection {
         self.requests.take(now, REQUESTS, 1)
     }
 
+    pub(super) fn may_register(&mut self, now: Instant) -> bool {
+        self.registrations.take(now, REGISTRATIONS, 1)
+    }
+
     pub(super) fn may_signal(&mut self, now: Instant, bytes: usize) -> bool {
         self.signal_bytes.take(now, SIGNAL_BYTES, u32::try_from(bytes).unwrap_or(u32::MAX))
+    }
+
+    /// Whether a frame of so many bytes may be handed to this peer for another.
+    pub(super) fn may_be_signalled(&mut self, now: Instant, bytes: usize) -> bool {
+        self.relayed_bytes.take(now, RELAYED_BYTES, u32::try_from(bytes).unwrap_or(u32::MAX))
     }
 
     /// Whether one more frame that is no message will be borne.

@@ -30,7 +30,7 @@ pub struct TrackerStats {
     pub unknown_type: u64,
     /// Requests of peers that were not registered.
     pub not_registered: u64,
-    /// Requests refused because there were too many.
+    /// Requests refused because there were too many, of the sender or for the addressee.
     pub rate_limited: u64,
     /// Signals handed on.
     pub relayed: u64,

@@ -3,6 +3,7 @@ use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 
 use super::*;
+use crate::directory::server::Departure;
 use crate::identity::Identity;
 use crate::time::UnixMillis;
 use crate::wire::framing::{FrameReader, frame};
@@ -201,21 +202,21 @@ fn garbage_ends_its_own_connection_and_disturbs_nobody() {
 #[test]
 fn a_peer_that_does_not_read_is_let_go_while_others_are_served() {
     let tracker = start_at("127.0.0.1:0", Config { max_backlog: 10_000, ..Config::default() });
+    let crowd: Vec<_> =
+        (3..53).map(|key| Client::joined(tracker.address(), key, &format!("peer {key}"))).collect();
     let mut alice = Client::joined(tracker.address(), 1, "alice");
-    let deaf = Client::joined(tracker.address(), 2, "deaf");
+    let mut deaf = Client::joined(tracker.address(), 2, "deaf");
     socket2::SockRef::from(&deaf.stream).set_recv_buffer_size(4096).unwrap();
-    let to = Identity::from_secret(&[2; 32]).id();
-    let signal: SealedSignal = Sealed::from_parts("x".repeat(16 * 1024), Signature([1; 64]));
-    let mut relayed = 0;
-    loop {
-        alice.say(&PeerMessage::Signal { id: 1, to, signal: signal.clone() });
-        match alice.hear().unwrap() {
-            TrackerMessage::Relayed { .. } => relayed += 1,
-            answer => break assert_eq!(answer, TrackerMessage::Undeliverable { id: 1, to }),
-        }
-    }
-    assert!(relayed > 1);
-    assert_eq!(tracker.stats().slow_readers, 1);
+    let list = |id| PeerMessage::List { id, after: None, limit: None }.to_frame();
+    let requests: Vec<u8> = (0..90).flat_map(list).collect();
+    deaf.stream.write_all(&requests).unwrap();
+    let why = std::iter::from_fn(|| tracker.next_event(LIMIT)).find_map(|event| match event {
+        TrackerEvent::Left { name, why, .. } => Some((name, why)),
+        _ => None,
+    });
+    assert_eq!(why, Some(("deaf".to_owned(), Departure::SlowReader)));
+    assert!(alice.finds("alice") && !alice.finds("deaf"));
+    assert_eq!((tracker.stats().slow_readers, tracker.stats().online), (1, crowd.len() as u64 + 1));
 }
 
 #[test]
