@@ -161,24 +161,20 @@ fn a_call_placed_before_the_tracker_is_there_waits_for_it() {
 
 #[test]
 fn two_who_call_each_other_at_once_have_one_call() {
-    for seed in 0..8 {
+    // Looking up takes 80 ms here, an offer 80 more: every way to cross, and plain calling back.
+    for apart in (0..=300).step_by(10) {
         let link = Link { delay: ms(40), ..Link::default() };
-        let mut two = Two::new(seed, link, false);
+        let mut two = Two::new(apart, link, false);
         let from_alice = two.world.place(two.alice, "bob");
-        two.world.run_for(ms(10 * seed));
+        two.world.run_for(ms(apart));
         let from_bob = two.world.place(two.bob, "alice");
         two.world.run_for(secs(3));
-        let states = (
-            two.world.state(two.alice, from_alice),
-            two.world.state(two.bob, from_bob),
-            two.world.calls(two.alice).len(),
-            two.world.calls(two.bob).len(),
-        );
+        let states = (two.world.state(two.alice, from_alice), two.world.state(two.bob, from_bob));
         let connected = Some(CallState::Connected);
-        assert_eq!(states, (connected, connected, 1, 1), "seed {seed}");
+        assert_eq!(states, (connected, connected), "{apart} ms apart");
         two.world.say(two.alice, &tone(440.0, 1.0));
         two.world.run_for(secs(2));
-        assert!(loud_seconds(two.world.heard(two.bob)) > 0.9, "seed {seed}");
+        assert!(loud_seconds(two.world.heard(two.bob)) > 0.9, "{apart} ms apart");
     }
 }
 
@@ -277,17 +273,6 @@ fn strength(samples: &[f32], hertz: f32) -> f32 {
 
 #[test]
 fn calling_back_whoever_rings_answers_the_call() {
-    let mut two = Two::new(1, Link::default(), false);
-    let from_alice = two.world.place(two.alice, "bob");
-    two.world.run_for(ms(500));
-    let ringing = two.world.calls(two.bob)[0];
-    let from_bob = two.world.place(two.bob, "alice");
-    two.world.run_for(secs(2));
-    // With one call at a time the ringing one is in the way.
-    assert_eq!(two.world.state(two.bob, from_bob), Some(CallState::Ended(EndReason::Busy)));
-    assert_eq!(two.world.state(two.bob, ringing), Some(CallState::Ringing));
-    two.world.hang_up(two.alice, from_alice);
-
     let options = NodeOptions { max_calls: 2, stand_in_codec: true, ..NodeOptions::new("", []) };
     let mut two = Two::with(1, Link::default(), false, &options);
     let from_alice = two.world.place(two.alice, "bob");

@@ -6,6 +6,7 @@ use crate::session::Session;
 use crate::time::{Duration, Instant};
 use crate::voice::{Egress, StreamKey};
 use crate::wire::sealed::Bytes32;
+use crate::wire::tracker::Target;
 
 use super::stages::StageMeter;
 
@@ -130,6 +131,23 @@ impl Call {
 
     pub(super) fn is_answered(&self) -> bool {
         matches!(self.phase, Phase::Connecting | Phase::Connected)
+    }
+
+    pub(super) fn rings_here(&self) -> bool {
+        matches!(self.phase, Phase::RingingHere { .. })
+    }
+
+    /// Incoming: whether the caller may be the one of that name or key.
+    pub(super) fn may_be(&self, target: &Target) -> bool {
+        match target {
+            Target::Name(name) => self.name == *name,
+            Target::Peer(id) => self.peer == Some(*id),
+        }
+    }
+
+    /// Outgoing: whether it is still looking for that name or key.
+    pub(super) fn looks_for(&self, name: &str, id: PeerId) -> bool {
+        matches!(self.phase, Phase::Resolving) && (self.name == name || self.name == id.to_string())
     }
 
     /// Whether this side placed it and the peer has not answered yet.

@@ -10,8 +10,7 @@ use super::{CallKey, Engine, Output};
 
 impl Engine {
     pub(super) fn reject(&mut self, now: Instant, key: CallKey, reason: Reason) {
-        let rings = |call: &Call| matches!(call.phase, Phase::RingingHere { .. });
-        if self.calls.get(&key).is_some_and(rings) {
+        if self.calls.get(&key).is_some_and(Call::rings_here) {
             self.refuse(now, key, reason, EndReason::HungUp);
         } else {
             self.hang_up(now, key, EndReason::HungUp);

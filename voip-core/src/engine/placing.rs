@@ -70,7 +70,9 @@ impl Engine {
         };
         let mut call = Call::new(id, Phase::Resolving, name, now, self.config.ring_timeout);
         call.deadline = now + LOOKUP_TIMEOUT;
-        let busy = self.calls.len() >= self.config.max_calls;
+        // Whoever rings here may be the one that is called; that is known when the name is resolved.
+        let calls_back = self.calls.values().any(|c| c.rings_here() && c.may_be(&target));
+        let busy = !calls_back && self.calls.len() >= self.config.max_calls;
         self.calls.insert(key, call);
         let oneself =
             target == Target::Peer(self.id()) || target == Target::Name(self.config.name.clone());
@@ -230,9 +232,12 @@ impl Engine {
         let others = self.calls.iter().filter(|(k, c)| **k != key && c.peer == Some(peer));
         if let Some((&other, call)) = others.last() {
             // One path leads from node to node. Whoever rings here is answered by calling back.
-            if matches!(call.phase, Phase::RingingHere { .. }) {
+            if call.rings_here() {
                 return self.answer_instead(now, key, other);
             }
+            return self.end(now, key, EndReason::Busy);
+        }
+        if self.calls.len() > self.config.max_calls {
             return self.end(now, key, EndReason::Busy);
         }
         let candidates = self.local_candidates();

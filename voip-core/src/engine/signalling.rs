@@ -139,7 +139,11 @@ impl Engine {
         // One path leads from node to node: two calls could not be told apart on it.
         let known = self.calls.values().any(|c| c.peer == Some(signal.from));
         let full = self.calls.len() >= self.config.max_calls;
-        let busy = glare.is_none() && (full || known);
+        // A call that is still looking for this very peer will find that it rings here.
+        let most = self.config.max_calls + 1;
+        let crosses =
+            self.calls.len() < most && self.calls.values().any(|c| c.looks_for(&name, signal.from));
+        let busy = glare.is_none() && !crosses && (full || known);
         self.calls.insert(key, call);
         if let Pin::Changed { pinned } = self.pins.check(&name, signal.from) {
             self.emit(Event::KeyChanged { name, pinned, offered: signal.from });
@@ -158,7 +162,7 @@ impl Engine {
         }
         self.send_signal(now, key, SignalKind::Ringing, |s| s.offer_hash = Some(hash));
         self.emit(Event::Incoming { call: key });
-        if self.config.auto_answer {
+        if self.config.auto_answer && !crosses {
             self.answer(now, key);
         }
     }
@@ -234,8 +238,7 @@ impl Engine {
     }
 
     fn handle_cancel(&mut self, now: Instant, key: CallKey) {
-        let rings = |c: &Call| matches!(c.phase, Phase::RingingHere { .. });
-        if self.calls.get(&key).is_some_and(rings) {
+        if self.calls.get(&key).is_some_and(Call::rings_here) {
             self.end(now, key, EndReason::Missed);
         } else {
             // The cancel crossed our answer.
