@@ -64,6 +64,7 @@ struct Progress {
     state: CallState,
     answered: bool,
     peer: CallPeer,
+    peer_muted: bool,
     stats: CallStats,
 }
 
@@ -87,7 +88,13 @@ impl CallShared {
         manual: Option<Arc<ManualPort>>,
     ) -> Arc<CallShared> {
         let peer = CallPeer { name, id: None };
-        let progress = Progress { state, answered: false, peer, stats: CallStats::default() };
+        let progress = Progress {
+            state,
+            answered: false,
+            peer,
+            peer_muted: false,
+            stats: CallStats::default(),
+        };
         Arc::new(CallShared {
             key,
             requests,
@@ -133,6 +140,7 @@ impl CallShared {
             }
             Event::Connected { .. } => progress.state = CallState::Connected,
             Event::Ended { reason, .. } => progress.state = CallState::Ended(*reason),
+            Event::PeerMuted { muted, .. } => progress.peer_muted = *muted,
             _ => return,
         }
         self.changed.notify_all();
@@ -198,6 +206,11 @@ impl Call {
     /// Whether the microphone is muted.
     pub fn is_muted(&self) -> bool {
         self.shared.muted.load(Ordering::Relaxed)
+    }
+
+    /// Whether the peer says that its microphone is muted.
+    pub fn is_peer_muted(&self) -> bool {
+        self.shared.progress.lock().peer_muted
     }
 
     /// Statistics: at most 0.2 s old, and the final ones of a call that has ended.

@@ -230,7 +230,7 @@ impl Engine {
         destination: SocketAddr,
         datagram: &[u8],
     ) {
-        if is_stun(datagram) && self.reflexive.handle_response(datagram, destination) {
+        if is_stun(datagram) && self.reflexive.handle_response(now, datagram, destination) {
             return;
         }
         let accepts = |call: &Call| {
@@ -251,6 +251,7 @@ impl Engine {
             session.handle_datagram(now, source, destination, datagram);
         }
         self.drain_session(now, key);
+        self.drain(now);
     }
 
     /// The user wants something.
@@ -375,7 +376,7 @@ impl Engine {
         candidates
     }
 
-    fn drain(&mut self, now: Instant) {
+    pub(super) fn drain(&mut self, now: Instant) {
         self.drain_trackers(now);
         while let Some((destination, contents)) = self.reflexive.poll() {
             let source = unspecified_like(destination);

@@ -45,13 +45,13 @@ pub enum EndReason {
     HungUp,
     /// The peer hung up.
     PeerHungUp,
-    /// The peer is in another call.
+    /// The peer is in another call, or this node has as many as it takes, or one with that peer.
     Busy,
     /// The peer declined.
     Declined,
     /// Nobody answered within the ring time.
     NoAnswer,
-    /// An incoming call that was not answered: the caller gave up.
+    /// An incoming call that was not answered in time, or that the caller gave up.
     Missed,
     /// No peer of that name or key is online.
     UnknownPeer,
@@ -98,7 +98,7 @@ impl EndReason {
             Self::Busy => "the peer is in another call",
             Self::Declined => "the peer declined",
             Self::NoAnswer => "nobody answered",
-            Self::Missed => "missed: the caller gave up",
+            Self::Missed => "missed",
             Self::UnknownPeer => "no such peer is online",
             Self::AmbiguousName => "the trackers disagree on whose name that is",
             Self::KeyChanged => "the name belongs to another key than before",
@@ -143,7 +143,8 @@ pub enum Event<C> {
         /// Peers online there, this one included.
         online: u32,
     },
-    /// A tracker refused the registration or cannot be reached; the node goes on trying.
+    /// A tracker refused the registration or cannot be reached. The node goes on trying, unless the
+    /// same key has registered from elsewhere.
     TrackerLost {
         /// The tracker's address as it was configured.
         tracker: String,
@@ -220,7 +221,8 @@ pub enum Event<C> {
         /// The key that used it now.
         offered: PeerId,
     },
-    /// The queue overflowed: some `Joined`/`Left` events were dropped; read `Node::peers` again.
+    /// The queue overflowed and events were dropped, those about peers first: read `Node::peers`
+    /// and the states of calls again.
     Lagged,
 }
 

@@ -129,8 +129,8 @@ impl Node {
         Err(board.registration_error.clone().unwrap_or_else(unknown))
     }
 
-    /// Who is online, by name: the lists of all trackers that are connected, each peer once, this
-    /// node included.
+    /// Who is online, by name: the lists of all trackers that answer, each peer once, this node
+    /// included.
     ///
     /// # Errors
     /// [`ErrorKind::TrackerUnreachable`] without a tracker, [`ErrorKind::TimedOut`].
@@ -279,8 +279,13 @@ impl Inner {
 
     /// The engine's event as the user gets it, with a handle for its key.
     fn deliver(&self, event: Event<CallKey>) {
-        let can_be_read_again =
-            matches!(event, Event::Joined { .. } | Event::Changed { .. } | Event::Left { .. });
+        let can_be_read_again = matches!(
+            event,
+            Event::Joined { .. }
+                | Event::Changed { .. }
+                | Event::Left { .. }
+                | Event::PeerMuted { .. }
+        );
         let mut queued = event.call().and_then(|key| self.follow(*key, &event));
         if let Some(event) = event.try_map(|_| queued.take()) {
             self.events.push(event, can_be_read_again);

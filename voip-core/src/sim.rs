@@ -127,7 +127,8 @@ impl World {
     /// Adds a node and starts it.
     ///
     /// # Errors
-    /// As [`NodeBuilder::start`](crate::NodeBuilder::start) for options out of range.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for options of the encoder or the
+    /// jitter buffer that are out of range.
     pub fn add_node(&mut self, options: NodeOptions) -> Result<NodeKey, Error> {
         let index = self.nodes.len();
         let mut seed = [0; 32];

@@ -80,7 +80,7 @@ fn a_call_that_nobody_takes_ends_after_the_ring_time() {
     let begun = two.world.elapsed();
     let call = two.world.place(two.alice, "bob");
     assert_eq!(two.end_of(two.alice, call, secs(60)), Some(EndReason::NoAnswer));
-    assert_eq!(two.world.elapsed() - begun, secs(7));
+    assert_eq!((two.world.elapsed() - begun).as_secs(), 7);
     let at_bob = two.world.calls(two.bob)[0];
     assert_eq!(two.end_of(two.bob, at_bob, secs(1)), Some(EndReason::Missed));
 }
@@ -273,4 +273,51 @@ fn strength(samples: &[f32], hertz: f32) -> f32 {
         (re + s * phase.cos(), im + s * phase.sin())
     });
     2.0 * sum.0.hypot(sum.1) / samples.len() as f32
+}
+
+#[test]
+fn calling_back_whoever_rings_answers_the_call() {
+    let mut two = Two::new(1, Link::default(), false);
+    let from_alice = two.world.place(two.alice, "bob");
+    two.world.run_for(ms(500));
+    let ringing = two.world.calls(two.bob)[0];
+    let from_bob = two.world.place(two.bob, "alice");
+    two.world.run_for(secs(2));
+    // With one call at a time the ringing one is in the way.
+    assert_eq!(two.world.state(two.bob, from_bob), Some(CallState::Ended(EndReason::Busy)));
+    assert_eq!(two.world.state(two.bob, ringing), Some(CallState::Ringing));
+    two.world.hang_up(two.alice, from_alice);
+
+    let options = NodeOptions { max_calls: 2, stand_in_codec: true, ..NodeOptions::new("", []) };
+    let mut two = Two::with(1, Link::default(), false, &options);
+    let from_alice = two.world.place(two.alice, "bob");
+    two.world.run_for(ms(500));
+    let ringing = two.world.calls(two.bob)[0];
+    let from_bob = two.world.place(two.bob, "alice");
+    two.world.run_for(secs(2));
+    let connected = Some(CallState::Connected);
+    assert_eq!(two.world.state(two.alice, from_alice), connected);
+    assert_eq!(two.world.state(two.bob, from_bob), connected);
+    assert!(matches!(two.world.state(two.bob, ringing), Some(CallState::Ended(_))));
+    let second = two.world.place(two.alice, "bob");
+    assert_eq!(two.end_of(two.alice, second, secs(1)), Some(EndReason::Busy));
+}
+
+#[test]
+fn a_callee_who_has_rung_long_enough_says_so() {
+    let mut world = World::new(1);
+    let tracker = world.add_tracker();
+    let node = |name: &str, ring| NodeOptions {
+        ring_timeout: secs(ring),
+        ..NodeOptions::new(name, [tracker])
+    };
+    let alice = world.add_node(node("alice", 300)).unwrap();
+    let bob = world.add_node(node("bob", 10)).unwrap();
+    world.run_for(secs(1));
+    let begun = world.elapsed();
+    let call = world.place(alice, "bob");
+    assert_eq!(end_of(&mut world, alice, call, secs(60)), Some(EndReason::NoAnswer));
+    assert_eq!((world.elapsed() - begun).as_secs(), 15);
+    let at_bob = world.calls(bob)[0];
+    assert_eq!(end_of(&mut world, bob, at_bob, secs(1)), Some(EndReason::Missed));
 }

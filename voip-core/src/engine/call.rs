@@ -59,6 +59,8 @@ pub(super) struct Call {
     /// The peer, once it is known.
     pub(super) peer: Option<PeerId>,
     pub(super) name: String,
+    /// Incoming: the name that the caller gave itself, to be verified before it is pinned.
+    pub(super) claimed_name: Option<String>,
     /// The tracker that carries its signalling.
     pub(super) tracker: usize,
     /// What the peer's replies must name (outgoing) or ours do (incoming).
@@ -101,6 +103,7 @@ impl Call {
             phase,
             peer: None,
             name,
+            claimed_name: None,
             tracker: 0,
             offer_hash: None,
             offer_request: None,

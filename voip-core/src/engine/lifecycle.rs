@@ -78,7 +78,9 @@ impl Engine {
                     self.cancel(now, key, EndReason::Unreachable);
                 }
                 Phase::Offered | Phase::RingingThere => self.cancel(now, key, EndReason::NoAnswer),
-                Phase::RingingHere { .. } => self.end(now, key, EndReason::Missed),
+                Phase::RingingHere { .. } => {
+                    self.refuse(now, key, Reason::NoAnswer, EndReason::Missed);
+                }
                 Phase::Connecting => {
                     self.say_bye(now, key, Reason::Unreachable);
                     self.end(now, key, EndReason::Unreachable);

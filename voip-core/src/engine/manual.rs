@@ -10,6 +10,9 @@ use crate::time::{Duration, Instant};
 /// before time goes on without it.
 pub(crate) const MANUAL_QUEUE: Duration = Duration::from_millis(200);
 
+/// Whoever is further behind has slept: the time is counted and not made up for block by block.
+const ASLEEP: Duration = Duration::from_secs(1);
+
 /// Paces frames to real time: the generic cell rate algorithm (ITU-T I.371) with a tolerance of
 /// one frame, so that a writer whose own clock trembles is not delayed by it.
 #[derive(Debug)]
@@ -72,7 +75,14 @@ impl ReadClock {
     /// until it is false.
     pub(crate) fn overdue(&mut self, now: Instant) -> bool {
         let due = *self.due.get_or_insert(now);
-        if now.since(due) < MANUAL_QUEUE {
+        let behind = now.since(due);
+        if behind < MANUAL_QUEUE {
+            return false;
+        }
+        if behind > ASLEEP {
+            self.due = Some(now);
+            self.has_reader = false;
+            self.unread += behind;
             return false;
         }
         self.due = Some(due + BLOCK_TIME);

@@ -20,6 +20,7 @@ impl Engine {
             call.speak(now, &frame.0, &mut *self.stopwatch);
         }
         self.drain_sessions(now);
+        self.drain(now);
     }
 
     /// Sound for one call, 48 kHz, any count of samples; `now` is when the last was captured.
@@ -27,6 +28,7 @@ impl Engine {
         let Some(call) = self.calls.get_mut(&key) else { return };
         call.speak(now, samples, &mut *self.stopwatch);
         self.drain_session(now, key);
+        self.drain(now);
     }
 
     /// 10 ms for the node's loudspeaker: all calls, mixed.

@@ -6,6 +6,7 @@ use crate::error::{Error, ErrorKind};
 use crate::event::{EndReason, Event, Peer};
 use crate::id::{CallId, PeerId, SequenceNumber};
 use crate::session::Session;
+use crate::stats::CallStats;
 use crate::time::{Duration, Instant};
 use crate::wire::signal::SignalKind;
 use crate::wire::tracker::Target;
@@ -20,7 +21,18 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub(super) struct Lookups {
     searches: Vec<Search>,
+    verifications: Vec<Verification>,
 }
+
+/// A caller's own word for its name, which counts when a tracker says so, too.
+struct Verification {
+    request: u64,
+    name: String,
+    id: PeerId,
+}
+
+/// Callers' names that are being verified at one time.
+const MAX_VERIFICATIONS: usize = 32;
 
 /// One call that looks for its peer on every tracker.
 struct Search {
@@ -43,6 +55,8 @@ pub(super) struct Listing {
     request: u64,
     open: Vec<(usize, u64)>,
     peers: Vec<Peer>,
+    /// Whether at least one tracker's list came whole.
+    whole: bool,
     pub(super) deadline: Instant,
 }
 
@@ -91,6 +105,30 @@ impl Engine {
         }
     }
 
+    /// Asks whether a caller's name is known to be its own, and pins it if it is.
+    pub(super) fn verify_name(&mut self, now: Instant, tracker: usize, name: String, id: PeerId) {
+        let request = self.new_request();
+        let open = &mut self.lookups.verifications;
+        if !self.config.pins_names || open.len() >= MAX_VERIFICATIONS {
+            return;
+        }
+        open.push(Verification { request, name: name.clone(), id });
+        if let Some(tracker) = self.trackers.get_mut(tracker) {
+            tracker.client.lookup(now, request, Target::Name(name));
+        }
+    }
+
+    /// True if the answer was to a verification.
+    fn handle_verification(&mut self, request: u64, found: &Result<Option<Peer>, ()>) -> bool {
+        let open = &mut self.lookups.verifications;
+        let Some(i) = open.iter().position(|v| v.request == request) else { return false };
+        let Verification { name, id, .. } = open.remove(i);
+        if matches!(found, Ok(Some(peer)) if peer.id == id) {
+            self.pin_first_use(&name, id);
+        }
+        true
+    }
+
     /// A tracker has answered a look-up, or failed to.
     pub(super) fn handle_lookup(
         &mut self,
@@ -98,6 +136,9 @@ impl Engine {
         request: u64,
         found: Result<Option<Peer>, ()>,
     ) {
+        if self.handle_verification(request, &found) {
+            return;
+        }
         for i in 0..self.lookups.searches.len() {
             let asked = &mut self.lookups.searches[i].asked;
             let Some(question) = asked.iter_mut().find(|q| q.request == Some(request)) else {
@@ -186,6 +227,14 @@ impl Engine {
         peer: PeerId,
         name: String,
     ) {
+        let others = self.calls.iter().filter(|(k, c)| **k != key && c.peer == Some(peer));
+        if let Some((&other, call)) = others.last() {
+            // One path leads from node to node. Whoever rings here is answered by calling back.
+            if matches!(call.phase, Phase::RingingHere { .. }) {
+                return self.answer_instead(now, key, other);
+            }
+            return self.end(now, key, EndReason::Busy);
+        }
         let candidates = self.local_candidates();
         let first = SequenceNumber(self.random.next_u32() as u16);
         let made = Session::offer(now, self.config.epoch, first, &candidates);
@@ -202,7 +251,7 @@ impl Engine {
         call.name.clone_from(&name);
         call.tracker = tracker;
         call.phase = Phase::Offered;
-        call.ring_deadline = call.began + self.config.ring_timeout;
+        call.ring_deadline = now + self.config.ring_timeout;
         call.deadline = call.ring_deadline.min(now + OFFER_TIMEOUT);
         self.outputs.push_back(Output::CallPeer { call: key, name, id: peer });
         let own_name = self.config.name.clone();
@@ -214,6 +263,22 @@ impl Engine {
             call.offer_hash = hash;
         }
         self.drain_session(now, key);
+    }
+
+    /// The user calls a peer who is just ringing here: that call becomes the one placed.
+    fn answer_instead(&mut self, now: Instant, key: CallKey, ringing: CallKey) {
+        let Some(mut call) = self.calls.remove(&ringing) else { return };
+        if let Some(placed) = self.calls.get(&key) {
+            (call.began, call.muted) = (placed.began, placed.muted);
+        }
+        let stats = Box::new(CallStats::default());
+        self.outputs.push_back(Output::CallStats { call: ringing, stats });
+        self.emit(Event::Ended { call: ringing, reason: EndReason::HungUp });
+        if let Some(id) = call.peer {
+            self.outputs.push_back(Output::CallPeer { call: key, name: call.name.clone(), id });
+        }
+        self.calls.insert(key, call);
+        self.answer(now, key);
     }
 
     pub(super) fn list_peers(&mut self, now: Instant, request: u64) {
@@ -231,7 +296,7 @@ impl Engine {
             return;
         }
         let deadline = now + LOOKUP_TIMEOUT;
-        self.listings.push(Listing { request, open, peers: Vec::new(), deadline });
+        self.listings.push(Listing { request, open, peers: Vec::new(), whole: false, deadline });
     }
 
     /// One page of a tracker's list, or (`None`) its failure.
@@ -250,6 +315,7 @@ impl Engine {
         listing.open.retain(|open| *open != asked);
         if let Some((peers, next)) = page {
             listing.peers.extend(peers);
+            listing.whole |= next.is_none();
             if next.is_some() {
                 listing.open.push((tracker, again));
                 self.trackers[tracker].client.list(now, again, next);
@@ -274,7 +340,10 @@ impl Engine {
                 let mut peers = std::mem::take(&mut listing.peers);
                 peers.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
                 peers.dedup_by(|a, b| (&a.name, a.id) == (&b.name, b.id));
-                finished.push(Output::Peers { request: listing.request, result: Ok(peers) });
+                let whole = listing.whole;
+                let failed = || Error::new(ErrorKind::TimedOut, "no tracker gave its whole list");
+                let result = whole.then_some(peers).ok_or_else(failed);
+                finished.push(Output::Peers { request: listing.request, result });
             }
             !complete
         });

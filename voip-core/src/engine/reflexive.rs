@@ -81,14 +81,18 @@ impl Reflexive {
     }
 
     /// True if the datagram answered one of our questions.
-    pub(super) fn handle_response(&mut self, datagram: &[u8], destination: SocketAddr) -> bool {
+    pub(super) fn handle_response(
+        &mut self,
+        now: Instant,
+        datagram: &[u8],
+        destination: SocketAddr,
+    ) -> bool {
         let Some((transaction, address)) = parse_response(datagram) else { return false };
         let asked = self.servers.iter_mut().find(|s| s.transaction == transaction);
         let Some(server) = asked else { return false };
         server.seen = Some((address, destination));
         server.tries = 0;
-        // `next` was set when the question was sent; from there the refresh counts.
-        server.next += REFRESH;
+        server.next = now + REFRESH;
         true
     }
 

@@ -56,8 +56,13 @@ impl Engine {
         let mut nonce = Nonce([0; 16]);
         self.random.fill_bytes(&mut nonce.0);
         let request = self.new_request();
+        let reachable = |t: usize| self.trackers.get(t).is_some_and(|t| t.registered);
+        let other = (0..self.trackers.len()).find(|t| reachable(*t));
         let call = self.calls.get_mut(&key)?;
         let peer = call.peer?;
+        if !reachable(call.tracker) {
+            call.tracker = other.unwrap_or(call.tracker);
+        }
         let mut signal = Signal::new(kind, call.id, self.identity.id(), peer, wall, nonce);
         complete(&mut signal);
         let sealed = signal.seal(&self.identity);
@@ -102,7 +107,7 @@ impl Engine {
 
     fn handle_offer(&mut self, now: Instant, tracker: usize, hash: Bytes32, signal: Signal) {
         let Some(sdp) = signal.sdp else { return };
-        let name = signal.name.unwrap_or_else(|| signal.from.short());
+        let name = signal.name.clone().unwrap_or_else(|| signal.from.short());
         if signal.from == self.identity.id() || !self.seen_offers.insert(now, signal.call) {
             self.stats.signals_dropped += 1;
             return;
@@ -126,11 +131,15 @@ impl Engine {
         call.peer = Some(signal.from);
         call.tracker = tracker;
         call.offer_hash = Some(hash);
+        call.claimed_name = signal.name;
         if let Some(ours) = self.calls.get(&key) {
             call.began = ours.began;
             call.muted = ours.muted;
         }
-        let busy = glare.is_none() && self.calls.len() >= self.config.max_calls;
+        // One path leads from node to node: two calls could not be told apart on it.
+        let known = self.calls.values().any(|c| c.peer == Some(signal.from));
+        let full = self.calls.len() >= self.config.max_calls;
+        let busy = glare.is_none() && (full || known);
         self.calls.insert(key, call);
         if let Pin::Changed { pinned } = self.pins.check(&name, signal.from) {
             self.emit(Event::KeyChanged { name, pinned, offered: signal.from });
@@ -250,15 +259,16 @@ impl Engine {
         match Session::answer(now, self.config.epoch, first, &candidates, sdp) {
             Ok((session, description)) => {
                 call.session = Some(session);
-                let (name, peer, hash) = (call.name.clone(), call.peer, call.offer_hash);
-                if let Some(peer) = peer {
-                    self.pin_first_use(&name, peer);
-                }
+                let (peer, hash, tracker) = (call.peer, call.offer_hash, call.tracker);
+                let claimed = call.claimed_name.take();
                 self.send_signal(now, key, SignalKind::Answer, |signal| {
                     signal.offer_hash = hash;
                     signal.sdp = Some(description);
                 });
                 self.answered(now, key);
+                if let (Some(name), Some(peer)) = (claimed, peer) {
+                    self.verify_name(now, tracker, name, peer);
+                }
             }
             Err(error) => {
                 tracing::debug!(%error, "offer refused");

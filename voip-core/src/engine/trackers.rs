@@ -51,9 +51,16 @@ impl Engine {
         self.drain(now);
     }
 
+    /// Until no client has anything to say: what one tracker says may have another one asked.
     pub(super) fn drain_trackers(&mut self, now: Instant) {
+        while self.drain_trackers_once(now) {}
+    }
+
+    fn drain_trackers_once(&mut self, now: Instant) -> bool {
+        let mut any = false;
         for tracker in 0..self.trackers.len() {
             while let Some(output) = self.trackers[tracker].client.poll() {
+                any = true;
                 match output {
                     client::Output::Connect => {
                         self.outputs.push_back(Output::TrackerConnect { tracker });
@@ -68,6 +75,7 @@ impl Engine {
                 }
             }
         }
+        any
     }
 
     fn handle_tracker_event(&mut self, now: Instant, tracker: usize, event: client::Event) {

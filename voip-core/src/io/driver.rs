@@ -350,8 +350,13 @@ impl<L: Listener> Driver<L> {
         }
     }
 
-    fn open_link(&mut self, tracker: usize, addresses: Vec<SocketAddr>) {
+    fn open_link(&mut self, tracker: usize, mut addresses: Vec<SocketAddr>) {
         self.close_link(tracker);
+        // An address that swallows what is sent to it must not be the first for ever.
+        if !addresses.is_empty() {
+            let first = self.attempts as usize % addresses.len();
+            addresses.rotate_left(first);
+        }
         self.links.insert(tracker, TrackerLink::to(addresses));
         self.after_link(tracker, Progress::Failed);
     }
@@ -404,6 +409,8 @@ impl<L: Listener> Driver<L> {
             Progress::Connected => {
                 if let Some((local, remote)) = self.links.get(&tracker).and_then(|l| l.addresses())
                 {
+                    // The network may be another one than when the node started.
+                    self.engine.handle_host_addresses(self.udp.host_addresses());
                     self.engine.handle_tracker_connected(now, tracker, local, remote);
                 }
             }

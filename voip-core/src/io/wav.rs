@@ -9,7 +9,6 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hound::{SampleFormat, WavSpec, WavWriter};
@@ -26,13 +25,17 @@ const TOP_UP: Duration = Duration::from_millis(100);
 /// Blocks between header updates, so that a killed program leaves a valid file.
 const FLUSH_EVERY: u32 = 100;
 
+/// How long closing waits for the recording to be finished.
+const LAST_WRITE: Duration = Duration::from_millis(250);
+
 /// The engine's end of the device.
 pub(crate) struct WavDevice {
     microphone: Option<Receiver<AudioFrame>>,
     /// The thread lives as long as this end of its queue.
     recorder: Option<SyncSender<AudioFrame>>,
     records: bool,
-    disk: Option<JoinHandle<()>>,
+    /// Disconnected when the thread has written everything.
+    finished: Receiver<()>,
     dropped: u64,
 }
 
@@ -52,8 +55,12 @@ impl WavDevice {
         let microphone = player.is_some().then_some(microphone);
         let records = writer.is_some();
         let work = Disk { player, to_engine, writer, to_disk };
-        let disk = Some(super::spawn("voip-disk", move || work.run())?);
-        Ok(WavDevice { microphone, recorder: Some(recorder), records, disk, dropped: 0 })
+        let (running, finished) = sync_channel(0);
+        super::spawn("voip-disk", move || {
+            work.run();
+            drop(running);
+        })?;
+        Ok(WavDevice { microphone, recorder: Some(recorder), records, finished, dropped: 0 })
     }
 }
 
@@ -80,9 +87,8 @@ impl Drop for WavDevice {
     fn drop(&mut self) {
         self.recorder = None;
         self.microphone = None;
-        if let Some(disk) = self.disk.take() {
-            let _ = disk.join();
-        }
+        // A disk that hangs must not hold up whoever closes the node.
+        let _ = self.finished.recv_timeout(LAST_WRITE);
     }
 }
 

@@ -15,7 +15,8 @@ pub struct Link {
     /// Added to the delay: uniformly 0 to this, each datagram on its own, so they overtake each
     /// other. Default none.
     pub jitter: Duration,
-    /// Share of datagrams lost, 0.0 to 1.0. Byte streams lose nothing. Default none.
+    /// Share of datagrams lost, 0.0 to 1.0. Byte streams lose
+    /// nothing, except what is sent while a node is cut off. Default none.
     pub loss: f32,
     /// Share of datagrams that come twice. Default none.
     pub duplicate: f32,
