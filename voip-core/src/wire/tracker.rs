@@ -248,7 +248,7 @@ pub enum ErrorCode {
     NameTaken,
     /// The record is no newer than the one the tracker has.
     OldRecord,
-    /// Too many requests. Wait a second.
+    /// Too many requests, or too many signals to this peer from all others. Wait a second.
     RateLimited,
     /// The tracker has all the connections it wants, of this address or at all. Closed.
     Full,

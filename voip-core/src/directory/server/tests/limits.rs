@@ -131,7 +131,7 @@ fn changes_of_presence_reach_the_others_once_a_second() {
     let mut flood = |w: &mut World| {
         for _ in 0..21 {
             seq += 1;
-            let presence = if seq % 2 == 0 { Presence::Busy } else { Presence::Away };
+            let presence = if seq.is_multiple_of(2) { Presence::Busy } else { Presence::Away };
             let record = PresenceRecord { seq, presence, ..first.clone() };
             w.register_record(conn, nonce, 1, &record);
         }
