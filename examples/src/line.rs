@@ -25,7 +25,7 @@ pub enum What {
     /// A tracker accepted the name.
     Registered { tracker: String, online: u32 },
     /// A tracker refused the name or cannot be reached.
-    TrackerLost { tracker: String, error: String },
+    TrackerLost { tracker: String, error: String, tries_again: bool },
     /// A peer came online.
     Joined { name: String, id: String, online: u32 },
     /// A peer says something else about itself.

@@ -35,7 +35,7 @@ pub enum Audio {
         /// Samples per second.
         rate: u32,
     },
-    /// A WAV file is the microphone, played in real time from the moment a call is connected and
+    /// A WAV file is the microphone, played once in real time while calls are connected and
     /// followed by silence; what is heard is recorded. Any rate of 8 to 192 kHz, any channels.
     Wav {
         /// The microphone; none is silence.

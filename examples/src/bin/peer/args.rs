@@ -27,10 +27,11 @@ pub(crate) struct Args {
     /// The name by which others call you [default: user-<port>]
     #[arg(long)]
     username: Option<String>,
-    /// Play this WAV file as the microphone
+    /// Play this WAV file as the microphone, once over all calls; silence follows, and without a
+    /// file there is only silence (sound cards are not supported yet)
     #[arg(long)]
     wav: Option<PathBuf>,
-    /// Record what you hear into this WAV file
+    /// Record what you hear into this WAV file, all calls one after the other
     #[arg(long)]
     record: Option<PathBuf>,
     /// Answer every call at once

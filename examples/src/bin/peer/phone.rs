@@ -5,7 +5,7 @@ use std::sync::mpsc::Sender;
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
-use voip_core::{Call, CallState, Error, Event, Node, Peer, PeerId, Reject};
+use voip_core::{Call, CallState, Error, ErrorKind, Event, Node, Peer, PeerId, Reject};
 use voip_examples::command::{Command, HELP};
 use voip_examples::line::{CallReport, Person, Report, What};
 use voip_examples::process;
@@ -261,7 +261,9 @@ pub(crate) fn describe(event: &Event<Call>) -> What {
             What::Registered { tracker: tracker.clone(), online: *online }
         }
         Event::TrackerLost { tracker, error } => {
-            What::TrackerLost { tracker: tracker.clone(), error: error.to_string() }
+            // Whoever was replaced by another program with the same key stays away.
+            let tries_again = error.kind() != ErrorKind::InvalidState;
+            What::TrackerLost { tracker: tracker.clone(), error: error.to_string(), tries_again }
         }
         Event::Joined { peer, online } => {
             What::Joined { name: peer.name.clone(), id: peer.id.to_string(), online: *online }

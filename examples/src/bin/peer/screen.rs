@@ -68,12 +68,24 @@ impl Screen {
     }
 }
 
+/// The port of an address that was printed; all of it if there is none.
+fn port(address: &str) -> &str {
+    address.rsplit_once(':').map_or(address, |(_, port)| port)
+}
+
 /// An event in words; `None` for what only scripts want to know.
 fn sentence(what: &What) -> Option<String> {
     Some(match what {
-        What::Started { id, address } => format!("your key is {id}, sound goes through {address}"),
+        What::Started { id, address } => {
+            format!("your key is {id}, sound goes through UDP port {}", port(address))
+        }
         What::Registered { tracker, online } => format!("registered at {tracker}, {online} online"),
-        What::TrackerLost { tracker, error } => format!("tracker {tracker}: {error}; trying again"),
+        What::TrackerLost { tracker, error, tries_again: true } => {
+            format!("tracker {tracker}: {error}; trying again, a call goes on")
+        }
+        What::TrackerLost { tracker, error, tries_again: false } => {
+            format!("tracker {tracker}: {error}; quit and start again to come back")
+        }
         What::Joined { name, online, .. } => format!("{name} is here, {online} online"),
         What::Changed { name, presence, .. } => format!("{name} is {}", word(*presence)),
         What::Left { name, online, .. } => format!("{name} left, {online} online"),
@@ -93,7 +105,7 @@ fn sentence(what: &What) -> Option<String> {
         What::Ringing { name, .. } => format!("it rings at {name}"),
         What::Answered { name, .. } => format!("answered: {name}"),
         What::Connected { name, .. } => format!("connected with {name}"),
-        What::FirstAudio { name, .. } => format!("you hear {name}"),
+        What::FirstAudio { name, .. } => format!("sound arrives from {name}"),
         What::PeerMuted { name, muted, .. } => {
             format!("{name} {} the microphone", if *muted { "muted" } else { "unmuted" })
         }
