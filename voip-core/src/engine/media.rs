@@ -88,20 +88,6 @@ impl Engine {
         lag + LAG_SLACK
     }
 
-    /// The same for the node's loudspeaker. What suits one call disturbs another, so there must be
-    /// one alone.
-    pub(crate) fn take_playout_lag(&mut self) -> Duration {
-        let mut connected = self.calls.iter().filter(|(_, c)| c.is_connected());
-        let (Some((&key, _)), None) = (connected.next(), connected.next()) else {
-            return Duration::ZERO;
-        };
-        let lag = self.take_read_lag(key);
-        if let Some(started) = &mut self.stats.playout_started_unix_us {
-            *started += lag.as_micros() as u64;
-        }
-        lag
-    }
-
     pub(super) fn handle_rtp(&mut self, key: CallKey, rtp: &IncomingRtp) {
         let Some(call) = self.calls.get_mut(&key) else { return };
         if *call.ssrc.get_or_insert(rtp.ssrc) != rtp.ssrc {

@@ -181,7 +181,7 @@ impl SimNode {
         if self.keep_heard {
             self.heard.extend_from_slice(&self.frame.0);
         }
-        self.next_playout += BLOCK_TIME + self.engine.take_playout_lag();
+        self.next_playout += BLOCK_TIME;
     }
 
     /// The device captures 10 ms.

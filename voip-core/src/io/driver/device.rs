@@ -1,6 +1,5 @@
 //! The clocks of a sound device that has none of its own: one tick every 10 ms for the microphone,
-//! one for the loudspeaker. Two, because the loudspeaker's moves to suit the packets that come, and
-//! must not take along when packets go.
+//! one for the loudspeaker.
 
 use crate::engine::Engine;
 use crate::frame::{AudioFrame, BLOCK_TIME};
@@ -83,7 +82,7 @@ impl DeviceClock {
         while ticks.playout <= now {
             engine.handle_playout(clock.now(), &mut self.frame);
             self.device.play(&self.frame);
-            ticks.playout += BLOCK_TIME + engine.take_playout_lag();
+            ticks.playout += BLOCK_TIME;
         }
         while ticks.capture <= now {
             self.device.capture(&mut self.frame);
