@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use voip_core::Direction;
+
 /// A typed command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -19,6 +21,14 @@ pub enum Command {
     Mute,
     /// Let the own microphone be heard again.
     Unmute,
+    /// Push to talk: an empty line opens the microphone, the next one closes it.
+    PushToTalk(bool),
+    /// List microphones and loudspeakers, and how those in use are doing.
+    Devices,
+    /// Use another microphone or loudspeaker.
+    Device(Direction, String),
+    /// Show how loud both sides are, twice a second.
+    Levels(bool),
     /// Show how the call goes.
     Stats,
     /// Trust the key that uses this name now.
@@ -37,6 +47,10 @@ answer         answer the call that rings
 reject         decline the call that rings
 hangup         end the call, or stop calling
 mute, unmute   your own microphone
+ptt on|off     push to talk: an empty line opens the microphone, the next one closes it
+devices        microphones and loudspeakers, and how those in use are doing
+device in|out NAME  use another one: its id, its name, a part of the name, default or off
+levels on|off  how loud you are and what you hear, twice a second
 stats          how the call goes
 accept NAME    trust the key that uses this name now
 help           this list
@@ -66,11 +80,31 @@ impl FromStr for Command {
             "hangup" => alone(Command::HangUp),
             "mute" => alone(Command::Mute),
             "unmute" => alone(Command::Unmute),
+            "ptt" => on_or_off(word, rest).map(Command::PushToTalk),
+            "levels" => on_or_off(word, rest).map(Command::Levels),
+            "devices" => alone(Command::Devices),
+            "device" => device(rest),
             "stats" => alone(Command::Stats),
             "help" | "?" => alone(Command::Help),
             "quit" | "exit" => alone(Command::Quit),
             _ => Err(format!("unknown command {word:?}; type help")),
         }
+    }
+}
+
+fn on_or_off(word: &str, rest: &str) -> Result<bool, String> {
+    match rest {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(format!("on or off? Type: {word} on")),
+    }
+}
+
+fn device(rest: &str) -> Result<Command, String> {
+    let (direction, name) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    match (direction.parse(), name.trim()) {
+        (Ok(direction), name) if !name.is_empty() => Ok(Command::Device(direction, name.into())),
+        _ => Err("which device? Type: device in NAME, or: device out NAME".into()),
     }
 }
 
@@ -82,6 +116,9 @@ mod tests {
     fn commands_are_understood() {
         assert_eq!("peers".parse(), Ok(Command::Peers));
         assert_eq!("  exit \n".parse(), Ok(Command::Quit));
+        let headset = Command::Device(Direction::Output, "USB Headset".into());
+        assert_eq!("device out USB Headset".parse(), Ok(headset));
+        assert_eq!("levels off".parse(), Ok(Command::Levels(false)));
         assert_eq!("call  Jean Paul ".parse(), Ok(Command::Call("Jean Paul".into())));
     }
 
@@ -90,17 +127,19 @@ mod tests {
         let error = |line: &str| line.parse::<Command>().unwrap_err();
         assert_eq!(error("call"), "call whom? Type: call NAME");
         assert_eq!(error("mute bob"), "mute takes nothing after it");
+        assert_eq!(error("ptt"), "on or off? Type: ptt on");
+        assert_eq!(error("device in"), "which device? Type: device in NAME, or: device out NAME");
         assert_eq!(error("dance"), "unknown command \"dance\"; type help");
     }
 
     #[test]
     fn help_names_every_command() {
         for word in HELP.lines().flat_map(|l| l[..14].split([',', ' ']).filter(|w| !w.is_empty())) {
-            if word == "NAME" {
+            if word == "NAME" || word.contains('|') {
                 continue;
             }
-            let parsed = word.parse::<Command>().or_else(|_| format!("{word} x").parse());
-            assert!(parsed.is_ok(), "{word}");
+            let with = ["", " x", " on", " in x"].map(|rest| format!("{word}{rest}"));
+            assert!(with.iter().any(|line| line.parse::<Command>().is_ok()), "{word}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What `peer --json` writes: one JSON object a line. `docs/report.md` explains the fields.
 
 use serde::{Deserialize, Serialize};
-use voip_core::{CallStats, NodeStats, Presence, Stages};
+use voip_core::{AudioDevice, CallStats, DeviceStats, Direction, NodeStats, Presence, Stages};
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,6 +52,16 @@ pub enum What {
     Ended { name: String, reason: String },
     /// A name that is pinned to one key was used by another.
     KeyChanged { name: String, pinned: String, offered: String },
+    /// Another microphone or loudspeaker is in use, or none.
+    DeviceChanged { direction: String, device: Option<Device>, change: String },
+    /// The answer to the command `devices`.
+    Devices {
+        devices: Vec<Device>,
+        microphone: Option<CardReport>,
+        loudspeaker: Option<CardReport>,
+    },
+    /// The answer to the command `levels`, twice a second while it is on.
+    Levels { level_in_dbfs: f32, level_out_dbfs: f32 },
     /// Events were dropped because too many came at once.
     Lagged,
     /// A command could not be done.
@@ -73,6 +83,76 @@ pub struct Person {
     pub presence: Presence,
 }
 
+/// A microphone or a loudspeaker of this system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// What `device` and `--input` take for sure.
+    pub id: String,
+    /// A name for people.
+    pub name: String,
+    /// microphone or loudspeaker.
+    pub direction: String,
+    /// Whether it is the system's default.
+    pub is_default: bool,
+}
+
+impl From<&AudioDevice> for Device {
+    fn from(device: &AudioDevice) -> Self {
+        Device {
+            id: device.id.clone(),
+            name: device.name.clone(),
+            direction: device.direction.to_string(),
+            is_default: device.is_default,
+        }
+    }
+}
+
+impl Device {
+    /// Whether it is a microphone.
+    pub fn is_input(&self) -> bool {
+        self.direction == Direction::Input.to_string()
+    }
+}
+
+/// How a device in use is doing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CardReport {
+    /// Its name.
+    pub name: String,
+    /// Hz.
+    pub rate: u32,
+    /// Channels.
+    pub channels: u16,
+    /// Samples per channel in its last callback.
+    pub callback_frames: u32,
+    /// Delay between the air and the library, milliseconds.
+    pub delay_ms: f64,
+    /// How fast its clock runs against the system's, millionths.
+    pub drift_ppm: f64,
+    /// Milliseconds of sound that were not there in time, or found no room.
+    pub missed_ms: f64,
+    /// Overruns and underruns of its buffer.
+    pub xruns: u64,
+    /// Other errors.
+    pub errors: u64,
+}
+
+impl From<&DeviceStats> for CardReport {
+    fn from(stats: &DeviceStats) -> Self {
+        CardReport {
+            name: stats.name.clone(),
+            rate: stats.rate,
+            channels: stats.channels,
+            callback_frames: stats.callback_frames,
+            delay_ms: stats.delay_ms,
+            drift_ppm: stats.drift_ppm,
+            missed_ms: stats.missed_ms,
+            xruns: stats.xruns,
+            errors: stats.errors,
+        }
+    }
+}
+
 /// The last line of a peer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
@@ -90,6 +170,10 @@ pub struct Report {
     pub cpu_ms: Option<f64>,
     /// The most memory the program ever had, MB (10⁶ bytes).
     pub rss_mb: Option<f64>,
+    /// The microphone, if a sound card served the last call.
+    pub microphone: Option<CardReport>,
+    /// The loudspeaker, if a sound card served the last call.
+    pub loudspeaker: Option<CardReport>,
     /// Datagrams that belonged to no call.
     pub datagrams_dropped: u64,
     /// Whether the operating system gave the engine real-time priority.

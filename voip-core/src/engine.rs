@@ -154,6 +154,7 @@ pub(crate) struct Engine {
     ingress: Ingress,
     next_stream: u32,
     stopwatch: Box<dyn Stopwatch>,
+    device_delays: (Duration, Duration),
     lookups: Lookups,
     listings: Vec<Listing>,
     seen_offers: SeenOffers,
@@ -185,6 +186,7 @@ impl Engine {
             ingress,
             next_stream: 0,
             stopwatch,
+            device_delays: (Duration::ZERO, Duration::ZERO),
             lookups: Lookups::default(),
             listings: Vec::new(),
             seen_offers: SeenOffers::default(),
@@ -220,6 +222,12 @@ impl Engine {
     pub(crate) fn handle_device_started(&mut self, capture_unix_us: u64, playout_unix_us: u64) {
         self.stats.capture_started_unix_us = Some(capture_unix_us);
         self.stats.playout_started_unix_us = Some(playout_unix_us);
+    }
+
+    #[cfg(feature = "devices")]
+    /// How long sound takes between the air and this engine, in each direction.
+    pub(crate) fn handle_device_delays(&mut self, capture: Duration, playout: Duration) {
+        self.device_delays = (capture, playout);
     }
 
     /// A datagram came to `destination`.
@@ -327,6 +335,12 @@ impl Engine {
     /// Whether any call needs the microphone and the loudspeaker.
     pub(crate) fn has_media(&self) -> bool {
         self.calls.values().any(Call::is_connected)
+    }
+
+    #[cfg(feature = "devices")]
+    /// Whether a call needs sound, or will in a moment.
+    pub(crate) fn wants_sound(&self) -> bool {
+        self.calls.values().any(Call::is_answered)
     }
 
     fn wall(&self, now: Instant) -> UnixMillis {

@@ -1,5 +1,6 @@
 //! What a node tells its user, in the order in which it happened.
 
+use crate::device::{AudioDevice, DeviceChange, Direction};
 use crate::error::{Error, ErrorKind};
 use crate::id::PeerId;
 use crate::time::UnixMillis;
@@ -221,6 +222,15 @@ pub enum Event<C> {
         /// The key that used it now.
         offered: PeerId,
     },
+    /// Another microphone or loudspeaker is in use than before, or none.
+    DeviceChanged {
+        /// Which of the two.
+        direction: Direction,
+        /// The one in use now; `None` while there is none.
+        device: Option<AudioDevice>,
+        /// Why.
+        change: DeviceChange,
+    },
     /// The queue overflowed and events were dropped, those about peers first: read `Node::peers`
     /// and the states of calls again.
     Lagged,
@@ -243,6 +253,7 @@ impl<C> Event<C> {
             | Event::Changed { .. }
             | Event::Left { .. }
             | Event::KeyChanged { .. }
+            | Event::DeviceChanged { .. }
             | Event::Lagged => None,
         }
     }
@@ -264,6 +275,9 @@ impl<C> Event<C> {
             Event::Ended { call, reason } => Event::Ended { call: f(call)?, reason },
             Event::KeyChanged { name, pinned, offered } => {
                 Event::KeyChanged { name, pinned, offered }
+            }
+            Event::DeviceChanged { direction, device, change } => {
+                Event::DeviceChanged { direction, device, change }
             }
             Event::Lagged => Event::Lagged,
         })

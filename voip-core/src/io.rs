@@ -8,6 +8,8 @@ pub(crate) mod pcm;
 pub(crate) mod pins_file;
 pub(crate) mod random;
 mod realtime;
+#[cfg(feature = "devices")]
+pub(crate) mod sound;
 mod tracker_link;
 pub(crate) mod tracker_server;
 pub(crate) mod udp;

@@ -42,9 +42,12 @@
 //!
 //! # Features
 //!
+//! `devices` (on by default): sound cards, through cpal. On Linux it links libasound.
+//!
 //! `sim`: the module `sim`, whole calls on a virtual clock and a seeded network, for tests.
 
 mod call;
+mod device;
 mod directory;
 mod engine;
 mod error;
@@ -67,11 +70,14 @@ mod voice;
 mod wire;
 
 pub use call::{Call, CallPeer, Reject};
+pub use device::{AudioDevice, DeviceChange, DeviceChoice, DeviceStats, Direction};
 pub use directory::server::{Departure, TrackerEvent, TrackerStats, WireDirection};
 pub use error::{Error, ErrorKind};
 pub use event::{CallState, EndReason, Event, Peer, Presence};
 pub use frame::{AudioFrame, BLOCK, BLOCK_TIME, FrameDuration, SAMPLE_RATE};
 pub use id::{CallId, PeerId, RtpTimestamp, SequenceNumber, Ssrc};
+#[cfg(feature = "devices")]
+pub use node::devices;
 pub use node::{Audio, Node, NodeBuilder};
 pub use stats::{CallStats, NodeStats, Quality, Stages};
 pub use time::{Duration, Instant, UnixMillis};

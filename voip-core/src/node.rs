@@ -1,6 +1,8 @@
 //! A node: one name and key, one port, its trackers, its calls.
 
 mod builder;
+#[cfg(feature = "devices")]
+mod devices;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -28,6 +30,8 @@ use crate::time::Duration;
 use crate::wire::tracker::Target;
 
 pub use builder::{Audio, NodeBuilder};
+#[cfg(feature = "devices")]
+pub use devices::devices;
 
 /// One participant: it has a name and a key, is registered at its trackers, and calls and is
 /// called. Made by [`Node::builder`].
@@ -53,6 +57,9 @@ struct Inner {
     board: Mutex<Board>,
     changed: Condvar,
     pins: Option<Arc<PinsFile>>,
+    /// Whether the node's kind of audio is sound cards.
+    #[cfg(feature = "devices")]
+    has_devices: bool,
     /// The rate of manual PCM, if that is the node's kind of audio.
     manual_rate: Option<u32>,
     frame: FrameDuration,

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use crate::device::DeviceStats;
+
 /// Mouth-to-ear delay by stage, milliseconds, for the first sample of a packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
@@ -128,4 +130,8 @@ pub struct NodeStats {
     /// When sample 0 was played, counting back from later ones: within the first seconds of a call
     /// playout may move by some milliseconds.
     pub playout_started_unix_us: Option<u64>,
+    /// The microphone in use, with `Audio::Devices` and while a call wants sound.
+    pub microphone: Option<DeviceStats>,
+    /// The loudspeaker in use, with `Audio::Devices` and while a call wants sound.
+    pub loudspeaker: Option<DeviceStats>,
 }

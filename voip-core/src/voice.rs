@@ -5,6 +5,8 @@
 //! Sound inside is 48 kHz, mono, `f32`.
 
 mod codec;
+#[cfg(feature = "devices")]
+mod drift;
 mod egress;
 mod ingress;
 mod level;
@@ -16,6 +18,8 @@ mod standin;
 pub use codec::{Application, EncoderConfig, MAX_PAYLOAD, PacketInfo};
 pub(crate) use codec::{Decode, Encode};
 
+#[cfg(feature = "devices")]
+pub(crate) use drift::{Drift, DriftResampler};
 pub(crate) use egress::Egress;
 pub use ingress::{Gain, JitterBuffer, JitterConfig, JitterStats, Mixer};
 pub(crate) use ingress::{Ingress, StreamKey};

@@ -14,10 +14,11 @@ use super::call::{Call, LAG_EVERY, LAG_SLACK};
 use super::{CallKey, Engine, Output, Stopwatch};
 
 impl Engine {
-    /// 10 ms of the node's microphone, for every connected call.
-    pub(crate) fn handle_mic(&mut self, now: Instant, frame: &AudioFrame) {
+    /// Sound of the node's microphone for every connected call, 48 kHz, any count of samples; `now`
+    /// is when the last was captured.
+    pub(crate) fn handle_mic(&mut self, now: Instant, samples: &[f32]) {
         for call in self.calls.values_mut() {
-            call.speak(now, &frame.0, &mut *self.stopwatch);
+            call.speak(now, samples, &mut *self.stopwatch);
         }
         self.drain_sessions(now);
         self.drain(now);
@@ -198,10 +199,11 @@ impl Engine {
     fn stages(&self, call: &Call, stats: &CallStats) -> Stages {
         let lookahead = call.egress.as_ref().map_or(Duration::ZERO, Egress::lookahead);
         Stages {
-            capture: f64::from(self.config.encoder.frame.millis()),
+            capture: f64::from(self.config.encoder.frame.millis()) + millis(self.device_delays.0),
             encode: call.stages.encode_ms() + millis(lookahead),
             network: stats.rtt_ms.unwrap_or(0.0) / 2.0,
             decode: call.stages.decode_ms(),
+            playout: millis(self.device_delays.1),
             ..stats.stages_ms
         }
     }

@@ -15,6 +15,8 @@ use polling::{Event as Readiness, Events, PollMode, Poller};
 use super::tracker_link::{Progress, TrackerLink, literal, resolve};
 use super::udp::UdpPort;
 use super::{Clock, realtime, spawn};
+#[cfg(feature = "devices")]
+use crate::device::{DeviceChoice, Direction};
 use crate::engine::{CallKey, Command, Engine, Output};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Peer};
@@ -22,8 +24,7 @@ use crate::id::PeerId;
 use crate::identity::pins::Pins;
 use crate::stats::{CallStats, NodeStats};
 use crate::time::Instant;
-use device::DeviceClock;
-pub(crate) use device::{NullDevice, SoundDevice};
+pub(crate) use device::{DeviceClock, NullDevice, Sound, SoundDevice};
 use manual::ManualCalls;
 pub(crate) use manual::ManualPort;
 
@@ -39,6 +40,12 @@ pub(crate) enum Request {
     Command(Command),
     /// A call with manual PCM: its queues.
     Manual(CallKey, Arc<ManualPort>),
+    /// A sound card was opened, or was not.
+    #[cfg(feature = "devices")]
+    Sound(crate::io::sound::SoundNews),
+    /// The user wants another sound card.
+    #[cfg(feature = "devices")]
+    ChooseDevice(Direction, DeviceChoice),
     /// The name of a tracker was looked up, at the attempt of that number.
     Resolved(usize, u64, Vec<SocketAddr>),
     Stop,
@@ -104,7 +111,7 @@ pub(crate) struct Driver<L> {
     udp: UdpPort,
     links: HashMap<usize, TrackerLink>,
     tracker_addresses: Vec<String>,
-    device: Option<DeviceClock>,
+    sound: Sound,
     manual: ManualCalls,
     requests: Requests,
     inbox: Receiver<Request>,
@@ -124,7 +131,7 @@ impl<L: Listener> Driver<L> {
         clock: Clock,
         udp: UdpPort,
         tracker_addresses: Vec<String>,
-        device: Option<Box<dyn SoundDevice>>,
+        sound: Sound,
         (requests, inbox): (Requests, Receiver<Request>),
         listener: L,
     ) -> Driver<L> {
@@ -135,7 +142,7 @@ impl<L: Listener> Driver<L> {
             udp,
             links: HashMap::new(),
             tracker_addresses,
-            device: device.map(DeviceClock::new),
+            sound,
             requests,
             inbox,
             listener,
@@ -192,9 +199,12 @@ impl<L: Listener> Driver<L> {
     }
 
     fn next_wake(&self) -> Instant {
-        let device = self.device.as_ref().map_or(Instant::FAR_FUTURE, DeviceClock::next_wake);
         let publishing = self.published + PUBLISH_EVERY;
-        self.engine.next_timeout().min(device).min(self.manual.next_wake()).min(publishing)
+        self.engine
+            .next_timeout()
+            .min(self.sound.next_wake())
+            .min(self.manual.next_wake())
+            .min(publishing)
     }
 
     fn serve_media(&mut self, events: &Events) {
@@ -210,9 +220,7 @@ impl<L: Listener> Driver<L> {
             self.engine.handle_timeout(now);
         }
         self.drain();
-        if let Some(device) = &mut self.device {
-            device.serve(now, &self.clock, &mut self.engine);
-        }
+        self.sound.serve(now, &self.clock, &mut self.engine);
         self.manual.serve(now, &mut self.engine);
         self.drain();
     }
@@ -232,6 +240,8 @@ impl<L: Listener> Driver<L> {
             };
             stop |= self.handle_request(request);
         }
+        #[cfg(feature = "devices")]
+        self.tell_devices();
         let now = self.clock.now();
         if now.since(self.published) >= PUBLISH_EVERY {
             self.publish(now);
@@ -245,6 +255,18 @@ impl<L: Listener> Driver<L> {
         match request {
             Request::Command(command) => self.engine.handle_command(now, command),
             Request::Manual(call, port) => self.manual.add(call, port),
+            #[cfg(feature = "devices")]
+            Request::Sound(news) => {
+                if let Sound::Cards(cards) = &mut self.sound {
+                    cards.handle_news(now, news);
+                }
+            }
+            #[cfg(feature = "devices")]
+            Request::ChooseDevice(direction, choice) => {
+                if let Sound::Cards(cards) = &mut self.sound {
+                    cards.choose(now, direction, choice);
+                }
+            }
             Request::Resolved(tracker, attempt, addresses) => {
                 // An answer to an attempt given up long ago must not replace a later link.
                 if self.lookups.get(&tracker) == Some(&attempt) {
@@ -267,7 +289,31 @@ impl<L: Listener> Driver<L> {
                 self.listener.call_stats(key, stats);
             }
         }
-        self.listener.node_stats(self.engine.node_stats());
+        self.listener.node_stats(self.node_stats());
+    }
+
+    #[cfg(not(feature = "devices"))]
+    fn node_stats(&self) -> NodeStats {
+        self.engine.node_stats()
+    }
+
+    #[cfg(feature = "devices")]
+    fn node_stats(&self) -> NodeStats {
+        let stats = self.engine.node_stats();
+        let Sound::Cards(cards) = &self.sound else { return stats };
+        NodeStats {
+            microphone: cards.microphone_stats(),
+            loudspeaker: cards.loudspeaker_stats(),
+            ..stats
+        }
+    }
+
+    #[cfg(feature = "devices")]
+    fn tell_devices(&mut self) {
+        let Sound::Cards(cards) = &mut self.sound else { return };
+        while let Some((direction, device, change)) = cards.poll() {
+            self.listener.event(Event::DeviceChanged { direction, device, change });
+        }
     }
 
     fn drain(&mut self) {
@@ -307,11 +353,8 @@ impl<L: Listener> Driver<L> {
                 return;
             }
             Event::Ended { call, reason } => self.manual.end(*call, reason.to_error()),
-            Event::Connected { .. } => {
-                if let Some(device) = &mut self.device {
-                    device.start(&self.clock, &mut self.engine);
-                }
-            }
+            Event::Answered { .. } => self.sound.prepare(self.clock.now()),
+            Event::Connected { .. } => self.sound.start(&self.clock, &mut self.engine),
             _ => {}
         }
         self.listener.event(event);

@@ -13,7 +13,7 @@ use crate::engine::{Engine, EngineConfig};
 use crate::error::{Error, ErrorKind};
 use crate::identity::Identity;
 use crate::identity::pins::Pins;
-use crate::io::driver::{Driver, NullDevice, Requests, SoundDevice};
+use crate::io::driver::{DeviceClock, Driver, NullDevice, Requests, Sound};
 use crate::io::events::EventQueue;
 use crate::io::identity_file::{load_or_create, load_pins};
 use crate::io::pins_file::PinsFile;
@@ -29,6 +29,16 @@ use crate::wire::name::check_name;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Audio {
+    /// Sound cards of this system, opened while calls need them. Which ones are in use is told by
+    /// [`Event::DeviceChanged`](crate::Event::DeviceChanged), a card that vanishes is replaced by
+    /// the default one, and [`Node::choose_device`] changes them at any time.
+    #[cfg(feature = "devices")]
+    Devices {
+        /// The microphone.
+        input: crate::device::DeviceChoice,
+        /// The loudspeaker.
+        output: crate::device::DeviceChoice,
+    },
     /// The program itself writes and reads PCM, call by call: [`Call::write`](crate::Call::write)
     /// and [`Call::read`](crate::Call::read). `f32` or `i16`, mono, at `rate` Hz, 8 000 to 192 000.
     Manual {
@@ -167,10 +177,10 @@ impl NodeBuilder {
         let pins_file = self.identity_file.as_deref().map(PinsFile::beside);
         let udp = UdpPort::bind(bind)?;
         // Last of what may fail for the user's reasons: it replaces an older recording.
-        let device = self.device()?;
+        let (requests, inbox) = Requests::new()?;
+        let sound = self.sound(&requests)?;
         let local_address = udp.local_address();
         let clock = Clock::new();
-        let (requests, inbox) = Requests::new()?;
         let id = identity.id();
         let config = EngineConfig {
             name: self.name.clone(),
@@ -199,16 +209,18 @@ impl NodeBuilder {
             board: Mutex::new(Board::default()),
             changed: Condvar::new(),
             pins: pins_file,
+            #[cfg(feature = "devices")]
+            has_devices: matches!(self.audio, Audio::Devices { .. }),
             manual_rate: match self.audio {
                 Audio::Manual { rate } => Some(rate),
-                Audio::Wav { .. } | Audio::Null => None,
+                _ => None,
             },
             frame: self.encoder.frame,
             auto_answer: self.auto_answer,
         });
         let reporter = Reporter(inner.clone());
         let driver =
-            Driver::new(engine, clock, udp, self.trackers, device, (requests, inbox), reporter);
+            Driver::new(engine, clock, udp, self.trackers, sound, (requests, inbox), reporter);
         let thread = Some(spawn("voip-engine", move || driver.run())?);
         Ok(Node { inner, name: self.name, id, local_address, thread })
     }
@@ -248,13 +260,18 @@ impl NodeBuilder {
         }
     }
 
-    fn device(&self) -> Result<Option<Box<dyn SoundDevice>>, Error> {
+    fn sound(&self, #[allow(unused_variables)] requests: &Requests) -> Result<Sound, Error> {
         Ok(match &self.audio {
-            Audio::Manual { .. } => None,
+            Audio::Manual { .. } => Sound::Manual,
             Audio::Wav { play, record } => {
-                Some(Box::new(WavDevice::open(play.as_deref(), record.as_deref())?))
+                let device = WavDevice::open(play.as_deref(), record.as_deref())?;
+                Sound::Clocked(Box::new(DeviceClock::new(Box::new(device))))
             }
-            Audio::Null => Some(Box::new(NullDevice)),
+            Audio::Null => Sound::Clocked(Box::new(DeviceClock::new(Box::new(NullDevice)))),
+            #[cfg(feature = "devices")]
+            Audio::Devices { input, output } => Sound::Cards(Box::new(
+                crate::io::sound::Cards::new(input.clone(), output.clone(), requests),
+            )),
         })
     }
 }

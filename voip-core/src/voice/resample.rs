@@ -15,10 +15,10 @@ use crate::time::Duration;
 
 const RATES: std::ops::RangeInclusive<u32> = 8_000..=192_000;
 /// Samples given to the filter at a time, at most.
-const CHUNK: usize = 512;
+pub(super) const CHUNK: usize = 512;
 /// Half the filter's length for live sound, in samples of the lower of both rates: 2 ms at 16 kHz,
 /// for a roll-off that begins at seven eighths of the band.
-const LIVE_HALF: usize = 32;
+pub(super) const LIVE_HALF: usize = 32;
 /// The same for files, where delay costs nothing: the roll-off begins at 97 % of the band.
 const FILE_HALF: usize = 192;
 /// Silence put before the output, in samples of the input rate, so that what the filter holds back
@@ -32,11 +32,12 @@ pub(crate) struct Resampler {
     filter: Option<Filter>,
 }
 
-struct Filter {
-    inner: Async<f32>,
-    half: usize,
+/// The filter itself: what comes out for a chunk lands in `ready`.
+pub(super) struct Filter {
+    pub(super) inner: Async<f32>,
+    pub(super) half: usize,
     scratch: Vec<f32>,
-    ready: Vec<f32>,
+    pub(super) ready: Vec<f32>,
     taken: u64,
     given: u64,
 }
@@ -54,13 +55,8 @@ impl Resampler {
     }
 
     fn with_half(from: u32, to: u32, half: usize) -> Result<Self, Error> {
-        for rate in [from, to] {
-            if !RATES.contains(&rate) {
-                let m = format!("sample_rate is {rate}: 8000 to 192000 is possible");
-                return Err(Error::new(ErrorKind::InvalidArgument, m));
-            }
-        }
-        let filter = if from == to { None } else { Some(Filter::new(from, to, half)?) };
+        check_rates(from, to)?;
+        let filter = if from == to { None } else { Some(Filter::new(from, to, half, 1.0)?) };
         Ok(Resampler { from, to, filter })
     }
 
@@ -101,8 +97,19 @@ impl Resampler {
     }
 }
 
+pub(super) fn check_rates(from: u32, to: u32) -> Result<(), Error> {
+    for rate in [from, to] {
+        if !RATES.contains(&rate) {
+            let m = format!("sample_rate is {rate}: 8000 to 192000 is possible");
+            return Err(Error::new(ErrorKind::InvalidArgument, m));
+        }
+    }
+    Ok(())
+}
+
 impl Filter {
-    fn new(from: u32, to: u32, half: usize) -> Result<Self, Error> {
+    /// `adjustable` is the most by which its ratio can be multiplied or divided later.
+    pub(super) fn new(from: u32, to: u32, half: usize, adjustable: f64) -> Result<Self, Error> {
         let ratio = f64::from(to) / f64::from(from);
         let half = (half as f64 * (1.0 / ratio).max(1.0)).ceil() as usize;
         // The filter's length is a multiple of eight.
@@ -113,7 +120,7 @@ impl Filter {
             interpolation: SincInterpolationType::Linear,
             ..SincInterpolationParameters::new(2 * half, WindowFunction::BlackmanHarris2)
         };
-        let inner = Async::new_sinc(ratio, 1.0, &parameters, CHUNK, 1, FixedAsync::Input)
+        let inner = Async::new_sinc(ratio, adjustable, &parameters, CHUNK, 1, FixedAsync::Input)
             .map_err(|e| Error::new(ErrorKind::InvalidArgument, format!("no resampler: {e}")))?;
         let longest = inner.output_frames_max();
         let head_start = (HEAD_START as f64 * ratio).ceil() as usize;
@@ -122,7 +129,8 @@ impl Filter {
         Ok(Filter { inner, half, scratch: vec![0.0; longest], ready, taken: 0, given: 0 })
     }
 
-    fn run(&mut self, chunk: &[f32]) {
+    /// Takes at most [`CHUNK`] samples.
+    pub(super) fn run(&mut self, chunk: &[f32]) {
         let made = self.resample(chunk).unwrap_or(0);
         self.ready.extend_from_slice(&self.scratch[..made]);
     }

@@ -27,11 +27,18 @@ pub(crate) struct Args {
     /// The name by which others call you [default: user-<port>]
     #[arg(long)]
     username: Option<String>,
-    /// Play this WAV file as the microphone, once over all calls; silence follows, and without a
-    /// file there is only silence (sound cards are not supported yet)
+    /// The microphone: an id, a name or a part of it, as `devices` lists them, or off
+    #[arg(long, value_name = "DEVICE", default_value = "default")]
+    input: String,
+    /// The loudspeaker
+    #[arg(long, value_name = "DEVICE", default_value = "default")]
+    output: String,
+    /// Play this WAV file as the microphone, once over all calls, and silence after it; no sound
+    /// card is used then
     #[arg(long)]
     wav: Option<PathBuf>,
-    /// Record what you hear into this WAV file, all calls one after the other
+    /// Record what you hear into this WAV file, all calls one after the other; no sound card is used
+    /// then
     #[arg(long)]
     record: Option<PathBuf>,
     /// Answer every call at once
@@ -94,7 +101,10 @@ impl Args {
 
     fn audio(&self) -> Audio {
         match (&self.wav, &self.record) {
-            (None, None) => Audio::Null,
+            (None, None) => Audio::Devices {
+                input: self.input.as_str().into(),
+                output: self.output.as_str().into(),
+            },
             (play, record) => Audio::Wav { play: play.clone(), record: record.clone() },
         }
     }

@@ -1,13 +1,16 @@
 //! The state of the telephone: one call at a time, moved by events and commands.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
-use voip_core::{Call, CallState, Error, ErrorKind, Event, Node, Peer, PeerId, Reject};
+use voip_core::{
+    AudioDevice, Call, CallState, DeviceChange, DeviceChoice, Direction, Error, ErrorKind, Event,
+    Node, Peer, PeerId, Reject, devices,
+};
 use voip_examples::command::{Command, HELP};
-use voip_examples::line::{CallReport, Person, Report, What};
+use voip_examples::line::{CallReport, CardReport, Device, Person, Report, What};
 use voip_examples::process;
 
 use crate::screen::Screen;
@@ -16,6 +19,8 @@ use crate::screen::Screen;
 const LIST: Duration = Duration::from_secs(2);
 /// How long the engine may take to sum up a call.
 const SUM_UP: Duration = Duration::from_secs(1);
+/// How often levels are shown.
+const LEVELS: Duration = Duration::from_millis(500);
 
 /// Something to react to.
 pub(crate) enum Happening {
@@ -27,6 +32,10 @@ pub(crate) enum Happening {
     InputEnded,
     /// The trackers answered who is online.
     Listed(Result<Vec<Peer>, Error>),
+    /// The system told which devices it has; one of them may be wanted.
+    Devices(Result<Vec<AudioDevice>, Error>, Option<(Direction, DeviceChoice)>),
+    /// Time to show how loud it is.
+    Levels,
     /// Ctrl+C.
     Stop,
 }
@@ -50,6 +59,10 @@ pub(crate) struct Phone<'scope, 'env> {
     listing: u32,
     /// Names that came with another key than before, and that key.
     offered: BTreeMap<String, PeerId>,
+    /// With push to talk: whether the microphone is open.
+    push_to_talk: Option<bool>,
+    /// Dropped, the levels stop.
+    levels: Option<Sender<()>>,
     auto_answer: bool,
     input_ended: bool,
     failed: bool,
@@ -75,6 +88,8 @@ impl<'scope, 'env> Phone<'scope, 'env> {
             call: None,
             listing: 0,
             offered: BTreeMap::new(),
+            push_to_talk: None,
+            levels: None,
             auto_answer,
             input_ended: false,
             failed: false,
@@ -86,7 +101,7 @@ impl<'scope, 'env> Phone<'scope, 'env> {
     pub(crate) fn handle(&mut self, happening: Happening) -> Next {
         match happening {
             Happening::Node(t_us, event) => self.event(t_us, *event),
-            Happening::Typed(line) if line.trim().is_empty() => {}
+            Happening::Typed(line) if line.trim().is_empty() => self.push(),
             Happening::Typed(line) => match line.parse() {
                 Ok(Command::Quit) => return Next::Leave,
                 Ok(command) => self.command(command),
@@ -94,6 +109,8 @@ impl<'scope, 'env> Phone<'scope, 'env> {
             },
             Happening::InputEnded => self.input_ended = true,
             Happening::Listed(result) => self.listed(result),
+            Happening::Devices(result, wanted) => self.devices_listed(result, wanted),
+            Happening::Levels => self.show_levels(),
             Happening::Stop => return Next::Leave,
         }
         let idle = self.call.is_none() && self.listing == 0;
@@ -130,6 +147,9 @@ impl<'scope, 'env> Phone<'scope, 'env> {
             Event::Connected { call } => {
                 self.connected = Some((Instant::now(), process::usage().map(|u| u.cpu)));
                 self.screen.in_call_with(Some(call.peer().name));
+                if let Some(open) = self.push_to_talk {
+                    call.set_muted(!open);
+                }
             }
             Event::Ended { call, .. } => self.ended(&call),
             Event::KeyChanged { name, offered, .. } => drop(self.offered.insert(name, offered)),
@@ -149,6 +169,9 @@ impl<'scope, 'env> Phone<'scope, 'env> {
     /// Notes how the call went.
     fn account(&mut self, call: &Call) {
         self.report.call = Some(CallReport::from(&call.stats()));
+        let node = self.node.stats();
+        self.report.microphone = node.microphone.as_ref().map(CardReport::from);
+        self.report.loudspeaker = node.loudspeaker.as_ref().map(CardReport::from);
         if let Some((since, cpu)) = self.connected.take() {
             self.report.connected_s = since.elapsed().as_secs_f64();
             let used = process::usage().map(|u| u.cpu).zip(cpu).map(|(now, then)| now - then);
@@ -177,6 +200,19 @@ impl<'scope, 'env> Phone<'scope, 'env> {
             }),
             Command::Mute => self.mute(true),
             Command::Unmute => self.mute(false),
+            Command::PushToTalk(on) => self.push_to_talk(on),
+            Command::Levels(on) => {
+                self.levels(on);
+                Ok(())
+            }
+            Command::Devices => {
+                self.list_devices(None);
+                Ok(())
+            }
+            Command::Device(direction, name) => {
+                self.list_devices(Some((direction, name.as_str().into())));
+                Ok(())
+            }
             Command::Stats => self.stats(),
         };
         if let Err(message) = result {
@@ -210,6 +246,86 @@ impl<'scope, 'env> Phone<'scope, 'env> {
         self.call.as_ref().ok_or("there is no call")?.set_muted(muted);
         self.screen.say(if muted { "you are muted" } else { "you can be heard again" });
         Ok(())
+    }
+
+    fn push_to_talk(&mut self, on: bool) -> Result<(), String> {
+        self.push_to_talk = on.then_some(false);
+        if let Some(call) = &self.call {
+            call.set_muted(on);
+        }
+        self.screen.say(if on {
+            "push to talk: an empty line opens the microphone, the next one closes it"
+        } else {
+            "your microphone is open"
+        });
+        Ok(())
+    }
+
+    /// An empty line: with push to talk it opens or closes the microphone.
+    fn push(&mut self) {
+        let (Some(open), Some(call)) = (&mut self.push_to_talk, &self.call) else { return };
+        *open = !*open;
+        call.set_muted(!*open);
+        self.screen.say(if *open { "talk" } else { "muted" });
+    }
+
+    fn levels(&mut self, on: bool) {
+        self.levels = on.then(|| {
+            let (stop, stopped) = channel();
+            let sender = self.sender.clone();
+            let shown = move || sender.send(Happening::Levels).is_ok();
+            self.threads.spawn(move || {
+                while stopped.recv_timeout(LEVELS) == Err(RecvTimeoutError::Timeout) && shown() {}
+            });
+            stop
+        });
+    }
+
+    fn show_levels(&self) {
+        let Some(call) = self.call.as_ref().filter(|_| self.levels.is_some()) else { return };
+        let stats = call.stats();
+        self.screen.show(&What::Levels {
+            level_in_dbfs: stats.level_in_dbfs,
+            level_out_dbfs: stats.level_out_dbfs,
+        });
+    }
+
+    /// Asks on a thread of its own: a sound server may take its time.
+    fn list_devices(&mut self, wanted: Option<(Direction, DeviceChoice)>) {
+        self.listing += 1;
+        let sender = self.sender.clone();
+        self.threads.spawn(move || sender.send(Happening::Devices(devices(LIST), wanted)));
+    }
+
+    fn devices_listed(
+        &mut self,
+        result: Result<Vec<AudioDevice>, Error>,
+        wanted: Option<(Direction, DeviceChoice)>,
+    ) {
+        self.listing -= 1;
+        let list = match result {
+            Ok(list) => list,
+            Err(error) => return self.complain(error.to_string()),
+        };
+        let Some((direction, choice)) = wanted else {
+            let node = self.node.stats();
+            return self.screen.show(&What::Devices {
+                devices: list.iter().map(Device::from).collect(),
+                microphone: node.microphone.as_ref().map(CardReport::from),
+                loudspeaker: node.loudspeaker.as_ref().map(CardReport::from),
+            });
+        };
+        let list: Vec<_> = list.into_iter().filter(|d| d.direction == direction).collect();
+        if let DeviceChoice::Named(name) = &choice
+            && choice.pick(&list).is_none()
+        {
+            return self.complain(format!("no {direction}, or more than one, is called {name}"));
+        }
+        match self.node.choose_device(direction, choice) {
+            Ok(()) if self.call.is_none() => self.screen.say("used from the next call on"),
+            Ok(()) => {}
+            Err(error) => self.complain(error.to_string()),
+        }
     }
 
     fn stats(&self) -> Result<(), String> {
@@ -253,6 +369,19 @@ fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
+fn change_word(change: DeviceChange) -> &'static str {
+    match change {
+        DeviceChange::Opened => "opened",
+        DeviceChange::Chosen => "chosen",
+        DeviceChange::DefaultMoved => "default_moved",
+        DeviceChange::Lost => "lost",
+        DeviceChange::Missing => "missing",
+        DeviceChange::FellBack => "fell_back",
+        DeviceChange::Restored => "restored",
+        _ => "changed",
+    }
+}
+
 /// An event of the node as a line.
 pub(crate) fn describe(event: &Event<Call>) -> What {
     let name = |call: &Call| call.peer().name;
@@ -292,6 +421,11 @@ pub(crate) fn describe(event: &Event<Call>) -> What {
             name: name.clone(),
             pinned: pinned.to_string(),
             offered: offered.to_string(),
+        },
+        Event::DeviceChanged { direction, device, change } => What::DeviceChanged {
+            direction: direction.to_string(),
+            device: device.as_ref().map(Device::from),
+            change: change_word(*change).to_string(),
         },
         Event::Lagged => What::Lagged,
         other => What::Error { message: format!("unknown event {other:?}") },

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io::{IsTerminal, Write, stdin, stdout};
 
 use voip_core::Presence;
-use voip_examples::line::{CallReport, Line, What};
+use voip_examples::line::{CallReport, CardReport, Device, Line, What};
 use voip_examples::process::unix_micros;
 
 /// The program's output.
@@ -114,11 +114,70 @@ fn sentence(what: &What) -> Option<String> {
             "{name} has another key than before ({offered}, was {pinned}): ask them over another \
              way, then type: accept {name}"
         ),
+        What::DeviceChanged { direction, device, change } => {
+            device_changed(direction, device.as_ref(), change)
+        }
+        What::Devices { devices, .. } if devices.is_empty() => {
+            "this system has no sound devices".into()
+        }
+        What::Devices { devices, microphone, loudspeaker } => {
+            let cards = [microphone, loudspeaker].into_iter().flatten().map(card);
+            devices.iter().map(device_line).chain(cards).collect::<Vec<_>>().join("\n")
+        }
+        What::Levels { level_in_dbfs, level_out_dbfs } => {
+            format!("you {}   heard {}", bar(*level_in_dbfs), bar(*level_out_dbfs))
+        }
         What::Lagged => "too much happened at once; type peers to see who is online".into(),
         What::Error { message } => format!("error: {message}"),
         What::Stats(stats) => table(stats),
         What::Starting { .. } | What::Report(_) => return None,
     })
+}
+
+fn device_changed(direction: &str, device: Option<&Device>, change: &str) -> String {
+    let why = match change {
+        "opened" => "",
+        "chosen" => ", as you chose",
+        "default_moved" => ", the system's default now",
+        "fell_back" => ", because the one you chose is not there",
+        "restored" => ", sound is back",
+        "lost" => " was lost; looking for another one, the call goes on",
+        "missing" => " found; looking for one, the call goes on",
+        other => other,
+    };
+    match (device, change) {
+        (Some(device), _) => format!("{direction}: {}{why}", device.name),
+        (None, "missing") => format!("no {direction}{why}"),
+        (None, "chosen") => format!("{direction}: off{why}"),
+        (None, _) => format!("the {direction}{why}"),
+    }
+}
+
+fn device_line(device: &Device) -> String {
+    let mark = if device.is_default { "*" } else { " " };
+    format!("{mark} {:<11} {:<32} {}", device.direction, device.name, device.id)
+}
+
+fn card(card: &CardReport) -> String {
+    format!(
+        "in use: {}, {} Hz, {} channels, {} samples a callback, {:.1} ms delay, clock off by {:.0} \
+         ppm, {:.0} ms missed, {} xruns, {} errors",
+        card.name,
+        card.rate,
+        card.channels,
+        card.callback_frames,
+        card.delay_ms,
+        card.drift_ppm,
+        card.missed_ms,
+        card.xruns,
+        card.errors,
+    )
+}
+
+/// A level of −60 to 0 dBFS as a bar of 20 characters.
+fn bar(dbfs: f32) -> String {
+    let filled = ((dbfs + 60.0) / 3.0).clamp(0.0, 20.0) as usize;
+    format!("[{:<20}] {dbfs:4.0} dBFS", "#".repeat(filled))
 }
 
 fn word(presence: Presence) -> String {

@@ -1,10 +1,64 @@
-//! The clocks of a sound device that has none of its own: one tick every 10 ms for the microphone,
-//! one for the loudspeaker.
+//! Where a node's own sound comes from and goes to; and the clocks of a device that has none of its
+//! own: one tick every 10 ms for the microphone, one for the loudspeaker.
 
 use crate::engine::Engine;
 use crate::frame::{AudioFrame, BLOCK_TIME};
 use crate::io::Clock;
+#[cfg(feature = "devices")]
+use crate::io::sound::Cards;
 use crate::time::{Duration, Instant};
+
+/// The sound of a node.
+pub(crate) enum Sound {
+    /// None of its own: each call has manual PCM.
+    Manual,
+    /// A device that the engine's thread clocks.
+    Clocked(Box<DeviceClock>),
+    /// Sound cards, which have clocks of their own.
+    #[cfg(feature = "devices")]
+    Cards(Box<Cards>),
+}
+
+impl Sound {
+    /// A call was answered: there will be sound in a moment.
+    pub(super) fn prepare(&mut self, now: Instant) {
+        match self {
+            Sound::Manual | Sound::Clocked(_) => {}
+            #[cfg(feature = "devices")]
+            Sound::Cards(cards) => cards.start(now),
+        }
+        #[cfg(not(feature = "devices"))]
+        let _ = now;
+    }
+
+    /// A call has sound now.
+    pub(super) fn start(&mut self, clock: &Clock, engine: &mut Engine) {
+        match self {
+            Sound::Manual => {}
+            Sound::Clocked(device) => device.start(clock, engine),
+            #[cfg(feature = "devices")]
+            Sound::Cards(cards) => cards.start(clock.now()),
+        }
+    }
+
+    pub(super) fn next_wake(&self) -> Instant {
+        match self {
+            Sound::Manual => Instant::FAR_FUTURE,
+            Sound::Clocked(device) => device.next_wake(),
+            #[cfg(feature = "devices")]
+            Sound::Cards(cards) => cards.next_wake(),
+        }
+    }
+
+    pub(super) fn serve(&mut self, now: Instant, clock: &Clock, engine: &mut Engine) {
+        match self {
+            Sound::Manual => {}
+            Sound::Clocked(device) => device.serve(now, clock, engine),
+            #[cfg(feature = "devices")]
+            Sound::Cards(cards) => cards.serve(clock, engine),
+        }
+    }
+}
 
 /// A microphone and a loudspeaker that are served 10 ms at a time on the engine's thread. Neither
 /// method may block.
@@ -29,7 +83,7 @@ impl SoundDevice for NullDevice {
 /// Ticks missed before a clock starts anew: a machine that slept must not replay the night.
 const LATEST: Duration = Duration::from_millis(200);
 
-pub(super) struct DeviceClock {
+pub(crate) struct DeviceClock {
     device: Box<dyn SoundDevice>,
     ticks: Option<Ticks>,
     frame: AudioFrame,
@@ -43,7 +97,7 @@ struct Ticks {
 }
 
 impl DeviceClock {
-    pub(super) fn new(device: Box<dyn SoundDevice>) -> Self {
+    pub(crate) fn new(device: Box<dyn SoundDevice>) -> Self {
         DeviceClock { device, ticks: None, frame: AudioFrame::SILENCE, started: false }
     }
 
@@ -86,7 +140,7 @@ impl DeviceClock {
         }
         while ticks.capture <= now {
             self.device.capture(&mut self.frame);
-            engine.handle_mic(clock.now(), &self.frame);
+            engine.handle_mic(clock.now(), &self.frame.0);
             ticks.capture += BLOCK_TIME;
         }
     }

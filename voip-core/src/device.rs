@@ -1,0 +1,179 @@
+//! Sound devices as data: which there are, which are wanted, what became of them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::{Error, ErrorKind};
+
+/// Which way sound goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Direction {
+    /// A microphone.
+    Input,
+    /// A loudspeaker.
+    Output,
+}
+
+/// A microphone or a loudspeaker that this system has.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct AudioDevice {
+    /// Names it for [`DeviceChoice::Named`], the same one after the next start: `host:id`, as in
+    /// `alsa:default` or `pulseaudio:alsa_output.usb-headset`.
+    pub id: String,
+    /// A name for people.
+    pub name: String,
+    /// Microphone or loudspeaker.
+    pub direction: Direction,
+    /// Whether it is the one that [`DeviceChoice::Default`] means now.
+    pub is_default: bool,
+}
+
+/// Which device to use.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DeviceChoice {
+    /// The system's default, and its next one when the system changes its mind.
+    #[default]
+    Default,
+    /// This one: an [`AudioDevice::id`], or a name, or a part of a name that fits one device only.
+    /// While it is not there the default stands in for it.
+    Named(String),
+    /// None: a microphone that gives silence, a loudspeaker that plays nothing.
+    Off,
+}
+
+impl DeviceChoice {
+    /// The device of a list that is meant, if it is there and no other is meant as well: by id, by
+    /// name, by a part of the name in any case; the default by its mark.
+    pub fn pick<'a>(&self, list: &'a [AudioDevice]) -> Option<&'a AudioDevice> {
+        let wanted = match self {
+            DeviceChoice::Default => return list.iter().find(|device| device.is_default),
+            DeviceChoice::Off => return None,
+            DeviceChoice::Named(wanted) => wanted,
+        };
+        let part = wanted.to_lowercase();
+        let by_id = list.iter().find(|device| device.id == *wanted);
+        by_id
+            .or_else(|| only(list.iter().filter(|device| device.name == *wanted)))
+            .or_else(|| only(list.iter().filter(|d| d.name.to_lowercase().contains(&part))))
+    }
+}
+
+/// The item of an iterator that has one only.
+fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
+    let first = items.next();
+    if items.next().is_some() { None } else { first }
+}
+
+impl From<&str> for DeviceChoice {
+    /// `default` (or nothing at all) and `off` mean themselves, anything else a device.
+    fn from(text: &str) -> DeviceChoice {
+        match text {
+            "" | "default" => DeviceChoice::Default,
+            "off" => DeviceChoice::Off,
+            named => DeviceChoice::Named(named.to_owned()),
+        }
+    }
+}
+
+impl FromStr for Direction {
+    type Err = Error;
+
+    /// `in` and `input`, `out` and `output`.
+    fn from_str(text: &str) -> Result<Direction, Error> {
+        match text {
+            "in" | "input" => Ok(Direction::Input),
+            "out" | "output" => Ok(Direction::Output),
+            _ => {
+                let message = format!("{text:?} is no direction: in and out are possible");
+                Err(Error::new(ErrorKind::InvalidArgument, message))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Direction::Input => "microphone",
+            Direction::Output => "loudspeaker",
+        })
+    }
+}
+
+/// Why another device is in use than before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DeviceChange {
+    /// It was opened for the first time.
+    Opened,
+    /// The user chose it.
+    Chosen,
+    /// The system has another default now.
+    DefaultMoved,
+    /// It was unplugged, its sound server went away, or it stopped to work. There is silence until
+    /// another one is found; the search goes on.
+    Lost,
+    /// None could be opened. There is silence; the search goes on.
+    Missing,
+    /// The chosen one is not there: the default stands in for it.
+    FellBack,
+    /// Sound is back after a loss, or the chosen one instead of the default.
+    Restored,
+}
+
+/// How a device in use is doing.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct DeviceStats {
+    /// Its name for people.
+    pub name: String,
+    /// Its sample rate, Hz.
+    pub rate: u32,
+    /// Its channels.
+    pub channels: u16,
+    /// Samples per channel in its last callback.
+    pub callback_frames: u32,
+    /// Delay between the air and the library, milliseconds: the device's own buffers, the ring and
+    /// the resampler.
+    pub delay_ms: f64,
+    /// How fast its clock runs against the system's, parts per million; taken out by resampling.
+    pub drift_ppm: f64,
+    /// Milliseconds of sound that were not there in time (loudspeaker) or found no room
+    /// (microphone).
+    pub missed_ms: f64,
+    /// Buffer overruns and underruns that the system reported.
+    pub xruns: u64,
+    /// Other errors that the system reported.
+    pub errors: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(id: &str, name: &str, is_default: bool) -> AudioDevice {
+        let (id, name) = (id.to_owned(), name.to_owned());
+        AudioDevice { id, name, direction: Direction::Output, is_default }
+    }
+
+    #[test]
+    fn a_device_is_found_by_what_people_type() {
+        let list = [
+            device("alsa:default", "Default", true),
+            device("alsa:hw:0", "HDMI 1", false),
+            device("alsa:hw:1", "HDMI 2", false),
+            device("alsa:hw:2", "USB Headset", false),
+            device("alsa:hw:3", "HDMI", false),
+        ];
+        let pick = |text: &str| DeviceChoice::from(text).pick(&list).map(|d| d.id.as_str());
+        assert_eq!(pick("alsa:hw:1"), Some("alsa:hw:1"));
+        assert_eq!(pick("headset"), Some("alsa:hw:2"));
+        assert_eq!(pick("HDMI"), Some("alsa:hw:3"), "a whole name beats a part");
+        assert_eq!(pick("hdmi"), None, "three have it");
+        assert_eq!(pick("default"), Some("alsa:default"));
+        assert_eq!(pick("off"), None);
+        assert_eq!(pick("nothing"), None);
+    }
+}

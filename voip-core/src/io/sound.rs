@@ -1,0 +1,183 @@
+//! Sound cards, through cpal.
+//!
+//! ```text
+//! card ─▶ callback ═ring═▶ microphone ─▶ engine ─▶ loudspeaker ═ring═▶ callback ─▶ card
+//! ```
+//!
+//! The system's callbacks own one end of a lock-free ring each and do nothing but copy, stamp the
+//! time and wake the engine's thread, which owns the other end. A loudspeaker's callbacks ask for
+//! sound and so pace its playout; a microphone's hand it over as it comes. What the card's clock is
+//! off by is taken out on the engine's side. Opening and closing a card can take seconds, or for
+//! ever: that happens on a thread of its own for each stream, a [`keeper`], which nobody waits for.
+
+mod callback;
+mod card;
+mod hosts;
+mod keeper;
+mod loudspeaker;
+mod microphone;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+pub(crate) use hosts::list;
+pub(crate) use keeper::SoundNews;
+
+use card::{Card, End};
+use loudspeaker::Loudspeaker;
+use microphone::Microphone;
+
+use super::Clock;
+use super::driver::Requests;
+use crate::device::{AudioDevice, DeviceChange, DeviceChoice, DeviceStats, Direction};
+use crate::engine::Engine;
+use crate::frame::{AudioFrame, BLOCK_TIME};
+use crate::time::Instant;
+
+/// How far a card may get ahead of the time before its sound is refused: an unpaced device, such as
+/// ALSA's `null`, must not play an hour in a second.
+const AHEAD: Duration = Duration::from_millis(100);
+/// How long calls wait for a card before time goes on without it.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// Blocks missed before the clock without a card starts anew.
+const LATEST: Duration = Duration::from_millis(200);
+
+/// The microphone and the loudspeaker of one node.
+pub(crate) struct Cards {
+    microphone: Card<Microphone>,
+    loudspeaker: Card<Loudspeaker>,
+    capture_tick: Tick,
+    playout_tick: Tick,
+    frame: AudioFrame,
+    on: bool,
+}
+
+impl Cards {
+    pub(crate) fn new(input: DeviceChoice, output: DeviceChoice, requests: &Requests) -> Cards {
+        Cards {
+            microphone: Card::new(input, requests.clone()),
+            loudspeaker: Card::new(output, requests.clone()),
+            capture_tick: Tick::default(),
+            playout_tick: Tick::default(),
+            frame: AudioFrame::SILENCE,
+            on: false,
+        }
+    }
+
+    /// A call wants sound: open the cards if they are not.
+    pub(crate) fn start(&mut self, now: Instant) {
+        if !self.on {
+            self.on = true;
+            self.microphone.start(now);
+            self.loudspeaker.start(now);
+        }
+    }
+
+    pub(crate) fn choose(&mut self, now: Instant, direction: Direction, choice: DeviceChoice) {
+        match direction {
+            Direction::Input => self.microphone.choose(now, choice),
+            Direction::Output => self.loudspeaker.choose(now, choice),
+        }
+    }
+
+    pub(crate) fn handle_news(&mut self, now: Instant, news: SoundNews) {
+        match news {
+            SoundNews::Microphone(news) => self.microphone.handle_news(now, news),
+            SoundNews::Loudspeaker(news) => self.loudspeaker.handle_news(now, news),
+        }
+    }
+
+    pub(crate) fn serve(&mut self, clock: &Clock, engine: &mut Engine) {
+        if !self.on {
+            return;
+        }
+        if !engine.wants_sound() {
+            self.on = false;
+            self.microphone.stop();
+            self.loudspeaker.stop();
+            return;
+        }
+        let now = clock.now();
+        self.microphone.watch(now);
+        self.loudspeaker.watch(now);
+        match self.microphone.live() {
+            Some(microphone) => {
+                self.capture_tick.stop();
+                microphone.serve(now, |samples| engine.handle_mic(now, samples));
+            }
+            None => {
+                while self.capture_tick.is_due(now) {
+                    engine.handle_mic(now, &AudioFrame::SILENCE.0);
+                }
+            }
+        }
+        match self.loudspeaker.live() {
+            Some(loudspeaker) => {
+                self.playout_tick.stop();
+                loudspeaker.serve(now, &mut self.frame, |f| engine.handle_playout(clock.now(), f));
+            }
+            None => {
+                while self.playout_tick.is_due(now) {
+                    engine.handle_playout(now, &mut self.frame);
+                }
+            }
+        }
+        engine.handle_device_delays(
+            self.microphone.live().map_or(Duration::ZERO, |m| m.delay()),
+            self.loudspeaker.live().map_or(Duration::ZERO, |l| l.delay()),
+        );
+    }
+
+    pub(crate) fn next_wake(&self) -> Instant {
+        if !self.on {
+            return Instant::FAR_FUTURE;
+        }
+        let cards = self.microphone.next_wake().min(self.loudspeaker.next_wake());
+        cards.min(self.capture_tick.due()).min(self.playout_tick.due())
+    }
+
+    /// What became of the devices in use, oldest first.
+    pub(crate) fn poll(&mut self) -> Option<(Direction, Option<AudioDevice>, DeviceChange)> {
+        let microphone = self.microphone.poll().map(|(d, c)| (Direction::Input, d, c));
+        microphone.or_else(|| self.loudspeaker.poll().map(|(d, c)| (Direction::Output, d, c)))
+    }
+
+    pub(crate) fn microphone_stats(&self) -> Option<DeviceStats> {
+        self.microphone.stats()
+    }
+
+    pub(crate) fn loudspeaker_stats(&self) -> Option<DeviceStats> {
+        self.loudspeaker.stats()
+    }
+}
+
+/// The clock of a direction that has no card: one block every 10 ms.
+#[derive(Default)]
+struct Tick {
+    next: Option<Instant>,
+}
+
+impl Tick {
+    /// Whether a block is due: ask until it is not.
+    fn is_due(&mut self, now: Instant) -> bool {
+        let next = self.next.get_or_insert(now + PATIENCE);
+        if now.since(*next) > LATEST {
+            *next = now;
+        }
+        let due = *next <= now;
+        if due {
+            *next += BLOCK_TIME;
+        }
+        due
+    }
+
+    fn stop(&mut self) {
+        self.next = None;
+    }
+
+    fn due(&self) -> Instant {
+        self.next.unwrap_or(Instant::FAR_FUTURE)
+    }
+}

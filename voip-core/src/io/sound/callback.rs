@@ -1,0 +1,210 @@
+//! The system's side of a stream: what runs inside the callbacks of a sound card. No allocation,
+//! no lock, no log: copy, stamp, wake.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use cpal::{FromSample, SizedSample};
+use rtrb::{Consumer, Producer};
+
+use crate::io::driver::Requests;
+use crate::time::{Duration, Instant};
+
+/// Sound that a microphone's callbacks collect before they wake the engine.
+const BATCH: Duration = Duration::from_millis(5);
+/// Callbacks of a loudspeaker that come faster than this wake the engine no more often.
+const WAKE_EVERY: Duration = Duration::from_millis(1);
+/// Errors without a callback between them after which a device counts as lost.
+const ERRORS_IN_A_ROW: u32 = 8;
+/// By how much a sample is quieter than the one before it, where there is no sound to play.
+const FADE: f32 = 0.97;
+
+/// One callback, as the engine's side is told of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Beat {
+    /// When it came.
+    pub(super) at: Instant,
+    /// When its last frame was in the air (microphone) or will be (loudspeaker).
+    pub(super) edge: Instant,
+    /// Frames in it.
+    pub(super) frames: u32,
+    /// Frames through the ring in all, with this one.
+    pub(super) total: u64,
+    /// Frames that were not there in time, or found no room, in all.
+    pub(super) missed: u64,
+}
+
+/// How a stream fares, for both sides.
+pub(super) struct Vitals {
+    requests: Requests,
+    xruns: AtomicU64,
+    errors: AtomicU64,
+    errors_in_a_row: AtomicU32,
+    lost: AtomicBool,
+}
+
+impl Vitals {
+    pub(super) fn new(requests: Requests) -> Arc<Vitals> {
+        Arc::new(Vitals {
+            requests,
+            xruns: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+            errors_in_a_row: AtomicU32::new(0),
+            lost: AtomicBool::new(false),
+        })
+    }
+
+    /// The system reports an error. A device that was pulled out reports thousands in a second.
+    pub(super) fn error(&self, kind: cpal::ErrorKind) {
+        use cpal::ErrorKind as Kind;
+        let lost = match kind {
+            Kind::Xrun => {
+                self.xruns.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+            // These tell of something that does not hinder.
+            Kind::RealtimeDenied | Kind::DeviceChanged => false,
+            Kind::DeviceNotAvailable | Kind::StreamInvalidated | Kind::HostUnavailable => true,
+            _ => self.errors_in_a_row.fetch_add(1, Ordering::Relaxed) + 1 >= ERRORS_IN_A_ROW,
+        };
+        self.errors.fetch_add(1, Ordering::Relaxed);
+        if lost && !self.lost.swap(true, Ordering::Relaxed) {
+            self.requests.wake();
+        }
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn xruns(&self) -> u64 {
+        self.xruns.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn errors(&self) -> u64 {
+        self.errors.load(Ordering::Relaxed)
+    }
+
+    fn beaten(&self) {
+        self.errors_in_a_row.store(0, Ordering::Relaxed);
+    }
+}
+
+/// What a stream's callbacks have in common.
+pub(super) struct Pulse {
+    pub(super) vitals: Arc<Vitals>,
+    pub(super) beats: Producer<Beat>,
+    pub(super) rate: u32,
+    pub(super) channels: usize,
+}
+
+impl Pulse {
+    fn lasting(&self, frames: usize) -> Duration {
+        Duration::from_micros(frames as u64 * 1_000_000 / u64::from(self.rate.max(1)))
+    }
+
+    fn beat(&mut self, beat: Beat) {
+        self.vitals.beaten();
+        // Without room the next one tells as much.
+        let _ = self.beats.push(beat);
+    }
+
+    fn wake(&self) {
+        self.vitals.requests.wake();
+    }
+}
+
+/// Inside a microphone's callbacks.
+pub(super) struct MicrophoneCallback {
+    pulse: Pulse,
+    ring: Producer<f32>,
+    total: u64,
+    missed: u64,
+    collected: usize,
+}
+
+impl MicrophoneCallback {
+    pub(super) fn new(pulse: Pulse, ring: Producer<f32>) -> Self {
+        MicrophoneCallback { pulse, ring, total: 0, missed: 0, collected: 0 }
+    }
+
+    /// Sound came in `at`; its first frame was in the air `delay` before that. Of more than two
+    /// channels the first two count.
+    pub(super) fn heard<T>(&mut self, data: &[T], at: Instant, delay: Duration)
+    where
+        T: SizedSample,
+        f32: FromSample<T>,
+    {
+        let channels = self.pulse.channels.max(1);
+        let frames = data.len() / channels;
+        for frame in data.chunks_exact(channels) {
+            let first: f32 = frame[0].to_sample();
+            let sample = match frame.get(1) {
+                Some(second) => 0.5 * (first + second.to_sample::<f32>()),
+                None => first,
+            };
+            if self.ring.push(sample).is_ok() {
+                self.total += 1;
+            } else {
+                self.missed += 1;
+            }
+        }
+        let edge = at - delay + self.pulse.lasting(frames);
+        let (total, missed) = (self.total, self.missed);
+        self.pulse.beat(Beat { at, edge, frames: frames as u32, total, missed });
+        self.collected += frames;
+        if self.pulse.lasting(self.collected) >= BATCH {
+            self.collected = 0;
+            self.pulse.wake();
+        }
+    }
+}
+
+/// Inside a loudspeaker's callbacks.
+pub(super) struct LoudspeakerCallback {
+    pulse: Pulse,
+    ring: Consumer<f32>,
+    total: u64,
+    missed: u64,
+    last: f32,
+    woken: Instant,
+}
+
+impl LoudspeakerCallback {
+    pub(super) fn new(pulse: Pulse, ring: Consumer<f32>) -> Self {
+        LoudspeakerCallback { pulse, ring, total: 0, missed: 0, last: 0.0, woken: Instant::ZERO }
+    }
+
+    /// Sound is wanted `at`; its first frame will be in the air `delay` after that. Of more than two
+    /// channels the first two get it.
+    pub(super) fn wanted<T>(&mut self, data: &mut [T], at: Instant, delay: Duration)
+    where
+        T: SizedSample + FromSample<f32>,
+    {
+        let channels = self.pulse.channels.max(1);
+        let frames = data.len() / channels;
+        for frame in data.chunks_exact_mut(channels) {
+            match self.ring.pop() {
+                Ok(sample) => {
+                    self.last = sample;
+                    self.total += 1;
+                }
+                Err(_) => {
+                    self.last *= FADE;
+                    // Before the first sound nothing is missed.
+                    self.missed += u64::from(self.total > 0);
+                }
+            }
+            for (channel, sample) in frame.iter_mut().enumerate() {
+                *sample = T::from_sample_(if channel < 2 { self.last } else { 0.0 });
+            }
+        }
+        let edge = at + delay + self.pulse.lasting(frames);
+        let (total, missed) = (self.total, self.missed);
+        self.pulse.beat(Beat { at, edge, frames: frames as u32, total, missed });
+        if at.since(self.woken) >= WAKE_EVERY {
+            self.woken = at;
+            self.pulse.wake();
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The system's sound hosts (ALSA, PulseAudio, WASAPI, Core Audio …) and their devices.
+
+use std::sync::mpsc;
+
+use cpal::Host;
+use cpal::traits::{DeviceTrait, HostTrait};
+
+use crate::device::{AudioDevice, DeviceChoice, Direction};
+use crate::error::{Error, ErrorKind};
+use crate::io::spawn;
+use crate::time::Duration;
+
+/// ALSA lists its plugins among its devices: these are no devices anybody means.
+const PLUGINS: [&str; 10] = [
+    "alsa:null",
+    "alsa:lavrate",
+    "alsa:samplerate",
+    "alsa:speexrate",
+    "alsa:speex",
+    "alsa:jack",
+    "alsa:oss",
+    "alsa:upmix",
+    "alsa:vdownmix",
+    "alsa:usbstream",
+];
+
+/// All devices of this system, asked for on a thread of its own: a sound server that hangs never
+/// answers.
+pub(crate) fn list(timeout: Duration) -> Result<Vec<AudioDevice>, Error> {
+    let (sender, answer) = mpsc::channel();
+    spawn("voip-sound-list", move || {
+        let _hush = Hush::new();
+        let hosts = Hosts::open();
+        let all = [Direction::Input, Direction::Output].map(|d| hosts.list(d));
+        // Whoever asked may have given up.
+        let _ = sender.send(all.concat());
+    })?;
+    answer.recv_timeout(timeout).map_err(|_| {
+        Error::new(ErrorKind::TimedOut, "the sound system did not list its devices in time")
+    })
+}
+
+/// While it lives, ALSA does not write its complaints to the terminal when this thread asks for what
+/// is not there; they go to the log instead.
+pub(super) struct Hush {
+    #[cfg(any(target_os = "linux", target_os = "freebsd"))]
+    said: Option<std::rc::Rc<std::cell::RefCell<alsa::Output>>>,
+}
+
+impl Hush {
+    #[cfg(any(target_os = "linux", target_os = "freebsd"))]
+    pub(super) fn new() -> Hush {
+        Hush { said: alsa::Output::local_error_handler().ok() }
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
+    pub(super) fn new() -> Hush {
+        Hush {}
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "freebsd"))]
+impl Drop for Hush {
+    fn drop(&mut self) {
+        let Some(said) = self.said.take() else { return };
+        tracing::debug!("ALSA said: {}", said.borrow());
+        // Another handler in its place, which nobody reads, lets this buffer go.
+        let _ = alsa::Output::local_error_handler();
+    }
+}
+
+/// The hosts that answer, the preferred one first.
+pub(super) struct Hosts(Vec<Host>);
+
+/// A device that was looked for.
+pub(super) struct Found {
+    pub(super) device: cpal::Device,
+    pub(super) about: AudioDevice,
+    /// Whether it is the one that was asked for, and not the default in its place.
+    pub(super) is_wanted: bool,
+}
+
+impl Hosts {
+    /// Connects to them; may take seconds.
+    pub(super) fn open() -> Hosts {
+        let ids = cpal::available_hosts().into_iter();
+        Hosts(ids.filter_map(|id| cpal::host_from_id(id).ok()).collect())
+    }
+
+    /// All hosts, if there are more now than these.
+    pub(super) fn with_newcomers(&self) -> Option<Hosts> {
+        let is_new = |id: &cpal::HostId| self.0.iter().all(|host| host.id() != *id);
+        cpal::available_hosts().iter().any(is_new).then(Hosts::open)
+    }
+
+    pub(super) fn list(&self, direction: Direction) -> Vec<AudioDevice> {
+        let default = self.default_id(direction);
+        self.devices(direction).filter_map(|d| about(&d, direction, default.as_deref())).collect()
+    }
+
+    /// The device to use for a choice, or the default if that one is not there.
+    pub(super) fn find(&self, direction: Direction, choice: &DeviceChoice) -> Result<Found, Error> {
+        if let DeviceChoice::Named(_) = choice {
+            let list = self.list(direction);
+            if let Some(chosen) = choice.pick(&list) {
+                let is_it = |d: &cpal::Device| id(d).as_ref() == Some(&chosen.id);
+                if let Some(device) = self.devices(direction).find(is_it) {
+                    return Ok(Found { device, about: chosen.clone(), is_wanted: true });
+                }
+            }
+        }
+        let is_wanted = *choice == DeviceChoice::Default;
+        let default = self.default(direction).and_then(|device| {
+            let about = about(&device, direction, id(&device).as_deref())?;
+            Some(Found { device, about, is_wanted })
+        });
+        default
+            .ok_or_else(|| Error::new(ErrorKind::System, format!("this system has no {direction}")))
+    }
+
+    /// The [`AudioDevice::id`] of the system's default.
+    pub(super) fn default_id(&self, direction: Direction) -> Option<String> {
+        id(&self.default(direction)?)
+    }
+
+    fn default(&self, direction: Direction) -> Option<cpal::Device> {
+        self.0.iter().find_map(|host| {
+            let named = pulse_default(host, direction);
+            let named = named
+                .and_then(|name| devices(host, direction).find(|d| id(d).as_ref() == Some(&name)));
+            named.or_else(|| match direction {
+                Direction::Input => host.default_input_device(),
+                Direction::Output => host.default_output_device(),
+            })
+        })
+    }
+
+    fn devices(&self, direction: Direction) -> impl Iterator<Item = cpal::Device> {
+        self.0.iter().flat_map(move |host| devices(host, direction))
+    }
+}
+
+fn devices(host: &Host, direction: Direction) -> impl Iterator<Item = cpal::Device> + use<> {
+    let all = host.devices().into_iter().flatten();
+    // These ask no device of ALSA's to open, which would be slow and noisy.
+    all.filter(move |device| match direction {
+        Direction::Input => device.supports_input(),
+        Direction::Output => device.supports_output(),
+    })
+}
+
+/// As with every client of PulseAudio, these variables name the default devices of a program.
+fn pulse_default(host: &Host, direction: Direction) -> Option<String> {
+    if !host.id().name().eq_ignore_ascii_case("pulseaudio") {
+        return None;
+    }
+    let variable = match direction {
+        Direction::Input => "PULSE_SOURCE",
+        Direction::Output => "PULSE_SINK",
+    };
+    std::env::var(variable).ok().map(|name| format!("pulseaudio:{name}"))
+}
+
+fn id(device: &cpal::Device) -> Option<String> {
+    device.id().ok().map(|id| id.to_string())
+}
+
+fn about(
+    device: &cpal::Device,
+    direction: Direction,
+    default: Option<&str>,
+) -> Option<AudioDevice> {
+    let id = id(device).filter(|id| !PLUGINS.contains(&id.as_str()))?;
+    let name = device.description().map_or_else(|_| id.clone(), |d| d.name().to_owned());
+    let is_default = default == Some(id.as_str());
+    Some(AudioDevice { id, name, direction, is_default })
+}

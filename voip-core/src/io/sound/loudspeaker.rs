@@ -1,0 +1,218 @@
+//! The engine's side of a loudspeaker: whenever its callbacks have taken sound, fills the ring up
+//! again to what the next one may want. So the card's own pace is the clock of playout; what that
+//! pace is off by against the system's clock is taken out by the resampler before the ring.
+
+use std::sync::Arc;
+
+use rtrb::{Consumer, Producer};
+
+use super::callback::{Beat, Vitals};
+use super::card::{End, Mean};
+use super::keeper::{News, SoundNews};
+use super::{AHEAD, stream};
+use crate::device::Direction;
+use crate::error::Error;
+use crate::frame::{AudioFrame, BLOCK, SAMPLE_RATE};
+use crate::io::driver::Requests;
+use crate::time::{Duration, Instant};
+use crate::voice::{Drift, DriftResampler};
+
+/// What the ring holds at least when a callback is expected, whatever its size.
+const STANDING: Duration = Duration::from_millis(5);
+/// By how much more it holds after each time that it ran dry.
+const CUSHION_STEP: Duration = Duration::from_micros(2_500);
+/// The most that it holds more.
+const CUSHION_MOST: Duration = Duration::from_millis(40);
+/// After so long without running dry, one step less.
+const CALM: Duration = Duration::from_secs(20);
+/// Over so long the callbacks' sizes count.
+const SIZES_OVER: Duration = Duration::from_secs(2);
+
+pub(crate) struct Loudspeaker {
+    rate: u32,
+    ring: Producer<f32>,
+    beats: Consumer<Beat>,
+    last: Option<Beat>,
+    begun: Option<Instant>,
+    resampler: DriftResampler,
+    speed: f64,
+    drift: Drift,
+    converted: Vec<f32>,
+    /// Samples of 48 kHz asked for in all, and frames put into the ring in all.
+    pulled: u64,
+    put: u64,
+    sizes: Sizes,
+    cushion: Duration,
+    calm_since: Instant,
+    delay: Mean,
+}
+
+impl Loudspeaker {
+    pub(super) fn new(
+        rate: u32,
+        ring: Producer<f32>,
+        beats: Consumer<Beat>,
+    ) -> Result<Loudspeaker, Error> {
+        Ok(Loudspeaker {
+            rate,
+            ring,
+            beats,
+            last: None,
+            begun: None,
+            resampler: DriftResampler::new(SAMPLE_RATE, rate)?,
+            speed: 1.0,
+            drift: Drift::default(),
+            converted: Vec::new(),
+            pulled: 0,
+            put: 0,
+            sizes: Sizes::default(),
+            cushion: Duration::ZERO,
+            calm_since: Instant::ZERO,
+            delay: Mean::default(),
+        })
+    }
+
+    /// Asks for as many blocks as the ring lacks.
+    pub(super) fn serve(
+        &mut self,
+        now: Instant,
+        frame: &mut AudioFrame,
+        mut pull: impl FnMut(&mut AudioFrame),
+    ) {
+        self.take_beats(now);
+        let Some(beat) = self.last else { return };
+        let need = self.frames(STANDING).max(self.sizes.get()) + self.frames(self.cushion);
+        let begun = *self.begun.get_or_insert(now);
+        while self.waiting() < need {
+            let after = Duration::from_micros((self.pulled + BLOCK as u64) * 125 / 6);
+            if after > now.since(begun) + AHEAD {
+                return;
+            }
+            self.measure_delay(now, beat);
+            pull(frame);
+            self.put(frame);
+        }
+    }
+
+    fn take_beats(&mut self, now: Instant) {
+        while let Ok(beat) = self.beats.pop() {
+            let ran_dry = self.last.is_some_and(|last| beat.missed > last.missed);
+            if ran_dry {
+                self.cushion = (self.cushion + CUSHION_STEP).min(CUSHION_MOST);
+                self.calm_since = now;
+            }
+            self.sizes.add(beat.at, beat.frames as usize);
+            self.last = Some(beat);
+            self.follow_clock(beat);
+        }
+        if now.since(self.calm_since) > CALM {
+            self.cushion = self.cushion.saturating_sub(CUSHION_STEP);
+            self.calm_since = now;
+        }
+    }
+
+    /// How far the card has come, in samples of 48 kHz: what was asked for less what still waits,
+    /// and what it went without.
+    fn follow_clock(&mut self, beat: Beat) {
+        let ratio = f64::from(self.rate) / f64::from(SAMPLE_RATE) * self.speed;
+        let waiting = self.put.saturating_sub(beat.total) as f64;
+        let position = self.pulled as f64 + (beat.missed as f64 - waiting) / ratio;
+        self.speed = 1.0 + self.drift.observe(beat.at, position);
+        self.resampler.set_speed(self.speed);
+    }
+
+    fn put(&mut self, frame: &AudioFrame) {
+        self.pulled += BLOCK as u64;
+        self.converted.clear();
+        self.resampler.process(&frame.0, &mut self.converted);
+        for sample in &self.converted {
+            // The ring has room for far more than is ever needed.
+            if self.ring.push(*sample).is_ok() {
+                self.put += 1;
+            }
+        }
+    }
+
+    /// Frames in the ring.
+    fn waiting(&self) -> usize {
+        self.ring.buffer().capacity() - self.ring.slots()
+    }
+
+    fn frames(&self, time: Duration) -> usize {
+        (time.as_micros() as u64 * u64::from(self.rate)).div_ceil(1_000_000) as usize
+    }
+
+    /// When the block that is asked for now will be in the air: behind what the card has taken
+    /// already and what waits in the ring.
+    fn measure_delay(&mut self, now: Instant, beat: Beat) {
+        let taken = beat.edge.micros_since(now) as f64 / 1e6;
+        let waiting = self.waiting() as f64 / f64::from(self.rate);
+        let filter = self.resampler.delay(SAMPLE_RATE).as_secs_f64();
+        self.delay.add(taken.max(0.0) + waiting + filter);
+    }
+}
+
+impl End for Loudspeaker {
+    const DIRECTION: Direction = Direction::Output;
+
+    fn open(
+        device: &cpal::Device,
+        requests: &Requests,
+    ) -> Result<(cpal::Stream, Self, Arc<Vitals>, u16), Error> {
+        stream::loudspeaker(device, requests)
+    }
+
+    fn news(news: News<Self>) -> SoundNews {
+        SoundNews::Loudspeaker(news)
+    }
+
+    fn last_beat(&mut self) -> Option<Beat> {
+        self.last.or_else(|| self.beats.peek().ok().copied())
+    }
+
+    fn last_served(&self) -> Option<Beat> {
+        self.last
+    }
+
+    fn rate(&self) -> u32 {
+        self.rate
+    }
+
+    fn drift_ppm(&self) -> f64 {
+        self.drift.ppm()
+    }
+
+    fn delay(&self) -> Duration {
+        self.delay.get()
+    }
+}
+
+/// The size of callbacks to be ready for: the second largest of the last seconds. A server that was
+/// late once asks for twice as much once; to wait with that much for seconds would cost delay.
+#[derive(Default)]
+struct Sizes {
+    before: [usize; 2],
+    now: [usize; 2],
+    since: Instant,
+}
+
+impl Sizes {
+    fn add(&mut self, at: Instant, frames: usize) {
+        if at.since(self.since) > SIZES_OVER {
+            self.before = std::mem::take(&mut self.now);
+            self.since = at;
+        }
+        let [first, second] = &mut self.now;
+        if frames > *first {
+            *second = std::mem::replace(first, frames);
+        } else if frames > *second {
+            *second = frames;
+        }
+    }
+
+    /// Until there are two, the only one.
+    fn get(&self) -> usize {
+        let second = self.before[1].max(self.now[1]);
+        if second == 0 { self.now[0] } else { second }
+    }
+}
