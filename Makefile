@@ -3,7 +3,7 @@ CARGO ?= cargo
 FUZZ_SECONDS ?= 60
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help setup demo test test-long fuzz lint clean
+.PHONY: help setup demo test test-long soak fuzz lint clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -20,9 +20,17 @@ test: setup ## every test of the workspace, and the programs in the documentatio
 	@echo "test: unit and integration tests, and the programs in the documentation"
 	@$(CARGO) test --workspace --locked --features voip-core/sim
 
-test-long: setup ## also the tests that take minutes, optimised
+test-long: ## also the tests that take minutes: long calls, virtual sound cards, fuzzing; optimised
+	@scripts/setup long
 	@echo "test-long: all tests, the long ones too"
 	@$(CARGO) test --workspace --locked --features voip-core/sim --release -- --include-ignored
+	@if $(CARGO) +nightly fuzz --version >/dev/null 2>&1; then $(MAKE) --no-print-directory fuzz; \
+	else echo "test-long: no fuzzing: it needs nightly Rust and cargo-fuzz"; fi
+
+soak: ## an hour of a call through virtual sound cards: nothing may grow
+	@scripts/setup long
+	@VOIP_SOAK_SECONDS=3600 $(CARGO) test --package voip-examples --locked --release --test sound_cards \
+		-- --ignored --nocapture a_long_call
 
 fuzz: setup ## every fuzz target for FUZZ_SECONDS each (needs nightly Rust and cargo-fuzz)
 	@cd voip-core && for target in $$($(CARGO) +nightly fuzz list); do \

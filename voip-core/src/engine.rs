@@ -154,7 +154,7 @@ pub(crate) struct Engine {
     ingress: Ingress,
     next_stream: u32,
     stopwatch: Box<dyn Stopwatch>,
-    device_delays: (Duration, Duration),
+    playout_delay: Duration,
     lookups: Lookups,
     listings: Vec<Listing>,
     seen_offers: SeenOffers,
@@ -186,7 +186,7 @@ impl Engine {
             ingress,
             next_stream: 0,
             stopwatch,
-            device_delays: (Duration::ZERO, Duration::ZERO),
+            playout_delay: Duration::ZERO,
             lookups: Lookups::default(),
             listings: Vec::new(),
             seen_offers: SeenOffers::default(),
@@ -224,10 +224,10 @@ impl Engine {
         self.stats.playout_started_unix_us = Some(playout_unix_us);
     }
 
+    /// How long sound takes from this engine to the air.
     #[cfg(feature = "devices")]
-    /// How long sound takes between the air and this engine, in each direction.
-    pub(crate) fn handle_device_delays(&mut self, capture: Duration, playout: Duration) {
-        self.device_delays = (capture, playout);
+    pub(crate) fn handle_playout_delay(&mut self, delay: Duration) {
+        self.playout_delay = delay;
     }
 
     /// A datagram came to `destination`.
@@ -337,8 +337,8 @@ impl Engine {
         self.calls.values().any(Call::is_connected)
     }
 
-    #[cfg(feature = "devices")]
     /// Whether a call needs sound, or will in a moment.
+    #[cfg(feature = "devices")]
     pub(crate) fn wants_sound(&self) -> bool {
         self.calls.values().any(Call::is_answered)
     }

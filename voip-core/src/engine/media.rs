@@ -14,11 +14,11 @@ use super::call::{Call, LAG_EVERY, LAG_SLACK};
 use super::{CallKey, Engine, Output, Stopwatch};
 
 impl Engine {
-    /// Sound of the node's microphone for every connected call, 48 kHz, any count of samples; `now`
-    /// is when the last was captured.
-    pub(crate) fn handle_mic(&mut self, now: Instant, samples: &[f32]) {
+    /// Sound of the node's microphone for every connected call, 48 kHz, any count of samples;
+    /// `captured` is when the last was in the air.
+    pub(crate) fn handle_mic(&mut self, now: Instant, captured: Instant, samples: &[f32]) {
         for call in self.calls.values_mut() {
-            call.speak(now, samples, &mut *self.stopwatch);
+            call.speak(now, captured, samples, &mut *self.stopwatch);
         }
         self.drain_sessions(now);
         self.drain(now);
@@ -27,7 +27,7 @@ impl Engine {
     /// Sound for one call, 48 kHz, any count of samples; `now` is when the last was captured.
     pub(crate) fn handle_write(&mut self, now: Instant, key: CallKey, samples: &[f32]) {
         let Some(call) = self.calls.get_mut(&key) else { return };
-        call.speak(now, samples, &mut *self.stopwatch);
+        call.speak(now, now, samples, &mut *self.stopwatch);
         self.drain_session(now, key);
         self.drain(now);
     }
@@ -199,31 +199,38 @@ impl Engine {
     fn stages(&self, call: &Call, stats: &CallStats) -> Stages {
         let lookahead = call.egress.as_ref().map_or(Duration::ZERO, Egress::lookahead);
         Stages {
-            capture: f64::from(self.config.encoder.frame.millis()) + millis(self.device_delays.0),
+            capture: f64::from(self.config.encoder.frame.millis()) + call.stages.capture_ms(),
             encode: call.stages.encode_ms() + millis(lookahead),
             network: stats.rtt_ms.unwrap_or(0.0) / 2.0,
             decode: call.stages.decode_ms(),
-            playout: millis(self.device_delays.1),
+            playout: millis(self.playout_delay),
             ..stats.stages_ms
         }
     }
 }
 
 impl Call {
-    /// Sound captured up to `now`: what makes complete frames is sent.
-    fn speak(&mut self, now: Instant, samples: &[f32], stopwatch: &mut dyn Stopwatch) {
+    /// Sound whose last sample was in the air at `captured`: what makes complete frames is sent.
+    fn speak(
+        &mut self,
+        now: Instant,
+        captured: Instant,
+        samples: &[f32],
+        stopwatch: &mut dyn Stopwatch,
+    ) {
         if !self.is_connected() {
             return;
         }
         let (Some(egress), Some(session)) = (&mut self.egress, &mut self.session) else { return };
         let encoded = egress.stats().encoded;
         let before = stopwatch.nanos();
-        egress.push(now, samples);
+        egress.push(captured, samples);
         let after = stopwatch.nanos();
         if egress.stats().encoded > encoded {
             self.stages.encoded(after.wrapping_sub(before));
         }
         while let Some(packet) = egress.next_packet() {
+            self.stages.captured(now.since(packet.captured_at));
             session.send_rtp(
                 now,
                 &OutgoingRtp {

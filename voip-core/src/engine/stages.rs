@@ -9,20 +9,30 @@ pub(crate) trait Stopwatch: Send {
     fn nanos(&mut self) -> u64;
 }
 
-/// Exponential means of computing times, milliseconds.
+/// Exponential means, milliseconds.
 #[derive(Debug, Default)]
 pub(super) struct StageMeter {
+    capture_ms: Mean,
     encode_ms: Mean,
     decode_ms: Mean,
 }
 
 impl StageMeter {
+    /// A frame was complete so long ago in the air.
+    pub(super) fn captured(&mut self, ago: Duration) {
+        self.capture_ms.add(millis(ago));
+    }
+
     pub(super) fn encoded(&mut self, nanos: u64) {
         self.encode_ms.add(millis(Duration::from_nanos(nanos)));
     }
 
     pub(super) fn decoded(&mut self, nanos: u64) {
         self.decode_ms.add(millis(Duration::from_nanos(nanos)));
+    }
+
+    pub(super) fn capture_ms(&self) -> f64 {
+        self.capture_ms.0.unwrap_or(0.0)
     }
 
     pub(super) fn encode_ms(&self) -> f64 {

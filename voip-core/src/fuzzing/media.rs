@@ -146,7 +146,7 @@ pub fn engine(data: &[u8]) {
                 engine.handle_command(now, Command::Reject { call, reason });
             }
             10 => {
-                engine.handle_mic(now, &frame10.0);
+                engine.handle_mic(now, now, &frame10.0);
                 engine.handle_playout(now, &mut frame10);
                 assert!(frame10.0.iter().all(|s| s.is_finite()));
             }

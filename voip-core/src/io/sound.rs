@@ -105,11 +105,13 @@ impl Cards {
         match self.microphone.live() {
             Some(microphone) => {
                 self.capture_tick.stop();
-                microphone.serve(now, |samples| engine.handle_mic(now, samples));
+                microphone.serve(now, |captured, samples| {
+                    engine.handle_mic(now, captured, samples);
+                });
             }
             None => {
                 while self.capture_tick.is_due(now) {
-                    engine.handle_mic(now, &AudioFrame::SILENCE.0);
+                    engine.handle_mic(now, now, &AudioFrame::SILENCE.0);
                 }
             }
         }
@@ -124,10 +126,8 @@ impl Cards {
                 }
             }
         }
-        engine.handle_device_delays(
-            self.microphone.live().map_or(Duration::ZERO, |m| m.delay()),
-            self.loudspeaker.live().map_or(Duration::ZERO, |l| l.delay()),
-        );
+        let delay = self.loudspeaker.live().map_or(Duration::ZERO, |l| l.delay());
+        engine.handle_playout_delay(delay);
     }
 
     pub(crate) fn next_wake(&self) -> Instant {

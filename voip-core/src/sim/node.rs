@@ -190,7 +190,7 @@ impl SimNode {
         let said = self.microphone.len().min(BLOCK);
         self.frame.0[..said].copy_from_slice(&self.microphone.make_contiguous()[..said]);
         self.microphone.drain(..said);
-        self.engine.handle_mic(now, &self.frame.0);
+        self.engine.handle_mic(now, now, &self.frame.0);
         self.next_capture += BLOCK_TIME;
     }
 

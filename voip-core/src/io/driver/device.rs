@@ -140,7 +140,8 @@ impl DeviceClock {
         }
         while ticks.capture <= now {
             self.device.capture(&mut self.frame);
-            engine.handle_mic(clock.now(), &self.frame.0);
+            let now = clock.now();
+            engine.handle_mic(now, now, &self.frame.0);
             ticks.capture += BLOCK_TIME;
         }
     }

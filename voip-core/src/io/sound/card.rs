@@ -14,10 +14,10 @@ use crate::io::spawn;
 use crate::time::{Duration, Instant, millis};
 
 /// How long after a failure, or after an attempt that shows no life, the next attempt begins.
-const RETRY: Duration = Duration::from_millis(250);
+const RETRY: Duration = Duration::from_millis(200);
 /// How long an open stream may take until its first callback before another attempt begins beside
 /// it. ALSA's default device opens without a sound server behind it, and then never calls.
-const FIRST_CALLBACK: Duration = Duration::from_millis(500);
+const FIRST_CALLBACK: Duration = Duration::from_millis(400);
 /// When an attempt without any callback is given up.
 const GIVE_UP: Duration = Duration::from_secs(3);
 /// Attempts under way at one time.

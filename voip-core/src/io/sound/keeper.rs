@@ -103,10 +103,15 @@ fn better<E: End>(
             let default = fresh.as_ref().unwrap_or(hosts).default_id(E::DIRECTION)?;
             (default != id).then_some(DeviceChange::DefaultMoved)
         }
-        DeviceChoice::Named(_) if !is_wanted => {
+        DeviceChoice::Named(_) => {
             let list = hosts.list(E::DIRECTION);
-            choice.pick(&list).map(|_| DeviceChange::Restored)
+            match (choice.pick(&list), is_wanted) {
+                (Some(_), false) => Some(DeviceChange::Restored),
+                // A sound server moves the stream to another device and says nothing.
+                (None, true) => Some(DeviceChange::FellBack),
+                _ => None,
+            }
         }
-        DeviceChoice::Named(_) | DeviceChoice::Off => None,
+        DeviceChoice::Off => None,
     }
 }

@@ -52,8 +52,8 @@ impl Microphone {
         })
     }
 
-    /// Hands on whatever there is.
-    pub(super) fn serve(&mut self, now: Instant, mut hear: impl FnMut(&[f32])) {
+    /// Hands on whatever there is, with the time when the last of it was in the air.
+    pub(super) fn serve(&mut self, now: Instant, mut hear: impl FnMut(Instant, &[f32])) {
         while let Ok(beat) = self.beats.pop() {
             self.last = Some(beat);
         }
@@ -74,7 +74,7 @@ impl Microphone {
         }
         self.given = after;
         self.measure_delay(now, beat);
-        hear(&self.converted);
+        hear(beat.edge - self.resampler.delay(self.rate), &self.converted);
         let too_fast = self.drift.observe(beat.at, self.given as f64);
         self.resampler.set_speed(1.0 - too_fast);
     }

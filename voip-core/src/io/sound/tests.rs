@@ -150,7 +150,7 @@ fn speak(mut timer: Timer, channels: usize, seconds: u64) -> (Vec<f32>, Micropho
         }
         callback.heard(&block, now, Duration::from_millis(5));
         timer.next += 1;
-        end.serve(now, |samples| sound.extend_from_slice(samples));
+        end.serve(now, |_, samples| sound.extend_from_slice(samples));
     }
     (sound, end)
 }
