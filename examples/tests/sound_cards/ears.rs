@@ -161,16 +161,17 @@ impl Heard {
         onsets
     }
 
-    /// The part of the bursts' power that is a tone of `hertz`: from 30 ms to 80 ms in each.
-    pub(crate) fn purity(&self, hertz: f64) -> f64 {
+    /// The part of the bursts that are a tone of `hertz` and hardly anything else, from 30 ms to 80 ms
+    /// in each.
+    pub(crate) fn pure_bursts(&self, hertz: f64) -> f64 {
         let at = |onset: Instant| ((onset - self.began).as_secs_f64() * RATE as f64) as usize;
         let middles = self.onsets().into_iter().map(|onset| {
             let start = at(onset) + RATE * 3 / 100;
             self.samples.get(start..start + RATE / 20).unwrap_or_default()
         });
-        let purities: Vec<f64> =
-            middles.filter(|m| !m.is_empty()).map(|m| tone(m, hertz)).collect();
-        purities.iter().sum::<f64>() / purities.len().max(1) as f64
+        let whole: Vec<_> = middles.filter(|middle| !middle.is_empty()).collect();
+        let pure = whole.iter().filter(|middle| tone(middle, hertz) > 0.95).count();
+        pure as f64 / whole.len().max(1) as f64
     }
 }
 

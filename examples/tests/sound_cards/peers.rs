@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use voip_examples::line::{CallReport, Line, What};
+use voip_examples::line::{CallReport, CardReport, Line, What};
 
 use crate::lab::Lab;
 
@@ -125,6 +125,17 @@ impl Peer {
         self.wait_for(|what| match what {
             What::Stats(stats) => Some(stats.clone()),
             What::Error { message } => panic!("{message}"),
+            _ => None,
+        })
+    }
+
+    /// The microphone and the loudspeaker in use.
+    pub(crate) fn cards(&mut self) -> [Option<CardReport>; 2] {
+        self.type_line("devices");
+        self.wait_for(|what| match what {
+            What::Devices { microphone, loudspeaker, .. } => {
+                Some([microphone.clone(), loudspeaker.clone()])
+            }
             _ => None,
         })
     }
