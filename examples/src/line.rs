@@ -48,6 +48,10 @@ pub enum What {
     FirstAudio { name: String },
     /// The peer muted or unmuted its microphone.
     PeerMuted { name: String, muted: bool },
+    /// Nothing is heard of the peer though it is not muted.
+    MediaSilent { name: String, reason: String },
+    /// That is over: the peer is heard again, or muted itself.
+    MediaResumed { name: String, muted: bool },
     /// The call is over.
     Ended { name: String, reason: String },
     /// A name that is pinned to one key was used by another.
@@ -134,6 +138,8 @@ pub struct CallReport {
     pub level_in_dbfs: f32,
     /// Level of what is heard, dBFS.
     pub level_out_dbfs: f32,
+    /// Whether the own microphone gives nothing but digital silence.
+    pub digital_silence: bool,
     /// Local and remote address of the path.
     pub path: Option<String>,
     /// unknown, good, fair or poor.
@@ -159,6 +165,7 @@ impl From<&CallStats> for CallReport {
             first_audio_ms: stats.first_audio_ms,
             level_in_dbfs: stats.level_in_dbfs,
             level_out_dbfs: stats.level_out_dbfs,
+            digital_silence: stats.digital_silence,
             path: stats.path.map(|(local, remote)| format!("{local} - {remote}")),
             quality: format!("{:?}", stats.quality).to_lowercase(),
         }

@@ -69,7 +69,7 @@ mod wire;
 pub use call::{Call, CallPeer, Reject};
 pub use directory::server::{Departure, TrackerEvent, TrackerStats, WireDirection};
 pub use error::{Error, ErrorKind};
-pub use event::{CallState, EndReason, Event, Peer, Presence};
+pub use event::{CallState, EndReason, Event, Peer, Presence, SilenceReason};
 pub use frame::{AudioFrame, BLOCK, BLOCK_TIME, FrameDuration, SAMPLE_RATE};
 pub use id::{CallId, PeerId, RtpTimestamp, SequenceNumber, Ssrc};
 pub use node::{Audio, Node, NodeBuilder};

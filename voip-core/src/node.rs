@@ -285,6 +285,8 @@ impl Inner {
                 | Event::Changed { .. }
                 | Event::Left { .. }
                 | Event::PeerMuted { .. }
+                | Event::MediaSilent { .. }
+                | Event::MediaResumed { .. }
         );
         let mut queued = event.call().and_then(|key| self.follow(*key, &event));
         if let Some(event) = event.try_map(|_| queued.take()) {

@@ -199,6 +199,12 @@ impl World {
         self.nodes[node.0].microphone.extend(samples);
     }
 
+    /// Stops a node's microphone, as a device does that hangs: not even silence comes. Starts it
+    /// again.
+    pub fn set_microphone_running(&mut self, node: NodeKey, running: bool) {
+        self.nodes[node.0].microphone_runs = running;
+    }
+
     /// What a node's loudspeaker has played since its first call was connected, 48 kHz mono.
     pub fn heard(&self, node: NodeKey) -> &[f32] {
         &self.nodes[node.0].heard

@@ -36,14 +36,16 @@ pub enum Audio {
         rate: u32,
     },
     /// A WAV file is the microphone, played once in real time while calls are connected and
-    /// followed by silence; what is heard is recorded. Any rate of 8 to 192 kHz, any channels.
+    /// followed by digital silence; what is heard is recorded. Any rate of 8 to 192 kHz, any channels.
     Wav {
         /// The microphone; none is silence.
         play: Option<PathBuf>,
         /// The recording, 48 kHz mono 16 bit; an existing file is replaced.
         record: Option<PathBuf>,
     },
-    /// Says nothing and plays nothing.
+    /// Says nothing and plays nothing. Peers are told, truly, that there is only
+    /// [digital silence](crate::SilenceReason::DigitalSilence); whoever only listens mutes the call
+    /// with [`Call::set_muted`](crate::Call::set_muted).
     Null,
 }
 

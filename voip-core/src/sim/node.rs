@@ -78,6 +78,7 @@ pub(super) struct SimNode {
     pub(super) address: SocketAddr,
     pub(super) engine: Engine,
     pub(super) microphone: VecDeque<f32>,
+    pub(super) microphone_runs: bool,
     pub(super) heard: Vec<f32>,
     pub(super) events: Vec<Event<CallKey>>,
     pub(super) states: BTreeMap<CallKey, CallState>,
@@ -133,6 +134,7 @@ impl SimNode {
             address: address(index),
             engine,
             microphone: VecDeque::new(),
+            microphone_runs: true,
             heard: Vec::new(),
             events: Vec::new(),
             states: BTreeMap::new(),
@@ -190,7 +192,9 @@ impl SimNode {
         let said = self.microphone.len().min(BLOCK);
         self.frame.0[..said].copy_from_slice(&self.microphone.make_contiguous()[..said]);
         self.microphone.drain(..said);
-        self.engine.handle_mic(now, &self.frame);
+        if self.microphone_runs {
+            self.engine.handle_mic(now, &self.frame);
+        }
         self.next_capture += BLOCK_TIME;
     }
 

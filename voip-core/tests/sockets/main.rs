@@ -10,5 +10,6 @@ mod events;
 mod harness;
 mod identity;
 mod manual_pcm;
+mod silence;
 mod trackers;
 mod wav_files;

@@ -285,6 +285,12 @@ pub(crate) fn describe(event: &Event<Call>) -> What {
         Event::Connected { call } => What::Connected { name: name(call) },
         Event::FirstAudio { call } => What::FirstAudio { name: name(call) },
         Event::PeerMuted { call, muted } => What::PeerMuted { name: name(call), muted: *muted },
+        Event::MediaSilent { call, reason } => {
+            What::MediaSilent { name: name(call), reason: reason.describe().to_string() }
+        }
+        Event::MediaResumed { call } => {
+            What::MediaResumed { name: name(call), muted: call.is_peer_muted() }
+        }
         Event::Ended { call, reason } => {
             What::Ended { name: name(call), reason: reason.describe().to_string() }
         }
