@@ -1,7 +1,9 @@
 //! What `peer --json` writes: one JSON object a line. `docs/report.md` explains the fields.
 
 use serde::{Deserialize, Serialize};
-use voip_core::{CallStats, NodeStats, Presence, Stages};
+use voip_core::{CallStats, Node, Presence, Stages};
+
+use crate::bad_line::LineCount;
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,11 +100,15 @@ pub struct Report {
     pub datagrams_dropped: u64,
     /// Whether the operating system gave the engine real-time priority.
     pub realtime: bool,
+    /// What the bad line did to the sound sent; `null` without one.
+    pub line: Option<LineCount>,
 }
 
 impl Report {
     /// Takes over what the node counted.
-    pub fn with_node(mut self, node: &NodeStats) -> Self {
+    pub fn with_node(mut self, node: &Node) -> Self {
+        self.line = node.line_stats().map(LineCount::from);
+        let node = node.stats();
         self.capture_started_us = node.capture_started_unix_us;
         self.playout_started_us = node.playout_started_unix_us;
         self.datagrams_dropped = node.datagrams_dropped;
@@ -153,6 +159,7 @@ impl From<&CallStats> for CallReport {
                 sent: stats.packets_sent,
                 received: stats.packets_received,
                 lost: stats.packets_lost,
+                recovered: stats.packets_recovered,
             },
             bytes_sent: stats.bytes_sent,
             bytes_received: stats.bytes_received,
@@ -181,6 +188,8 @@ pub struct Packets {
     pub received: u64,
     /// Never received, or too late to be played.
     pub lost: u64,
+    /// Of those lost or late: brought back by in-band FEC (RFC 6716 §2.1.7).
+    pub recovered: u64,
 }
 
 /// Delay by stage, milliseconds.

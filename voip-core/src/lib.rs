@@ -56,6 +56,8 @@ pub mod fuzzing;
 mod id;
 mod identity;
 mod io;
+#[cfg(feature = "sim")]
+mod line;
 mod node;
 mod session;
 #[cfg(feature = "sim")]

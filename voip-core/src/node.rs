@@ -57,6 +57,8 @@ struct Inner {
     manual_rate: Option<u32>,
     frame: FrameDuration,
     auto_answer: bool,
+    #[cfg(feature = "sim")]
+    line: Option<crate::io::bad_line::LineCounts>,
 }
 
 /// A call that is not over.
@@ -218,6 +220,13 @@ impl Node {
         let mut stats = self.inner.board.lock().stats.clone();
         stats.events_dropped = self.inner.events.dropped();
         stats
+    }
+
+    /// What the node's bad line did to the sound it sent: see [`NodeBuilder::line`]. `None` without
+    /// one.
+    #[cfg(feature = "sim")]
+    pub fn line_stats(&self) -> Option<crate::line::LineStats> {
+        self.inner.line.as_ref().map(|counts| *counts.lock())
     }
 
     /// Ends all calls, leaves the trackers and stops. The same as dropping the node.

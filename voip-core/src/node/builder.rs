@@ -13,6 +13,8 @@ use crate::engine::{Engine, EngineConfig};
 use crate::error::{Error, ErrorKind};
 use crate::identity::Identity;
 use crate::identity::pins::Pins;
+#[cfg(feature = "sim")]
+use crate::io::bad_line::BadLine;
 use crate::io::driver::{Driver, NullDevice, Requests, SoundDevice};
 use crate::io::events::EventQueue;
 use crate::io::identity_file::{load_or_create, load_pins};
@@ -21,6 +23,8 @@ use crate::io::random::{OsRandom, secret};
 use crate::io::udp::UdpPort;
 use crate::io::wav::WavDevice;
 use crate::io::{Clock, ProcessorClock, spawn};
+#[cfg(feature = "sim")]
+use crate::line::Link;
 use crate::time::Duration;
 use crate::voice::{Codec, EncoderConfig, JitterConfig, Resampler};
 use crate::wire::name::check_name;
@@ -62,6 +66,8 @@ pub struct NodeBuilder {
     auto_answer: bool,
     ring_timeout: Duration,
     max_calls: usize,
+    #[cfg(feature = "sim")]
+    line: Option<(Link, u64)>,
 }
 
 /// Trackers of one node.
@@ -95,6 +101,8 @@ impl NodeBuilder {
             auto_answer: false,
             ring_timeout: Duration::from_secs(45),
             max_calls: 1,
+            #[cfg(feature = "sim")]
+            line: None,
         }
     }
 
@@ -155,6 +163,15 @@ impl NodeBuilder {
         self
     }
 
+    /// Sends everything through a bad line: sound, handshakes and checks of the path alike, but not
+    /// what goes to trackers. For trials; one side's line is one direction of the call. The seed
+    /// decides all chances: [`Link::sound_lost`] tells them beforehand, [`Node::line_stats`] counts.
+    #[cfg(feature = "sim")]
+    pub fn line(mut self, link: Link, seed: u64) -> Self {
+        self.line = Some((link, seed));
+        self
+    }
+
     /// Binds, opens the files, starts the thread, and begins to register. Does not wait for the
     /// trackers: see [`Node::wait_registered`].
     ///
@@ -167,7 +184,15 @@ impl NodeBuilder {
         spawn("voip-warm-up", crate::session::warm_up)?;
         let (identity, pins) = self.identity()?;
         let pins_file = self.identity_file.as_deref().map(PinsFile::beside);
-        let udp = UdpPort::bind(bind)?;
+        #[cfg_attr(not(feature = "sim"), expect(unused_mut, reason = "only a line is added"))]
+        let mut udp = UdpPort::bind(bind)?;
+        #[cfg(feature = "sim")]
+        let line = self.line.map(|(link, seed)| {
+            let line = BadLine::new(link, seed);
+            let counts = line.counts();
+            udp.set_line(line);
+            counts
+        });
         // Last of what may fail for the user's reasons: it replaces an older recording.
         let device = self.device()?;
         let local_address = udp.local_address();
@@ -207,6 +232,8 @@ impl NodeBuilder {
             },
             frame: self.encoder.frame,
             auto_answer: self.auto_answer,
+            #[cfg(feature = "sim")]
+            line,
         });
         let reporter = Reporter(inner.clone());
         let driver =
@@ -239,6 +266,10 @@ impl NodeBuilder {
         }
         if !(1..=32).contains(&self.max_calls) {
             return Err(invalid("max_calls", "1 to 32 are possible"));
+        }
+        #[cfg(feature = "sim")]
+        if let Some((link, _)) = &self.line {
+            link.validate()?;
         }
         self.bind.parse().map_err(|_| invalid("bind", &format!("{:?} is not ip:port", self.bind)))
     }

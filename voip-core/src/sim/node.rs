@@ -222,11 +222,11 @@ impl SimNode {
         }
     }
 
-    pub(super) fn drain(&mut self, now: Instant, epoch: Epoch, network: &mut Network) {
+    pub(super) fn drain(&mut self, now: Instant, network: &mut Network) {
         while let Some(output) = self.engine.poll() {
             match output {
                 Output::Transmit { destination, contents, .. } => {
-                    network.send(now, epoch, self.address, destination, contents);
+                    network.send(now, self.address, destination, contents);
                 }
                 Output::TrackerConnect { tracker } => {
                     network.open(now, self.address, self.trackers[tracker]);

@@ -115,7 +115,7 @@ impl<'scope, 'env> Phone<'scope, 'env> {
         let usage = process::usage();
         self.report.cpu_ms = usage.map(|u| milliseconds(u.cpu));
         self.report.rss_mb = usage.map(|u| u.peak_rss as f64 / 1e6);
-        (self.report.with_node(&self.node.stats()), self.failed)
+        (self.report.with_node(self.node), self.failed)
     }
 
     fn event(&mut self, t_us: u64, event: Event<Call>) {
