@@ -42,6 +42,9 @@ pub struct NodeOptions {
     pub max_calls: usize,
     /// The secret of the node's key: the same secret is the same peer. Default a new one.
     pub secret: Option<[u8; 32]>,
+    /// Hears its latest call alone, as a program does that reads manual PCM: the reads fall in step
+    /// with the packets. Default no: a device plays all calls, and its clock stays what it is.
+    pub manual_reads: bool,
     /// Whether to keep what is heard. Default yes.
     pub keep_heard: bool,
 }
@@ -59,6 +62,7 @@ impl NodeOptions {
             stand_in_codec: false,
             ring_timeout: Duration::from_secs(45),
             max_calls: 1,
+            manual_reads: false,
             secret: None,
             keep_heard: true,
         }
@@ -87,6 +91,7 @@ pub(super) struct SimNode {
     final_stats: BTreeMap<CallKey, CallStats>,
     trackers: Vec<SocketAddr>,
     keep_heard: bool,
+    manual_reads: bool,
     next_call: u64,
     next_capture: Instant,
     next_playout: Instant,
@@ -143,6 +148,7 @@ impl SimNode {
             final_stats: BTreeMap::new(),
             trackers,
             keep_heard: options.keep_heard,
+            manual_reads: options.manual_reads,
             next_call: 1,
             next_capture: Instant::FAR_FUTURE,
             next_playout: Instant::FAR_FUTURE,
@@ -177,9 +183,15 @@ impl SimNode {
         }
     }
 
-    /// The device plays 10 ms.
+    /// The device plays 10 ms, or the program reads them.
     fn play(&mut self, now: Instant) {
-        self.engine.handle_playout(now, &mut self.frame);
+        match self.order.last().filter(|_| self.manual_reads) {
+            Some(&call) => {
+                self.engine.handle_read(now, call, &mut self.frame);
+                self.next_playout += self.engine.take_read_lag(call);
+            }
+            None => self.engine.handle_playout(now, &mut self.frame),
+        }
         if self.keep_heard {
             self.heard.extend_from_slice(&self.frame.0);
         }
