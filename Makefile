@@ -11,7 +11,7 @@ help: ## this list
 setup: ## check for what the build needs, install what is missing
 	@scripts/setup
 
-demo: setup ## hear two people talk: a tracker and two peers on this machine, 15 s; LOSS=% JITTER=ms RATE=kbit/s: a bad line
+demo: setup ## hear two people talk: a tracker and two peers on this machine, 15 s; on a bad line with LOSS=% JITTER=ms RATE=kbit/s
 	@echo "demo: building (the first time takes some minutes)"
 	@$(CARGO) build --release --locked --package voip-examples --bins
 	@$(CARGO) run --release --locked --quiet --package voip-examples --bin demo -- \

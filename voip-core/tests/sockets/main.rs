@@ -4,6 +4,8 @@
 
 mod addresses;
 mod arguments;
+#[cfg(feature = "sim")]
+mod bad_line;
 mod calls;
 mod endings;
 mod events;

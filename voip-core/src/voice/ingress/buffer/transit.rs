@@ -224,7 +224,7 @@ impl Transit {
         for (price, offset) in prices.iter_mut().zip((lateness.base..).step_by(STEP as usize)) {
             let delay = offset - self.fastest.transit;
             let forbidden = (delay - self.delay.end()).max(self.delay.start() - delay).max(0);
-            *price = (*price * share >> 10) + delay + 1_000 * forbidden;
+            *price = ((*price * share) >> 10) + delay + 1_000 * forbidden;
         }
         let stay = prices[REACH] - hysteresis;
         match prices.iter().zip(-(REACH as i32)..).min_by_key(|(price, _)| **price) {
