@@ -50,6 +50,9 @@ fn run(args: Args) -> Result<ExitCode, Failure> {
     let talk = Duration::from_secs(args.seconds.into());
     let trial = Trial::new(&args.line, args.seconds)?;
     println!("Two people talk for {} s: a tracker and two peers on this machine.\n", args.seconds);
+    if let Some(trial) = &trial {
+        println!("Each sends over a bad line: {trial}.\n");
+    }
     people::watch_ctrl_c()?;
     let folder = empty_folder(&args.out)?;
     let (alice, bob) = call(&folder, talk, trial.as_ref())?;

@@ -37,20 +37,20 @@ pub(crate) fn render(report: &Report) -> String {
         ("memory, per peer", report.rss_mb.map_or_else(unknown, |v| format!("{v:.0} MB"))),
     ]);
     if let Some(line) = &report.line {
-        rows.push(("alice's line to bob", count(&line.to_bob)));
-        rows.push(("bob's line to alice", count(&line.to_alice)));
+        rows.push(("alice's line to bob", count(&line.to_bob, "bob")));
+        rows.push(("bob's line to alice", count(&line.to_alice, "alice")));
     }
     rows.iter().map(|(what, value)| format!("  {what:<26}{value}\n")).collect()
 }
 
-fn count(direction: &Direction) -> String {
-    let (line, missing) = (direction.line, direction.missing());
+fn count(direction: &Direction, listener: &str) -> String {
+    let (line, missed) = (direction.line, direction.missed);
     let bottleneck = match line.overflowed {
         0 => String::new(),
         overflowed => format!(", {overflowed} at the bottleneck"),
     };
     let (LineCount { sent, lost, .. }, percent) = (line, direction.loss_pct);
-    format!("{lost} of {sent} lost ({percent:.2} %){bottleneck}; {missing} did not arrive")
+    format!("{lost} of {sent} lost ({percent:.2} %){bottleneck}; {listener} misses {missed}")
 }
 
 const STAGES: [&str; 6] =

@@ -4,6 +4,8 @@
 //! seeds are looked for of which the losses, each drawn on its own, add up to what was asked over
 //! as many packets as the run will have. That they really did is then counted, twice.
 
+use std::fmt;
+
 use serde::Serialize;
 use voip_examples::bad_line::{BadLine, LineCount};
 use voip_examples::console::{Failure, USAGE};
@@ -19,8 +21,9 @@ const LEAST_LOST: f32 = 7.0;
 const SEED_TOLERANCE: f32 = 0.05;
 /// How far what was counted may be off what was asked before the run is void.
 const TOLERANCE: f64 = 0.2;
-/// Packets that are sent before the other side can take them, or are under way when the call ends.
-const AT_THE_EDGES: u64 = 20;
+/// Packets lost before the listener heard the first, or after the last, or under way at the end: so
+/// many do not make two counts differ.
+const AT_THE_EDGES: u64 = 3;
 
 /// What was asked for.
 #[derive(Clone, Copy, Serialize)]
@@ -71,6 +74,16 @@ impl Trial {
     }
 }
 
+impl fmt::Display for Trial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} % lost, up to {} ms late", self.loss_pct, self.jitter_ms)?;
+        match self.rate_kbit_s {
+            Some(rate) => write!(f, ", {rate} kbit/s"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// How the lines were.
 #[derive(Serialize)]
 pub(crate) struct Outcome {
@@ -87,8 +100,10 @@ pub(crate) struct Direction {
     /// What the sender's line counted.
     #[serde(flatten)]
     pub(crate) line: LineCount,
-    /// Packets that reached the other side's call.
+    /// Packets that reached the listener's call.
     pub(crate) received: u64,
+    /// Packets that it misses, by their numbers: between the first and the last received.
+    pub(crate) missed: u64,
     /// Lost by chance, percent of those sent.
     pub(crate) loss_pct: f64,
 }
@@ -96,31 +111,35 @@ pub(crate) struct Direction {
 impl Direction {
     fn new(from: &line::Report, to: &line::Report) -> Option<Direction> {
         let line = from.line?;
-        let received = to.call.as_ref()?.packets.received;
-        let loss_pct = 100.0 * line.lost as f64 / line.sent.max(1) as f64;
-        Some(Direction { line, received, loss_pct: (loss_pct * 1e3).round() / 1e3 })
-    }
-
-    /// Packets that were sent and not received.
-    pub(crate) fn missing(&self) -> u64 {
-        self.line.sent.saturating_sub(self.received)
+        let packets = to.call.as_ref()?.packets;
+        let loss_pct = (100e3 * share(line.lost, line.sent)).round() / 1e3;
+        Some(Direction { line, received: packets.received, missed: packets.lost, loss_pct })
     }
 
     /// What speaks against the run.
     fn void(&self, asked: &Trial, speaker: &str, listener: &str) -> Option<String> {
-        let loss = f64::from(asked.loss_pct);
-        if self.line.sent == 0 {
-            return Some(format!("{speaker} sent nothing"));
+        let LineCount { sent, lost, overflowed } = self.line;
+        let dropped = lost + overflowed;
+        if self.received * 2 < sent.saturating_sub(dropped) || sent == 0 {
+            let received = self.received;
+            return Some(format!("{listener} received {received} of {speaker}'s {sent} packets"));
         }
+        let loss = f64::from(asked.loss_pct);
         if (self.loss_pct - loss).abs() > loss * TOLERANCE {
             let counted = self.loss_pct;
             return Some(format!("{speaker}'s line lost {counted:.2} %, {loss} % was asked"));
         }
-        let (missing, dropped) = (self.missing(), self.line.lost + self.line.overflowed);
-        (missing.abs_diff(dropped) > AT_THE_EDGES).then(|| {
-            format!("{listener} misses {missing} packets, {speaker}'s line dropped {dropped}")
+        let missed = self.missed;
+        let (of_sent, of_heard) = (share(dropped, sent), share(missed, self.received + missed));
+        let allowed = of_sent * TOLERANCE + share(AT_THE_EDGES, sent);
+        ((of_sent - of_heard).abs() > allowed).then(|| {
+            format!("{listener} misses {missed} packets, {speaker}'s line dropped {dropped}")
         })
     }
+}
+
+fn share(part: u64, of: u64) -> f64 {
+    part as f64 / of.max(1) as f64
 }
 
 impl Outcome {
@@ -165,16 +184,19 @@ mod tests {
     #[test]
     fn a_run_is_void_unless_both_counts_agree_with_what_was_asked() {
         let asked = trial(5.0, 15).unwrap().unwrap();
-        let void = |sent, lost, overflowed, received| {
+        let void = |sent, lost, overflowed, received, missed| {
             let line = LineCount { sent, lost, overflowed };
-            let loss_pct = 100.0 * lost as f64 / sent.max(1) as f64;
-            Direction { line, received, loss_pct }.void(&asked, "alice", "bob")
+            let loss_pct = 100.0 * share(lost, sent);
+            Direction { line, received, missed, loss_pct }.void(&asked, "alice", "bob")
         };
-        assert_eq!(void(750, 38, 0, 710), None);
-        assert_eq!(void(750, 38, 300, 410), None);
-        assert!(void(0, 0, 0, 0).unwrap().contains("nothing"));
-        assert!(void(750, 29, 0, 721).unwrap().contains("3.87 %"));
-        assert!(void(750, 46, 0, 704).unwrap().contains("6.13 %"));
-        assert!(void(750, 38, 0, 600).unwrap().contains("150"));
+        assert_eq!(void(750, 38, 0, 712, 38), None);
+        assert_eq!(void(750, 38, 0, 672, 35), None, "bob could not hear at first");
+        assert_eq!(void(750, 38, 300, 412, 337), None);
+        assert!(void(0, 0, 0, 0, 0).unwrap().contains("0 of alice's 0"));
+        assert!(void(750, 38, 0, 300, 15).unwrap().contains("300 of alice's 750"));
+        assert!(void(750, 29, 0, 721, 29).unwrap().contains("3.87 %"));
+        assert!(void(750, 46, 0, 704, 46).unwrap().contains("6.13 %"));
+        assert!(void(750, 38, 0, 660, 90).unwrap().contains("90"));
+        assert!(void(750, 38, 0, 740, 10).unwrap().contains("10"));
     }
 }
