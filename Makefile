@@ -11,10 +11,11 @@ help: ## this list
 setup: ## check for what the build needs, install what is missing
 	@scripts/setup
 
-demo: setup ## hear two people talk: a tracker and two peers on this machine, 15 s
+demo: setup ## hear two people talk: a tracker and two peers on this machine, 15 s; on a bad line with LOSS=% JITTER=ms RATE=kbit/s
 	@echo "demo: building (the first time takes some minutes)"
 	@$(CARGO) build --release --locked --package voip-examples --bins
-	@$(CARGO) run --release --locked --quiet --package voip-examples --bin demo
+	@$(CARGO) run --release --locked --quiet --package voip-examples --bin demo -- \
+		$(if $(LOSS),'--loss=$(LOSS)') $(if $(JITTER),'--jitter=$(JITTER)') $(if $(RATE),'--rate=$(RATE)')
 
 test: setup ## every test of the workspace, and the programs in the documentation
 	@echo "test: unit and integration tests, and the programs in the documentation"

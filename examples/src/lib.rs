@@ -1,6 +1,7 @@
 //! What the programs share: the lines they write, the measuring of sound, and small helpers.
 
 pub mod analysis;
+pub mod bad_line;
 pub mod clip;
 pub mod command;
 pub mod console;

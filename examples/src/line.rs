@@ -1,7 +1,9 @@
 //! What `peer --json` writes: one JSON object a line. `docs/report.md` explains the fields.
 
 use serde::{Deserialize, Serialize};
-use voip_core::{AudioDevice, CallStats, DeviceStats, Direction, NodeStats, Presence, Stages};
+use voip_core::{AudioDevice, CallStats, DeviceStats, Direction, Node, Presence, Stages};
+
+use crate::bad_line::LineCount;
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,6 +50,10 @@ pub enum What {
     FirstAudio { name: String },
     /// The peer muted or unmuted its microphone.
     PeerMuted { name: String, muted: bool },
+    /// Nothing is heard of the peer though it is not muted.
+    MediaSilent { name: String, reason: String },
+    /// That is over: the peer is heard again, or muted itself.
+    MediaResumed { name: String, muted: bool },
     /// The call is over.
     Ended { name: String, reason: String },
     /// A name that is pinned to one key was used by another.
@@ -178,11 +184,15 @@ pub struct Report {
     pub datagrams_dropped: u64,
     /// Whether the operating system gave the engine real-time priority.
     pub realtime: bool,
+    /// What the bad line did to the sound sent; `null` without one.
+    pub line: Option<LineCount>,
 }
 
 impl Report {
     /// Takes over what the node counted.
-    pub fn with_node(mut self, node: &NodeStats) -> Self {
+    pub fn with_node(mut self, node: &Node) -> Self {
+        self.line = node.line_stats().map(LineCount::from);
+        let node = node.stats();
         self.capture_started_us = node.capture_started_unix_us;
         self.playout_started_us = node.playout_started_unix_us;
         self.datagrams_dropped = node.datagrams_dropped;
@@ -218,6 +228,8 @@ pub struct CallReport {
     pub level_in_dbfs: f32,
     /// Level of what is heard, dBFS.
     pub level_out_dbfs: f32,
+    /// Whether the own microphone gives nothing but digital silence.
+    pub digital_silence: bool,
     /// Local and remote address of the path.
     pub path: Option<String>,
     /// unknown, good, fair or poor.
@@ -231,6 +243,7 @@ impl From<&CallStats> for CallReport {
                 sent: stats.packets_sent,
                 received: stats.packets_received,
                 lost: stats.packets_lost,
+                recovered: stats.packets_recovered,
             },
             bytes_sent: stats.bytes_sent,
             bytes_received: stats.bytes_received,
@@ -243,6 +256,7 @@ impl From<&CallStats> for CallReport {
             first_audio_ms: stats.first_audio_ms,
             level_in_dbfs: stats.level_in_dbfs,
             level_out_dbfs: stats.level_out_dbfs,
+            digital_silence: stats.digital_silence,
             path: stats.path.map(|(local, remote)| format!("{local} - {remote}")),
             quality: format!("{:?}", stats.quality).to_lowercase(),
         }
@@ -258,6 +272,8 @@ pub struct Packets {
     pub received: u64,
     /// Never received, or too late to be played.
     pub lost: u64,
+    /// Of those lost or late: brought back by in-band FEC (RFC 6716 §2.1.7).
+    pub recovered: u64,
 }
 
 /// Delay by stage, milliseconds.

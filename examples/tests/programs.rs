@@ -52,9 +52,19 @@ fn wrong_numbers_and_options_are_usage_errors() {
         ("peer", ["--colour", "red"]),
         ("tracker", ["--port", "-1"]),
         ("demo", ["--seconds", "0"]),
+        ("demo", ["--loss", "120"]),
+        ("demo", ["--loss", "much"]),
+        ("demo", ["--jitter", "4000"]),
+        ("peer", ["--rate", "0"]),
     ] {
         let outcome = run(program, &arguments, "", &scratch);
-        outcome.failed_with(2, &arguments[1].replace("fast", "bitrate").replace("red", "--colour"));
+        outcome.failed_with(
+            2,
+            &arguments[1]
+                .replace("fast", "bitrate")
+                .replace("red", "--colour")
+                .replace("much", "--loss"),
+        );
     }
 }
 
@@ -148,6 +158,30 @@ fn an_identity_file_that_is_none_is_named() {
     fs::write(&file, "not a key").unwrap();
     let arguments = ["--tracker", &nobody(), "--identity", &file];
     run("peer", &arguments, "", &scratch).failed_with(1, &file);
+}
+
+#[test]
+fn too_little_loss_to_count_is_a_usage_error() {
+    let scratch = Scratch::new();
+    run("demo", &["--loss=0.2"], "", &scratch).failed_with(2, "0.2 %");
+}
+
+#[test]
+fn the_demo_over_a_bad_line_counts_what_was_lost() {
+    let scratch = Scratch::new();
+    let out = scratch.path("demo");
+    let options = ["--seconds", "4", "--loss=5", "--jitter=40", "--out", &out];
+    let outcome = run("demo", &options, "", &scratch);
+    assert_eq!(outcome.status, 0, "{outcome:?}");
+    let text = fs::read_to_string(format!("{out}/report.json")).unwrap();
+    let line = &serde_json::from_str::<serde_json::Value>(&text).unwrap()["line"];
+    assert_eq!(line["void"], serde_json::Value::Null, "{text}");
+    assert_eq!(line["asked"]["jitter_ms"], 40, "{text}");
+    for direction in ["to_alice", "to_bob"] {
+        let loss = line[direction]["loss_pct"].as_f64().unwrap();
+        assert!((4.0..=6.0).contains(&loss), "{text}");
+        assert!(line[direction]["received"].as_u64() > Some(150), "{text}");
+    }
 }
 
 #[test]

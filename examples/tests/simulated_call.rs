@@ -37,7 +37,7 @@ fn nobody_answers_three_times() -> Result<(), Error> {
 fn a_call_over_a_mobile_network_is_heard() -> Result<(), Error> {
     let mut world = World::new(2);
     let (delay, jitter) = (Duration::from_millis(60), Duration::from_millis(30));
-    world.set_link(Link { delay, jitter, loss: 0.03, duplicate: 0.0 });
+    world.set_link(Link { delay, jitter, loss: 0.03, ..Link::default() });
     let tracker = world.add_tracker();
     let alice = world.add_node(NodeOptions::new("alice", [tracker]))?;
     let bob = NodeOptions { auto_answer: true, ..NodeOptions::new("bob", [tracker]) };

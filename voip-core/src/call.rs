@@ -8,7 +8,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::engine::{CallKey, Command};
 use crate::error::{Error, ErrorKind};
-use crate::event::{CallState, EndReason, Event};
+use crate::event::{CallState, EndReason, Event, SilenceReason};
 use crate::id::PeerId;
 use crate::io::deadline_after;
 use crate::io::driver::{ManualPort, Request, Requests};
@@ -65,6 +65,7 @@ struct Progress {
     answered: bool,
     peer: CallPeer,
     peer_muted: bool,
+    silence: Option<SilenceReason>,
     stats: CallStats,
 }
 
@@ -93,6 +94,7 @@ impl CallShared {
             answered: false,
             peer,
             peer_muted: false,
+            silence: None,
             stats: CallStats::default(),
         };
         Arc::new(CallShared {
@@ -141,6 +143,8 @@ impl CallShared {
             Event::Connected { .. } => progress.state = CallState::Connected,
             Event::Ended { reason, .. } => progress.state = CallState::Ended(*reason),
             Event::PeerMuted { muted, .. } => progress.peer_muted = *muted,
+            Event::MediaSilent { reason, .. } => progress.silence = Some(*reason),
+            Event::MediaResumed { .. } => progress.silence = None,
             _ => return,
         }
         self.changed.notify_all();
@@ -213,6 +217,12 @@ impl Call {
         self.shared.progress.lock().peer_muted
     }
 
+    /// Why nothing is heard of the peer at present, as the last [`Event::MediaSilent`] said; `None`
+    /// while all is well.
+    pub fn peer_silence(&self) -> Option<SilenceReason> {
+        self.shared.progress.lock().silence
+    }
+
     /// Statistics: at most 0.2 s old, and the final ones of a call that has ended.
     pub fn stats(&self) -> CallStats {
         self.shared.progress.lock().stats.clone()
@@ -258,6 +268,10 @@ impl Call {
     /// Each complete frame leaves at once. Whoever writes faster than real time is paced: the
     /// queue holds 200 ms, then this blocks. What is written before the call is connected is
     /// spoken to nobody, in real time.
+    ///
+    /// Whoever writes nothing sends nothing, which the peer's program reports after 0.9 s as
+    /// [`SilenceReason::NoPackets`]; whoever writes nothing but zeros is reported after a second as
+    /// [`SilenceReason::DigitalSilence`]. A program that only listens mutes the call instead.
     ///
     /// # Errors
     /// [`ErrorKind::TimedOut`] after `timeout`, with what was not accepted lost; the end of the

@@ -11,6 +11,7 @@ mod media;
 mod placing;
 mod reflexive;
 mod signalling;
+mod silence;
 mod stages;
 mod trackers;
 
@@ -284,6 +285,7 @@ impl Engine {
             session.handle_timeout(now);
         }
         self.drain_sessions(now);
+        self.watch_silences(now);
         self.handle_call_deadlines(now);
         let wall = self.wall(now);
         for tracker in &mut self.trackers {
@@ -413,10 +415,10 @@ impl Engine {
                 SessionOutput::Transmit { source, destination, contents } => {
                     self.outputs.push_back(Output::Transmit { source, destination, contents });
                 }
-                SessionOutput::Rtp(rtp) => self.handle_rtp(key, &rtp),
+                SessionOutput::Rtp(rtp) => self.handle_rtp(now, key, &rtp),
                 SessionOutput::Connected => self.session_connected(now, key),
                 SessionOutput::ChannelOpen => self.channel_open(now, key),
-                SessionOutput::Message(message) => self.handle_message(key, &message),
+                SessionOutput::Message(message) => self.handle_message(now, key, &message),
                 SessionOutput::PathLost => self.path_lost(now, key),
                 SessionOutput::PathBack => self.path_back(key),
                 SessionOutput::Closed { by_peer } => self.session_closed(now, key, by_peer),

@@ -117,6 +117,30 @@ impl EndReason {
     }
 }
 
+/// Why nothing is heard of a peer that has not muted its microphone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SilenceReason {
+    /// No packet of sound has come for 0.9 s: the path is broken or blocked in this direction, or
+    /// the peer's program has stopped or has nothing to send. (Discontinuous transmission is no
+    /// such silence: Opus then sends at least every 0.42 s.)
+    NoPackets,
+    /// Packets come, and the peer says that there is no sound in them: its microphone has given
+    /// digital silence, the same value over and over, for a second. It is unplugged, switched off,
+    /// muted outside the program, or forbidden to the program; or there is none.
+    DigitalSilence,
+}
+
+impl SilenceReason {
+    /// In words, for people.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::NoPackets => "no sound arrives",
+            Self::DigitalSilence => "the microphone there gives nothing but digital silence",
+        }
+    }
+}
+
 /// Where a call stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -205,6 +229,23 @@ pub enum Event<C> {
         /// Muted now.
         muted: bool,
     },
+    /// Nothing is heard of the peer any more, or nothing was from the beginning, and it is not
+    /// muted. The call goes on. Told once: another of these means another reason, and
+    /// [`Event::MediaResumed`] that it is over.
+    ///
+    /// These two come at most once in 0.9 s, whatever the peer does.
+    MediaSilent {
+        /// The call.
+        call: C,
+        /// Why.
+        reason: SilenceReason,
+    },
+    /// What [`Event::MediaSilent`] told is over: sound comes again, or the peer muted its
+    /// microphone, which is reason enough.
+    MediaResumed {
+        /// The call.
+        call: C,
+    },
     /// The call is over.
     Ended {
         /// The call.
@@ -246,6 +287,8 @@ impl<C> Event<C> {
             | Event::Connected { call }
             | Event::FirstAudio { call }
             | Event::PeerMuted { call, .. }
+            | Event::MediaSilent { call, .. }
+            | Event::MediaResumed { call }
             | Event::Ended { call, .. } => Some(call),
             Event::Registered { .. }
             | Event::TrackerLost { .. }
@@ -272,6 +315,8 @@ impl<C> Event<C> {
             Event::Connected { call } => Event::Connected { call: f(call)? },
             Event::FirstAudio { call } => Event::FirstAudio { call: f(call)? },
             Event::PeerMuted { call, muted } => Event::PeerMuted { call: f(call)?, muted },
+            Event::MediaSilent { call, reason } => Event::MediaSilent { call: f(call)?, reason },
+            Event::MediaResumed { call } => Event::MediaResumed { call: f(call)? },
             Event::Ended { call, reason } => Event::Ended { call: f(call)?, reason },
             Event::KeyChanged { name, pinned, offered } => {
                 Event::KeyChanged { name, pinned, offered }

@@ -1,5 +1,7 @@
 //! The only place with threads, clocks, sockets, devices and files.
 
+#[cfg(feature = "sim")]
+pub(crate) mod bad_line;
 pub(crate) mod clock;
 pub(crate) mod driver;
 pub(crate) mod events;

@@ -59,6 +59,8 @@ pub mod fuzzing;
 mod id;
 mod identity;
 mod io;
+#[cfg(feature = "sim")]
+mod line;
 mod node;
 mod session;
 #[cfg(feature = "sim")]
@@ -73,7 +75,7 @@ pub use call::{Call, CallPeer, Reject};
 pub use device::{AudioDevice, DeviceChange, DeviceChoice, DeviceStats, Direction};
 pub use directory::server::{Departure, TrackerEvent, TrackerStats, WireDirection};
 pub use error::{Error, ErrorKind};
-pub use event::{CallState, EndReason, Event, Peer, Presence};
+pub use event::{CallState, EndReason, Event, Peer, Presence, SilenceReason};
 pub use frame::{AudioFrame, BLOCK, BLOCK_TIME, FrameDuration, SAMPLE_RATE};
 pub use id::{CallId, PeerId, RtpTimestamp, SequenceNumber, Ssrc};
 #[cfg(feature = "devices")]

@@ -64,6 +64,8 @@ struct Inner {
     manual_rate: Option<u32>,
     frame: FrameDuration,
     auto_answer: bool,
+    #[cfg(feature = "sim")]
+    line: Option<crate::io::bad_line::LineCounts>,
 }
 
 /// A call that is not over.
@@ -227,6 +229,13 @@ impl Node {
         stats
     }
 
+    /// What the node's bad line did to the sound it sent: see [`NodeBuilder::line`]. `None` without
+    /// one.
+    #[cfg(feature = "sim")]
+    pub fn line_stats(&self) -> Option<crate::line::LineStats> {
+        self.inner.line.as_ref().map(|counts| *counts.lock())
+    }
+
     /// Ends all calls, leaves the trackers and stops. The same as dropping the node.
     pub fn close(self) {}
 
@@ -292,6 +301,8 @@ impl Inner {
                 | Event::Changed { .. }
                 | Event::Left { .. }
                 | Event::PeerMuted { .. }
+                | Event::MediaSilent { .. }
+                | Event::MediaResumed { .. }
         );
         let mut queued = event.call().and_then(|key| self.follow(*key, &event));
         if let Some(event) = event.try_map(|_| queued.take()) {

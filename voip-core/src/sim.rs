@@ -33,7 +33,6 @@ mod tracker;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
-pub use network::Link;
 use network::Network;
 pub use node::NodeOptions;
 use node::SimNode;
@@ -43,6 +42,7 @@ use crate::engine::{CallKey, Command};
 use crate::error::Error;
 use crate::event::{CallState, Event, Peer};
 use crate::id::PeerId;
+pub use crate::line::{LineStats, Link};
 use crate::stats::CallStats;
 use crate::time::{Duration, Epoch, Instant, UnixMillis};
 use crate::wire::signal::Reason;
@@ -199,6 +199,12 @@ impl World {
         self.nodes[node.0].microphone.extend(samples);
     }
 
+    /// Stops a node's microphone, as a device does that hangs: not even silence comes. Starts it
+    /// again.
+    pub fn set_microphone_running(&mut self, node: NodeKey, running: bool) {
+        self.nodes[node.0].microphone_runs = running;
+    }
+
     /// What a node's loudspeaker has played since its first call was connected, 48 kHz mono.
     pub fn heard(&self, node: NodeKey) -> &[f32] {
         &self.nodes[node.0].heard
@@ -258,7 +264,7 @@ impl World {
         let next = nodes.chain(trackers).chain([self.network.next_arrival()]).min();
         let Some(next) = next.filter(|next| *next <= end) else { return false };
         self.now = self.now.max(next);
-        while let Some(arrival) = self.network.arrived(self.epoch, self.now) {
+        while let Some(arrival) = self.network.arrived(self.now) {
             self.deliver(arrival);
         }
         for node in &mut self.nodes {
@@ -276,17 +282,17 @@ impl World {
         if let Some(node) = self.nodes.iter_mut().find(|n| n.address == to) {
             node.receive(self.now, arrival);
         } else if let Some(tracker) = self.trackers.iter_mut().find(|t| t.address == to) {
-            tracker.receive(self.now, arrival, &mut self.network, self.epoch);
+            tracker.receive(self.now, arrival, &mut self.network);
         }
     }
 
     /// Carries out what nodes and trackers want done, until nobody wants anything.
     fn settle(&mut self) {
         for node in &mut self.nodes {
-            node.drain(self.now, self.epoch, &mut self.network);
+            node.drain(self.now, &mut self.network);
         }
         for tracker in &mut self.trackers {
-            tracker.drain(self.now, self.epoch, &mut self.network);
+            tracker.drain(self.now, &mut self.network);
         }
     }
 }

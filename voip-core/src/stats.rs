@@ -80,6 +80,10 @@ pub struct CallStats {
     pub level_in_dbfs: f32,
     /// Level of what is heard, dBFS, −127 for silence.
     pub level_out_dbfs: f32,
+    /// Whether the microphone of this side has given nothing but digital silence, the same value
+    /// over and over, for a second though it is not muted. The peer is told:
+    /// [`Event::MediaSilent`](crate::Event::MediaSilent).
+    pub digital_silence: bool,
     /// Local and remote address of the path in use.
     pub path: Option<(SocketAddr, SocketAddr)>,
     /// Datagrams from the network that made no sense to this call.

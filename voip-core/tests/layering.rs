@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// of its own row and never a higher one; the vocabulary is one room.
 const ROOMS: &[&[&str]] = &[
     &["time", "id", "frame", "error", "config", "device", "event", "stats"],
-    &["wire"],
+    &["wire", "line"],
     &["identity"],
     &["voice", "record", "screen"],
     &["session", "directory", "overlay"],

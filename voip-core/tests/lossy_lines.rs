@@ -6,9 +6,10 @@ mod common;
 
 use common::{Two, loud_seconds, ms, secs, tone};
 use voip_core::sim::{Link, NodeOptions};
+use voip_core::{CallStats, Duration};
 
 fn bad_line(loss: f32) -> Link {
-    Link { delay: ms(30), jitter: ms(40), loss, duplicate: 0.02 }
+    Link { delay: ms(30), jitter: ms(40), loss, duplicate: 0.02, rate: None }
 }
 
 #[test]
@@ -48,8 +49,9 @@ fn a_third_lost_is_survived_for_ten_minutes() {
 #[test]
 fn the_same_seed_is_the_same_sound_with_the_real_codec() {
     let run = |seed| {
-        let mut two = Two::with(seed, bad_line(0.05), true, &NodeOptions::new("", []));
+        let mut two = Two::with(seed, Link::default(), true, &NodeOptions::new("", []));
         two.connect();
+        two.world.set_link(bad_line(0.05));
         two.world.say(two.alice, &tone(440.0, 3.0));
         two.world.run_for(secs(4));
         two.world.heard(two.bob).to_vec()
@@ -57,4 +59,82 @@ fn the_same_seed_is_the_same_sound_with_the_real_codec() {
     let first = run(11);
     assert!(first == run(11), "seed 11 differs between two runs");
     assert!(first != run(12), "another seed is another world");
+}
+
+/// What Bob has of Alice after so long on a line; hears as a device plays, or reads manual PCM.
+fn heard_over(link: Link, seed: u64, seconds: u64, manual_reads: bool) -> CallStats {
+    let mut two = on(link, seed, manual_reads);
+    two.world.run_for(secs(seconds));
+    stats(&two)
+}
+
+fn on(link: Link, seed: u64, manual_reads: bool) -> Two {
+    let options = NodeOptions {
+        stand_in_codec: true,
+        keep_heard: false,
+        manual_reads,
+        ..NodeOptions::new("", [])
+    };
+    let mut two = Two::with(seed, Link::default(), true, &options);
+    two.connect();
+    two.world.set_link(link);
+    two
+}
+
+fn stats(two: &Two) -> CallStats {
+    let at_bob = two.world.calls(two.bob)[0];
+    two.world.stats(two.bob, at_bob).unwrap()
+}
+
+#[test]
+fn how_much_is_made_up_and_how_long_packets_wait() {
+    let mut table = String::from("loss %  jitter ms | concealed %  wait ms  recovered  late\n");
+    for loss in [0, 1, 5, 20] {
+        for jitter in [0, 10, 40, 100] {
+            let link = Link { jitter: ms(jitter), loss: loss as f32 / 100.0, ..Link::default() };
+            let stats = heard_over(link, 1, 60, false);
+            table += &format!(
+                "{loss:6} {jitter:10} | {:11.2} {:8.1} {:10} {:5}\n",
+                stats.concealed_pct,
+                stats.stages_ms.buffer,
+                stats.packets_recovered,
+                stats.packets_late,
+            );
+        }
+    }
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn five_per_cent_of_loss_and_forty_milliseconds_of_jitter_cost_little_and_no_more_later() {
+    let (mut concealed, mut delays) = (0.0, Vec::new());
+    for seed in 0..5 {
+        // The phase of packets to reads is the luck of each call.
+        let delay = Duration::from_millis(2 * seed);
+        let mut two = on(Link { delay, jitter: ms(40), loss: 0.05, ..Link::default() }, seed, true);
+        two.world.run_for(secs(300));
+        let half = stats(&two);
+        two.world.run_for(secs(300));
+        let whole = stats(&two);
+        let grown = 2.0 * (whole.stages_ms.buffer - half.stages_ms.buffer);
+        assert!(grown.abs() < 1.0, "{half:?} then {whole:?}");
+        // Mean jitter, and the wait for what is played.
+        delays.push(20.0 + whole.stages_ms.buffer);
+        concealed += whole.concealed_pct / 5.0;
+    }
+    delays.sort_by(f64::total_cmp);
+    assert!(delays[2] <= 45.0 && concealed <= 2.5, "{delays:?} ms, {concealed} %");
+}
+
+#[test]
+fn a_line_too_narrow_for_the_codec_loses_sound_and_gains_no_delay() {
+    let mut two = on(Link { rate: Some(24_000), ..Link::default() }, 1, false);
+    two.world.run_for(secs(60));
+    let early = stats(&two);
+    two.world.run_for(secs(600));
+    let late = stats(&two);
+    assert!(early.loss_pct > 10.0, "{early:?}");
+    assert!(late.packets_received > early.packets_received * 9, "it stays up: {late:?}");
+    assert!((late.stages_ms.buffer - early.stages_ms.buffer).abs() < 5.0, "{early:?} {late:?}");
+    assert!(late.rtt_ms < Some(600.0), "the queue holds 200 ms: {late:?}");
 }

@@ -169,6 +169,7 @@ fn lossy(seed: u64, speech: &[f32]) -> Vec<f32> {
         jitter: Duration::from_millis(40),
         loss: 0.05,
         duplicate: 0.01,
+        ..Link::default()
     };
     let (mut world, alice, bob) = connected(seed, link, &NodeOptions::new("", []));
     world.say(alice, speech);

@@ -8,6 +8,7 @@ use crate::voice::{Egress, StreamKey};
 use crate::wire::sealed::Bytes32;
 use crate::wire::tracker::Target;
 
+use super::silence::SilenceWatch;
 use super::stages::StageMeter;
 
 /// A call within one node.
@@ -75,8 +76,10 @@ pub(super) struct Call {
     pub(super) stream: Option<StreamKey>,
     pub(super) egress: Option<Egress>,
     pub(super) muted: bool,
-    /// What the peer said last of its own microphone.
-    pub(super) peer_muted: bool,
+    /// What the peer was told last of this microphone.
+    pub(super) told_digital_silence: bool,
+    /// Whether the peer is heard.
+    pub(super) silence: SilenceWatch,
     /// When the phase gives up.
     pub(super) deadline: Instant,
     /// When ringing there ends; kept while the phase has another deadline.
@@ -113,7 +116,8 @@ impl Call {
             stream: None,
             egress: None,
             muted: false,
-            peer_muted: false,
+            told_digital_silence: false,
+            silence: SilenceWatch::default(),
             deadline: now + ring,
             ring_deadline: now + ring,
             began: now,
@@ -157,6 +161,6 @@ impl Call {
 
     pub(super) fn next_timeout(&self) -> Instant {
         let session = self.session.as_ref().map_or(Instant::FAR_FUTURE, Session::next_timeout);
-        session.min(self.deadline)
+        session.min(self.deadline).min(self.silence.next_timeout())
     }
 }

@@ -106,6 +106,7 @@ impl Engine {
         if let Some(call) = self.calls.get_mut(&key) {
             call.phase = Phase::Connected;
             call.deadline = Instant::FAR_FUTURE;
+            call.silence.begin(now);
         }
         self.emit(Event::Connected { call: key });
     }

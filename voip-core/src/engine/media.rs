@@ -89,12 +89,14 @@ impl Engine {
         lag + LAG_SLACK
     }
 
-    pub(super) fn handle_rtp(&mut self, key: CallKey, rtp: &IncomingRtp) {
+    pub(super) fn handle_rtp(&mut self, now: Instant, key: CallKey, rtp: &IncomingRtp) {
         let Some(call) = self.calls.get_mut(&key) else { return };
         if *call.ssrc.get_or_insert(rtp.ssrc) != rtp.ssrc {
             self.stats.datagrams_dropped += 1;
         } else if let Some(stream) = call.stream {
+            call.silence.packet(now);
             self.ingress.insert(stream, rtp.arrival, rtp.sequence, rtp.timestamp, &rtp.payload);
+            self.watch_silence(now, key);
         }
     }
 
@@ -139,16 +141,18 @@ impl Engine {
         self.drain_session(now, key);
     }
 
-    pub(super) fn handle_message(&mut self, key: CallKey, message: &[u8]) {
+    pub(super) fn handle_message(&mut self, now: Instant, key: CallKey, message: &[u8]) {
+        let Some(call) = self.calls.get_mut(&key) else { return };
         match ChannelMessage::parse(message) {
             Some(ChannelMessage::Muted { muted }) => {
-                let Some(call) = self.calls.get_mut(&key) else { return };
-                if std::mem::replace(&mut call.peer_muted, muted) != muted {
+                if call.silence.peer_muted(now, muted) {
                     self.emit(Event::PeerMuted { call: key, muted });
                 }
             }
+            Some(ChannelMessage::DigitalSilence { silent }) => call.silence.digital_silence(silent),
             Some(ChannelMessage::Unknown) | None => self.stats.signals_dropped += 1,
         }
+        self.watch_silence(now, key);
     }
 
     /// Statistics of a call up to now.
@@ -159,6 +163,7 @@ impl Engine {
             first_audio_ms: call.first_audio.map(|t| millis(t.since(call.began))),
             level_in_dbfs: call.egress.as_ref().map_or(-127.0, |e| e.level().rms),
             level_out_dbfs: -127.0,
+            digital_silence: call.egress.as_ref().is_some_and(Egress::digital_silence),
             ..CallStats::default()
         };
         if let Some(session) = &call.session {
@@ -241,6 +246,14 @@ impl Call {
                     voice: packet.voice,
                 },
             );
+        }
+        let silent = egress.digital_silence();
+        if silent != self.told_digital_silence {
+            let message = ChannelMessage::DigitalSilence { silent }.to_bytes();
+            // Said again with the next samples if the channel is not open yet.
+            if session.send_message(now, &message) {
+                self.told_digital_silence = silent;
+            }
         }
     }
 

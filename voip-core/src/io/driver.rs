@@ -200,14 +200,14 @@ impl<L: Listener> Driver<L> {
 
     fn next_wake(&self) -> Instant {
         let publishing = self.published + PUBLISH_EVERY;
-        self.engine
-            .next_timeout()
-            .min(self.sound.next_wake())
-            .min(self.manual.next_wake())
-            .min(publishing)
+        let engine = self.engine.next_timeout().min(self.udp.next_wake());
+        let sound = self.sound.next_wake().min(self.manual.next_wake());
+        engine.min(sound).min(publishing)
     }
 
     fn serve_media(&mut self, events: &Events) {
+        #[cfg(feature = "sim")]
+        self.udp.serve_line(self.clock.now());
         let families = self.udp.families().len();
         for event in events.iter().filter(|e| e.key < families) {
             let (engine, clock) = (&mut self.engine, &self.clock);
@@ -320,7 +320,7 @@ impl<L: Listener> Driver<L> {
         while let Some(output) = self.engine.poll() {
             match output {
                 Output::Transmit { source, destination, contents } => {
-                    self.udp.send(source, destination, &contents);
+                    self.udp.send(self.clock.now(), source, destination, &contents);
                 }
                 Output::TrackerConnect { tracker } => self.begin_connecting(tracker),
                 Output::TrackerSend { tracker, bytes } => {

@@ -8,6 +8,9 @@ use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::error::{Error, ErrorKind};
+#[cfg(feature = "sim")]
+use crate::io::bad_line::BadLine;
+use crate::time::Instant;
 
 /// Longer than any datagram a peer may send: larger ones are cut by the kernel and then dropped as
 /// malformed.
@@ -28,6 +31,8 @@ pub(crate) struct Family {
 pub(crate) struct UdpPort {
     families: Vec<Family>,
     buffer: Box<[u8]>,
+    #[cfg(feature = "sim")]
+    line: Option<BadLine>,
 }
 
 impl UdpPort {
@@ -47,7 +52,18 @@ impl UdpPort {
             Error::new(kind, format!("bind: UDP {address} is not to be had: {e}"))
         })?;
         let room = DATAGRAM * families.iter().map(|f| f.state.gro_segments()).max().unwrap_or(1);
-        Ok(UdpPort { families, buffer: vec![0; room].into() })
+        Ok(UdpPort {
+            families,
+            buffer: vec![0; room].into(),
+            #[cfg(feature = "sim")]
+            line: None,
+        })
+    }
+
+    /// From now on what is sent goes through this line.
+    #[cfg(feature = "sim")]
+    pub(crate) fn set_line(&mut self, line: BadLine) {
+        self.line = Some(line);
     }
 
     pub(crate) fn families(&self) -> &[Family] {
@@ -109,7 +125,42 @@ impl UdpPort {
 
     /// Sends one datagram; `source` picks the local address, unspecified leaves it to the kernel.
     /// A full socket buffer or an unreachable network drops it, as a network may.
-    pub(crate) fn send(&self, source: SocketAddr, destination: SocketAddr, contents: &[u8]) {
+    #[cfg_attr(
+        not(feature = "sim"),
+        expect(unused_variables, reason = "only a line needs a clock")
+    )]
+    pub(crate) fn send(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        destination: SocketAddr,
+        contents: &[u8],
+    ) {
+        #[cfg(feature = "sim")]
+        if let Some(line) = &mut self.line {
+            return line.take(now, source, destination, contents);
+        }
+        self.put(source, destination, contents);
+    }
+
+    /// When something that was sent before has to be put on the wire: only with a bad line.
+    pub(crate) fn next_wake(&self) -> Instant {
+        #[cfg(feature = "sim")]
+        if let Some(line) = &self.line {
+            return line.next_wake();
+        }
+        Instant::FAR_FUTURE
+    }
+
+    /// Puts on the wire what has been in the bad line for long enough.
+    #[cfg(feature = "sim")]
+    pub(crate) fn serve_line(&mut self, now: Instant) {
+        while let Some(due) = self.line.as_mut().and_then(|line| line.give(now)) {
+            self.put(due.source, due.destination, &due.contents);
+        }
+    }
+
+    fn put(&self, source: SocketAddr, destination: SocketAddr, contents: &[u8]) {
         let family = self.families.iter().find(|f| f.local.is_ipv4() == destination.is_ipv4());
         let Some(family) = family else { return };
         let src_ip = Some(source.ip()).filter(|ip| !ip.is_unspecified());
@@ -164,7 +215,7 @@ mod tests {
     use super::*;
 
     fn exchange(a: &mut UdpPort, source: SocketAddr, destination: SocketAddr) -> SocketAddr {
-        a.send(source, destination, b"ping");
+        a.send(Instant::ZERO, source, destination, b"ping");
         let mut seen = None;
         let family = a.families.iter().position(|f| f.local.is_ipv4() == destination.is_ipv4());
         // Loopback delivers before send returns.

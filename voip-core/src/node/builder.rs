@@ -13,6 +13,8 @@ use crate::engine::{Engine, EngineConfig};
 use crate::error::{Error, ErrorKind};
 use crate::identity::Identity;
 use crate::identity::pins::Pins;
+#[cfg(feature = "sim")]
+use crate::io::bad_line::BadLine;
 use crate::io::driver::{DeviceClock, Driver, NullDevice, Requests, Sound};
 use crate::io::events::EventQueue;
 use crate::io::identity_file::{load_or_create, load_pins};
@@ -21,6 +23,8 @@ use crate::io::random::{OsRandom, secret};
 use crate::io::udp::UdpPort;
 use crate::io::wav::WavDevice;
 use crate::io::{Clock, ProcessorClock, spawn};
+#[cfg(feature = "sim")]
+use crate::line::Link;
 use crate::time::Duration;
 use crate::voice::{Codec, EncoderConfig, JitterConfig, Resampler};
 use crate::wire::name::check_name;
@@ -46,14 +50,16 @@ pub enum Audio {
         rate: u32,
     },
     /// A WAV file is the microphone, played once in real time while calls are connected and
-    /// followed by silence; what is heard is recorded. Any rate of 8 to 192 kHz, any channels.
+    /// followed by digital silence; what is heard is recorded. Any rate of 8 to 192 kHz, any channels.
     Wav {
         /// The microphone; none is silence.
         play: Option<PathBuf>,
         /// The recording, 48 kHz mono 16 bit; an existing file is replaced.
         record: Option<PathBuf>,
     },
-    /// Says nothing and plays nothing.
+    /// Says nothing and plays nothing. Peers are told, truly, that there is only
+    /// [digital silence](crate::SilenceReason::DigitalSilence); whoever only listens mutes the call
+    /// with [`Call::set_muted`](crate::Call::set_muted).
     Null,
 }
 
@@ -70,6 +76,8 @@ pub struct NodeBuilder {
     auto_answer: bool,
     ring_timeout: Duration,
     max_calls: usize,
+    #[cfg(feature = "sim")]
+    line: Option<(Link, u64)>,
 }
 
 /// Trackers of one node.
@@ -103,6 +111,8 @@ impl NodeBuilder {
             auto_answer: false,
             ring_timeout: Duration::from_secs(45),
             max_calls: 1,
+            #[cfg(feature = "sim")]
+            line: None,
         }
     }
 
@@ -163,6 +173,15 @@ impl NodeBuilder {
         self
     }
 
+    /// Sends everything through a bad line: sound, handshakes and checks of the path alike, but not
+    /// what goes to trackers. For trials; one side's line is one direction of the call. The seed
+    /// decides all chances: [`Link::sound_lost`] tells them beforehand, [`Node::line_stats`] counts.
+    #[cfg(feature = "sim")]
+    pub fn line(mut self, link: Link, seed: u64) -> Self {
+        self.line = Some((link, seed));
+        self
+    }
+
     /// Binds, opens the files, starts the thread, and begins to register. Does not wait for the
     /// trackers: see [`Node::wait_registered`].
     ///
@@ -175,7 +194,15 @@ impl NodeBuilder {
         spawn("voip-warm-up", crate::session::warm_up)?;
         let (identity, pins) = self.identity()?;
         let pins_file = self.identity_file.as_deref().map(PinsFile::beside);
-        let udp = UdpPort::bind(bind)?;
+        #[cfg_attr(not(feature = "sim"), expect(unused_mut, reason = "only a line is added"))]
+        let mut udp = UdpPort::bind(bind)?;
+        #[cfg(feature = "sim")]
+        let line = self.line.map(|(link, seed)| {
+            let line = BadLine::new(link, seed);
+            let counts = line.counts();
+            udp.set_line(line);
+            counts
+        });
         // Last of what may fail for the user's reasons: it replaces an older recording.
         let (requests, inbox) = Requests::new()?;
         let sound = self.sound(&requests)?;
@@ -217,6 +244,8 @@ impl NodeBuilder {
             },
             frame: self.encoder.frame,
             auto_answer: self.auto_answer,
+            #[cfg(feature = "sim")]
+            line,
         });
         let reporter = Reporter(inner.clone());
         let driver =
@@ -249,6 +278,10 @@ impl NodeBuilder {
         }
         if !(1..=32).contains(&self.max_calls) {
             return Err(invalid("max_calls", "1 to 32 are possible"));
+        }
+        #[cfg(feature = "sim")]
+        if let Some((link, _)) = &self.line {
+            link.validate()?;
         }
         self.bind.parse().map_err(|_| invalid("bind", &format!("{:?} is not ip:port", self.bind)))
     }

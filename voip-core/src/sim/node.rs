@@ -42,6 +42,9 @@ pub struct NodeOptions {
     pub max_calls: usize,
     /// The secret of the node's key: the same secret is the same peer. Default a new one.
     pub secret: Option<[u8; 32]>,
+    /// Hears its latest call alone, as a program does that reads manual PCM: the reads fall in step
+    /// with the packets. Default no: a device plays all calls, and its clock stays what it is.
+    pub manual_reads: bool,
     /// Whether to keep what is heard. Default yes.
     pub keep_heard: bool,
 }
@@ -59,6 +62,7 @@ impl NodeOptions {
             stand_in_codec: false,
             ring_timeout: Duration::from_secs(45),
             max_calls: 1,
+            manual_reads: false,
             secret: None,
             keep_heard: true,
         }
@@ -78,6 +82,7 @@ pub(super) struct SimNode {
     pub(super) address: SocketAddr,
     pub(super) engine: Engine,
     pub(super) microphone: VecDeque<f32>,
+    pub(super) microphone_runs: bool,
     pub(super) heard: Vec<f32>,
     pub(super) events: Vec<Event<CallKey>>,
     pub(super) states: BTreeMap<CallKey, CallState>,
@@ -86,6 +91,7 @@ pub(super) struct SimNode {
     final_stats: BTreeMap<CallKey, CallStats>,
     trackers: Vec<SocketAddr>,
     keep_heard: bool,
+    manual_reads: bool,
     next_call: u64,
     next_capture: Instant,
     next_playout: Instant,
@@ -133,6 +139,7 @@ impl SimNode {
             address: address(index),
             engine,
             microphone: VecDeque::new(),
+            microphone_runs: true,
             heard: Vec::new(),
             events: Vec::new(),
             states: BTreeMap::new(),
@@ -141,6 +148,7 @@ impl SimNode {
             final_stats: BTreeMap::new(),
             trackers,
             keep_heard: options.keep_heard,
+            manual_reads: options.manual_reads,
             next_call: 1,
             next_capture: Instant::FAR_FUTURE,
             next_playout: Instant::FAR_FUTURE,
@@ -175,9 +183,15 @@ impl SimNode {
         }
     }
 
-    /// The device plays 10 ms.
+    /// The device plays 10 ms, or the program reads them.
     fn play(&mut self, now: Instant) {
-        self.engine.handle_playout(now, &mut self.frame);
+        match self.order.last().filter(|_| self.manual_reads) {
+            Some(&call) => {
+                self.engine.handle_read(now, call, &mut self.frame);
+                self.next_playout += self.engine.take_read_lag(call);
+            }
+            None => self.engine.handle_playout(now, &mut self.frame),
+        }
         if self.keep_heard {
             self.heard.extend_from_slice(&self.frame.0);
         }
@@ -190,7 +204,9 @@ impl SimNode {
         let said = self.microphone.len().min(BLOCK);
         self.frame.0[..said].copy_from_slice(&self.microphone.make_contiguous()[..said]);
         self.microphone.drain(..said);
-        self.engine.handle_mic(now, now, &self.frame.0);
+        if self.microphone_runs {
+            self.engine.handle_mic(now, now, &self.frame.0);
+        }
         self.next_capture += BLOCK_TIME;
     }
 
@@ -218,11 +234,11 @@ impl SimNode {
         }
     }
 
-    pub(super) fn drain(&mut self, now: Instant, epoch: Epoch, network: &mut Network) {
+    pub(super) fn drain(&mut self, now: Instant, network: &mut Network) {
         while let Some(output) = self.engine.poll() {
             match output {
                 Output::Transmit { destination, contents, .. } => {
-                    network.send(now, epoch, self.address, destination, contents);
+                    network.send(now, self.address, destination, contents);
                 }
                 Output::TrackerConnect { tracker } => {
                     network.open(now, self.address, self.trackers[tracker]);

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha20Rng;
 use super::WALL_AT_ZERO;
 use super::network::{Arrival, Network};
 use crate::directory::server::{Config, ConnId, Output, Server};
-use crate::time::{Epoch, Instant, UnixMillis};
+use crate::time::{Instant, UnixMillis};
 
 pub(super) struct SimTracker {
     pub(super) address: SocketAddr,
@@ -59,13 +59,7 @@ impl SimTracker {
         }
     }
 
-    pub(super) fn receive(
-        &mut self,
-        now: Instant,
-        arrival: Arrival,
-        network: &mut Network,
-        epoch: Epoch,
-    ) {
+    pub(super) fn receive(&mut self, now: Instant, arrival: Arrival, network: &mut Network) {
         if !self.running {
             if let Arrival::Opened { source, .. } = arrival {
                 network.close(now, self.address, source);
@@ -90,7 +84,7 @@ impl SimTracker {
             }
             Arrival::Closed { source, .. } => self.forget(source),
         }
-        self.drain(now, epoch, network);
+        self.drain(now, network);
     }
 
     fn connection_of(&self, source: SocketAddr) -> Option<ConnId> {
@@ -104,7 +98,7 @@ impl SimTracker {
         }
     }
 
-    pub(super) fn drain(&mut self, now: Instant, epoch: Epoch, network: &mut Network) {
+    pub(super) fn drain(&mut self, now: Instant, network: &mut Network) {
         while let Some(output) = self.server.poll() {
             match output {
                 Output::Send { conn, bytes } => {
@@ -118,7 +112,7 @@ impl SimTracker {
                     }
                 }
                 Output::Datagram { to, bytes } => {
-                    network.send(now, epoch, self.address, to, bytes);
+                    network.send(now, self.address, to, bytes);
                 }
                 Output::Event(_) => {}
             }

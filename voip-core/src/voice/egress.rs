@@ -8,6 +8,7 @@ mod capture;
 mod condition;
 mod encode;
 mod packetize;
+mod silence;
 
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use self::capture::Capture;
 use self::condition::Condition;
 use self::encode::{Coded, FrameEncoder};
 use self::packetize::Packetize;
+use self::silence::DigitalSilence;
 use super::codec::Encode;
 use super::level::Level;
 use crate::id::RtpTimestamp;
@@ -60,6 +62,7 @@ pub(crate) struct EgressStats {
 /// The way of one microphone to the wire.
 pub(crate) struct Egress {
     capture: Capture,
+    silence: DigitalSilence,
     condition: Condition,
     encoder: FrameEncoder,
     packetize: Packetize,
@@ -74,6 +77,7 @@ impl Egress {
         let lookahead = encoder.lookahead();
         Egress {
             capture: Capture::new(encoder.frame()),
+            silence: DigitalSilence::default(),
             condition: Condition::new(),
             encoder: FrameEncoder::new(encoder),
             packetize: Packetize::new(start),
@@ -93,6 +97,7 @@ impl Egress {
         while !rest.is_empty() {
             rest = self.capture.take(rest, self.muted);
             let Some(frame) = self.capture.frame() else { break };
+            self.silence.observe(frame);
             let level = self.condition.run(frame);
             let samples = frame.len() as u32;
             let captured_at = now - sound(rest.len());
@@ -130,6 +135,12 @@ impl Egress {
     /// Muted, nothing at all is sent, and no sound captured meanwhile is ever sent later.
     pub(crate) fn set_muted(&mut self, muted: bool) {
         self.muted = muted;
+        self.silence = DigitalSilence::default();
+    }
+
+    /// Whether the microphone gives nothing but digital silence though it is not muted.
+    pub(crate) fn digital_silence(&self) -> bool {
+        !self.muted && self.silence.is_believed()
     }
 
     /// The codec's own delay beyond the frame.

@@ -13,6 +13,8 @@ const MAX_MESSAGE: usize = 4096;
 pub(crate) enum ChannelMessage {
     /// The sender's microphone is muted, or no longer.
     Muted { muted: bool },
+    /// The sender's microphone gives nothing but digital silence, or no longer.
+    DigitalSilence { silent: bool },
     /// A type of a later version: ignored.
     #[serde(other)]
     Unknown,
@@ -37,8 +39,12 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_and_the_rest_ignored() {
-        let muted = ChannelMessage::Muted { muted: true };
-        assert_eq!(ChannelMessage::parse(&muted.to_bytes()), Some(muted));
+        for message in [
+            ChannelMessage::Muted { muted: true },
+            ChannelMessage::DigitalSilence { silent: false },
+        ] {
+            assert_eq!(ChannelMessage::parse(&message.to_bytes()), Some(message));
+        }
         let later = br#"{"type":"dance","steps":3}"#;
         assert_eq!(ChannelMessage::parse(later), Some(ChannelMessage::Unknown));
         assert_eq!(ChannelMessage::parse(b"muted"), None);

@@ -4,11 +4,14 @@
 
 mod addresses;
 mod arguments;
+#[cfg(feature = "sim")]
+mod bad_line;
 mod calls;
 mod endings;
 mod events;
 mod harness;
 mod identity;
 mod manual_pcm;
+mod silence;
 mod trackers;
 mod wav_files;

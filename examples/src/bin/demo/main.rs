@@ -4,6 +4,7 @@
 mod people;
 mod report;
 mod table;
+mod trial;
 
 use std::fs;
 use std::io::{IsTerminal, Write, stdout};
@@ -15,6 +16,8 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use people::{GLANCE, Peer, Tracker};
 use report::{Person, Report};
+use trial::Trial;
+use voip_examples::bad_line::BadLine;
 use voip_examples::clip::Clip;
 use voip_examples::console::{self, Failure};
 use voip_examples::line::What;
@@ -35,6 +38,8 @@ struct Args {
     /// Where report, recordings and picture go
     #[arg(long, default_value = "target/demo")]
     out: PathBuf,
+    #[command(flatten)]
+    line: BadLine,
 }
 
 fn main() -> ExitCode {
@@ -43,13 +48,17 @@ fn main() -> ExitCode {
 
 fn run(args: Args) -> Result<ExitCode, Failure> {
     let talk = Duration::from_secs(args.seconds.into());
+    let trial = Trial::new(&args.line, args.seconds)?;
     println!("Two people talk for {} s: a tracker and two peers on this machine.\n", args.seconds);
+    if let Some(trial) = &trial {
+        println!("Each sends over a bad line: {trial}.\n");
+    }
     people::watch_ctrl_c()?;
     let folder = empty_folder(&args.out)?;
-    let (alice, bob) = call(&folder, talk)?;
+    let (alice, bob) = call(&folder, talk, trial.as_ref())?;
 
     println!("  comparing what was said with what was heard");
-    let report = Report::new(&alice, &bob)?;
+    let report = Report::new(&alice, &bob, trial)?;
     let text = serde_json::to_string_pretty(&report).map_err(Failure::new)?;
     let file = folder.join("report.json");
     fs::write(&file, text + "\n").map_err(|e| named(&file, &e))?;
@@ -59,6 +68,9 @@ fn run(args: Args) -> Result<ExitCode, Failure> {
     println!("In {}:", args.out.display());
     println!("  report.json  alice_heard.wav  bob_heard.wav  waveforms.png\n");
     println!("{}", how_to_talk());
+    if let Some(why) = report.line.as_ref().and_then(|line| line.void.as_ref()) {
+        return Err(Failure::new(format_args!("this run is void: {why}")));
+    }
     if report.heard.alice.min(report.heard.bob) < LEAST_HEARD {
         return Err(Failure::new("the sound of at least one side did not arrive"));
     }
@@ -66,12 +78,15 @@ fn run(args: Args) -> Result<ExitCode, Failure> {
 }
 
 /// The whole call, and what each side knows of it.
-fn call(folder: &Path, talk: Duration) -> Result<(Person, Person), Failure> {
+fn call(folder: &Path, talk: Duration, trial: Option<&Trial>) -> Result<(Person, Person), Failure> {
     let tracker = Tracker::start(PATIENCE)?;
     println!("  tracker      {}", tracker.address);
-    let start = |name, clip, options| Peer::start(name, clip, options, &tracker, folder);
-    let mut bob = start("bob", speech("french.wav")?, &["--auto-answer"])?;
-    let mut alice = start("alice", speech("english.wav")?, &[])?;
+    let start = |name, clip, mut options: Vec<String>| {
+        options.extend(trial.iter().flat_map(|trial| trial.options(name)));
+        Peer::start(name, clip, &options, &tracker, folder)
+    };
+    let mut bob = start("bob", speech("french.wav")?, vec!["--auto-answer".into()])?;
+    let mut alice = start("alice", speech("english.wav")?, vec![])?;
     for peer in [&mut bob, &mut alice] {
         let started = peer.expect(PATIENCE, |what| matches!(what, What::Starting { .. }))?;
         let done = peer.expect(PATIENCE, |what| matches!(what, What::Registered { .. }))?;

@@ -125,7 +125,7 @@ impl Peer {
     pub(crate) fn start(
         name: &'static str,
         said: PathBuf,
-        options: &[&str],
+        options: &[String],
         tracker: &Tracker,
         folder: &Path,
     ) -> Result<Peer, Failure> {

@@ -9,6 +9,8 @@ use voip_examples::clip::Clip;
 use voip_examples::console::Failure;
 use voip_examples::line::{self, CallReport, Line, Packets, StagesMs, What};
 
+use crate::trial::{Outcome, Trial};
+
 /// Sound said this shortly before the end may be on its way when the call ends, seconds.
 const ON_ITS_WAY: f64 = 0.5;
 /// A window that was heard worse than this does not say when it was heard.
@@ -73,6 +75,7 @@ pub(crate) struct Report {
     pub(crate) rss_mb: Option<f64>,
     pub(crate) sent: Both<PathBuf>,
     pub(crate) heard: Both<f64>,
+    pub(crate) line: Option<Outcome>,
     pub(crate) peers: Both<line::Report>,
 }
 
@@ -107,7 +110,11 @@ impl Spread {
 }
 
 impl Report {
-    pub(crate) fn new(alice: &Person, bob: &Person) -> Result<Report, Failure> {
+    pub(crate) fn new(
+        alice: &Person,
+        bob: &Person,
+        trial: Option<Trial>,
+    ) -> Result<Report, Failure> {
         let placed = alice.time("placed", |what| matches!(what, What::Placed { .. }))?;
         let rang = bob.time("incoming", |what| matches!(what, What::Incoming { .. }))?;
         let answered = alice.time("answered", |what| matches!(what, What::Answered { .. }))?;
@@ -119,6 +126,8 @@ impl Report {
         let all = Spread::of(&[to_alice.clone(), to_bob.clone()].concat());
         let connected = report_a.connected_s + report_b.connected_s;
         let cpu = report_a.connected_cpu_ms.zip(report_b.connected_cpu_ms);
+        let peers = Both { alice: report_a.clone(), bob: report_b.clone() };
+        let line = trial.map(|trial| Outcome::new(trial, &peers)).transpose()?;
         Ok(Report {
             version: voip_core::VERSION,
             seconds: round(report_a.connected_s),
@@ -140,6 +149,7 @@ impl Report {
                 sent: a.packets.sent + b.packets.sent,
                 received: a.packets.received + b.packets.received,
                 lost: a.packets.lost + b.packets.lost,
+                recovered: a.packets.recovered + b.packets.recovered,
             },
             loss_pct: round(a.loss_pct.max(b.loss_pct)),
             concealed_pct: round(a.concealed_pct.max(b.concealed_pct)),
@@ -148,7 +158,8 @@ impl Report {
             rss_mb: report_a.rss_mb.zip(report_b.rss_mb).map(|(a, b)| round(a.max(b))),
             sent: Both { alice: alice.said.clone(), bob: bob.said.clone() },
             heard: Both { alice: round(at_alice.heard), bob: round(at_bob.heard) },
-            peers: Both { alice: report_a.clone(), bob: report_b.clone() },
+            line,
+            peers,
         })
     }
 }

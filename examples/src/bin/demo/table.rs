@@ -1,6 +1,9 @@
 //! The report for people.
 
+use voip_examples::bad_line::LineCount;
+
 use crate::report::Report;
+use crate::trial::Direction;
 
 pub(crate) fn render(report: &Report) -> String {
     let ms = |value: f64| format!("{value:.1} ms");
@@ -24,6 +27,7 @@ pub(crate) fn render(report: &Report) -> String {
             "packets",
             format!("{} sent, {} received, {} lost", packets.sent, packets.received, packets.lost),
         ),
+        ("  recovered by FEC", packets.recovered.to_string()),
         ("made up (concealed)", format!("{:.2} %", report.concealed_pct)),
         ("jitter", ms(report.jitter_ms)),
         (
@@ -32,7 +36,21 @@ pub(crate) fn render(report: &Report) -> String {
         ),
         ("memory, per peer", report.rss_mb.map_or_else(unknown, |v| format!("{v:.0} MB"))),
     ]);
+    if let Some(line) = &report.line {
+        rows.push(("alice's line to bob", count(&line.to_bob, "bob")));
+        rows.push(("bob's line to alice", count(&line.to_alice, "alice")));
+    }
     rows.iter().map(|(what, value)| format!("  {what:<26}{value}\n")).collect()
+}
+
+fn count(direction: &Direction, listener: &str) -> String {
+    let (line, missed) = (direction.line, direction.missed);
+    let bottleneck = match line.overflowed {
+        0 => String::new(),
+        overflowed => format!(", {overflowed} at the bottleneck"),
+    };
+    let (LineCount { sent, lost, .. }, percent) = (line, direction.loss_pct);
+    format!("{lost} of {sent} lost ({percent:.2} %){bottleneck}; {listener} misses {missed}")
 }
 
 const STAGES: [&str; 6] =

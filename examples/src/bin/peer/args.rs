@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use voip_core::{Audio, EncoderConfig, FrameDuration, Node};
+use voip_examples::bad_line::BadLine;
 use voip_examples::console::Failure;
 use voip_examples::data_folder::identity_file;
 
@@ -62,6 +63,8 @@ pub(crate) struct Args {
     /// Use a new key for this run only, and trust any key of the others
     #[arg(long, conflicts_with = "identity")]
     ephemeral: bool,
+    #[command(flatten)]
+    line: BadLine,
 }
 
 impl Args {
@@ -92,6 +95,9 @@ impl Args {
             .auto_answer(self.auto_answer);
         for tracker in &self.tracker {
             builder = builder.tracker(tracker);
+        }
+        if let Some(link) = self.line.link() {
+            builder = builder.line(link, self.line.seed);
         }
         if let Some(file) = self.identity_file(name)? {
             builder = builder.identity_file(file);

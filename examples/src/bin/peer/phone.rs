@@ -132,7 +132,7 @@ impl<'scope, 'env> Phone<'scope, 'env> {
         let usage = process::usage();
         self.report.cpu_ms = usage.map(|u| milliseconds(u.cpu));
         self.report.rss_mb = usage.map(|u| u.peak_rss as f64 / 1e6);
-        (self.report.with_node(&self.node.stats()), self.failed)
+        (self.report.with_node(self.node), self.failed)
     }
 
     fn event(&mut self, t_us: u64, event: Event<Call>) {
@@ -414,6 +414,12 @@ pub(crate) fn describe(event: &Event<Call>) -> What {
         Event::Connected { call } => What::Connected { name: name(call) },
         Event::FirstAudio { call } => What::FirstAudio { name: name(call) },
         Event::PeerMuted { call, muted } => What::PeerMuted { name: name(call), muted: *muted },
+        Event::MediaSilent { call, reason } => {
+            What::MediaSilent { name: name(call), reason: reason.describe().to_string() }
+        }
+        Event::MediaResumed { call } => {
+            What::MediaResumed { name: name(call), muted: call.is_peer_muted() }
+        }
         Event::Ended { call, reason } => {
             What::Ended { name: name(call), reason: reason.describe().to_string() }
         }

@@ -109,6 +109,8 @@ fn sentence(what: &What) -> Option<String> {
         What::PeerMuted { name, muted, .. } => {
             format!("{name} {} the microphone", if *muted { "muted" } else { "unmuted" })
         }
+        What::MediaSilent { name, reason } => format!("you do not hear {name}: {reason}"),
+        What::MediaResumed { name, muted: false } => format!("{name} can be heard again"),
         What::Ended { name, reason, .. } => format!("call with {name} over: {reason}"),
         What::KeyChanged { name, pinned, offered } => format!(
             "{name} has another key than before ({offered}, was {pinned}): ask them over another \
@@ -130,7 +132,9 @@ fn sentence(what: &What) -> Option<String> {
         What::Lagged => "too much happened at once; type peers to see who is online".into(),
         What::Error { message } => format!("error: {message}"),
         What::Stats(stats) => table(stats),
-        What::Starting { .. } | What::Report(_) => return None,
+        What::MediaResumed { muted: true, .. } | What::Starting { .. } | What::Report(_) => {
+            return None;
+        }
     })
 }
 

@@ -14,6 +14,12 @@ use crate::voice::ingress::playout::media_micros;
 
 /// The past that counts, in microseconds.
 const WINDOW: i64 = 10_000_000;
+/// Of a line that is known for less than [`WINDOW`], what is known stands for all of it: a call
+/// that begins on a bad line adapts at once. But what is known counts for no less than this, or
+/// each of the first late packets would count for too much, in microseconds;
+const SHORTEST: i64 = 3_000_000;
+/// and until this much is known, for nothing but itself, in microseconds.
+const FIRST_LOOK: i64 = 500_000;
 /// Packets remembered at most; 10 s of 20 ms packets are 500.
 const PACKETS: usize = 512;
 /// Delay that is worth taking to have all sound in time, in microseconds: 1 % of sound is worth
@@ -53,6 +59,8 @@ pub(in crate::voice::ingress) struct Transit {
     recent: VecDeque<Packet>,
     /// Packets so far, those that are forgotten included.
     observed: usize,
+    /// When the first packet came, and the last, in microseconds.
+    span: Option<(i64, i64)>,
     fastest: Fastest,
     /// What they cost around the offset that was asked for last: moves on with each packet.
     lateness: Lateness,
@@ -70,6 +78,7 @@ impl Transit {
         Transit {
             recent: VecDeque::with_capacity(PACKETS + 1),
             observed: 0,
+            span: None,
             fastest: Fastest::default(),
             lateness: Lateness::around(0),
             shift: None,
@@ -87,6 +96,8 @@ impl Transit {
             // RFC 3550 §6.4.1, scaled by 16 to keep the fraction.
             self.jitter += (transit - last).abs() - self.jitter / 16;
         }
+        let (first, _) = self.span.unwrap_or((arrival, arrival));
+        self.span = Some((first, arrival));
         self.remember(arrival, transit, samples, LATE_PACKET);
         self.forget_before(arrival - WINDOW);
     }
@@ -131,6 +142,7 @@ impl Transit {
     pub(super) fn restart(&mut self) {
         self.recent.clear();
         self.observed = 0;
+        self.span = None;
         self.fastest = Fastest::default();
         self.lateness = Lateness::around(0);
         self.shift = None;
@@ -194,13 +206,25 @@ impl Transit {
         lateness
     }
 
+    /// The time for which the packets remembered stand, in microseconds.
+    fn known(&self) -> i64 {
+        match self.span {
+            Some((first, last)) if last - first >= FIRST_LOOK => {
+                (last - first).clamp(SHORTEST, WINDOW)
+            }
+            _ => WINDOW,
+        }
+    }
+
     /// The shift in blocks that costs least, and its price in microseconds.
     fn cheapest(&self, lateness: &Lateness, hysteresis: i64) -> (i32, i64) {
         let mut prices = lateness.prices();
+        // In 1024ths.
+        let share = 1_024 * WINDOW / self.known();
         for (price, offset) in prices.iter_mut().zip((lateness.base..).step_by(STEP as usize)) {
             let delay = offset - self.fastest.transit;
             let forbidden = (delay - self.delay.end()).max(self.delay.start() - delay).max(0);
-            *price += delay + 1_000 * forbidden;
+            *price = ((*price * share) >> 10) + delay + 1_000 * forbidden;
         }
         let stay = prices[REACH] - hysteresis;
         match prices.iter().zip(-(REACH as i32)..).min_by_key(|(price, _)| **price) {
