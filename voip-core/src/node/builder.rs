@@ -63,6 +63,15 @@ pub enum Audio {
     Null,
 }
 
+impl Audio {
+    /// The system's default microphone and loudspeaker.
+    #[cfg(feature = "devices")]
+    pub fn devices() -> Audio {
+        let default = crate::device::DeviceChoice::Default;
+        Audio::Devices { input: default.clone(), output: default }
+    }
+}
+
 /// Describes a node; see [`Node::builder`].
 #[derive(Clone, Debug)]
 pub struct NodeBuilder {
