@@ -1,5 +1,6 @@
 //! What the measuring programs share: two nodes and a tracker in one process, over real sockets on
-//! loopback, percentiles, and a count of allocations.
+//! loopback, the sound they speak, libopus alone to compare with, percentiles, and counts of
+//! processor time, memory and allocations.
 
 #![expect(
     clippy::unwrap_used,
@@ -8,6 +9,9 @@
 )]
 
 pub mod allocations;
+pub mod bare;
+pub mod cpu;
+pub mod speech;
 
 use std::time::Duration;
 
