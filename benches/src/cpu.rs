@@ -57,6 +57,16 @@ pub fn thread_nanos() -> u64 {
     stat.split(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0)
 }
 
+/// Processor time of all threads of this process, those included that have ended, seconds.
+pub fn process_seconds() -> f64 {
+    // SAFETY: a structure of integers.
+    let mut used: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: the structure outlives the call.
+    unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut used) };
+    let seconds = |t: libc::timeval| t.tv_sec as f64 + t.tv_usec as f64 / 1e6;
+    seconds(used.ru_utime) + seconds(used.ru_stime)
+}
+
 /// Memory resident now, kilobytes.
 pub fn resident_kb() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use voip_core::{Audio, Call, EncoderConfig, Event, Node, Tracker};
 
-/// Two registered nodes with manual PCM at 48 kHz; Bob answers at once.
+/// Two registered nodes with manual PCM at 48 kHz.
 pub struct Pair {
     /// Where they met.
     pub tracker: Tracker,
@@ -30,9 +30,18 @@ pub struct Pair {
 impl Pair {
     /// Starts all three and waits until both are registered.
     pub fn start(encoder: &EncoderConfig) -> Pair {
+        Pair::new(encoder, true)
+    }
+
+    /// The same, but Bob's calls ring until he answers.
+    pub fn answering_by_hand(encoder: &EncoderConfig) -> Pair {
+        Pair::new(encoder, false)
+    }
+
+    fn new(encoder: &EncoderConfig, auto_answer: bool) -> Pair {
         let tracker = Tracker::builder().bind("127.0.0.1:0").start().unwrap();
         let alice = node("alice", &tracker, encoder, false);
-        let bob = node("bob", &tracker, encoder, true);
+        let bob = node("bob", &tracker, encoder, auto_answer);
         for node in [&alice, &bob] {
             node.wait_registered(Duration::from_secs(5)).unwrap();
         }
@@ -88,5 +97,17 @@ pub fn summary(values: &[f64]) -> serde_json::Value {
         "p50": round(quantile(values, 0.5)),
         "p95": round(quantile(values, 0.95)),
         "max": round(quantile(values, 1.0)),
+    })
+}
+
+/// Something promised: `value` must be at most `limit`.
+pub fn bar(what: &str, unit: &str, value: f64, limit: f64) -> serde_json::Value {
+    let round = |x: f64| (x * 1000.0).round() / 1000.0;
+    serde_json::json!({
+        "what": what,
+        "unit": unit,
+        "value": round(value),
+        "limit": round(limit),
+        "met": value <= limit,
     })
 }
