@@ -1,15 +1,18 @@
 // Measures toxav, the voice calls of Tox: two instances in one process, calls over loopback.
 //
 //   cc -O2 toxbench.c -o toxbench -ldl -lm -lpthread $(pkg-config --cflags --libs toxcore)
-//   ./toxbench [calls 5] [seconds 8] [kbit/s 32] [frame ms 20]
+//   ./toxbench CALLS SECONDS KBIT/S FRAME_MS SPEECH
+//
+// SPEECH: what both say over and over, 48 kHz mono, 16 bit, no header, softer than LOUD.
 //
 // Prints one line of JSON. What it does is done in just the same way to this project's library by
 // benches/src/bin/versus_toxav/ours.rs; whoever changes one changes the other.
 //
 // It is toxav's best case: friends added already, bootstrapped directly, one loop per instance that
 // iterates Tox and ToxAV together (with a thread of its own the sound comes later), and no sound card.
-// Both send a noise of 40 dB below full scale without end; A begins a tone of 60 ms every 300 ms. The delay is the time from
-// handing over the frame that begins a tone to the callback with the first sample of B's above 3000.
+// Both say soft speech without end, since libopus makes its FEC copies of nothing but voice. A's has a
+// tone of 60 ms every 300 ms. The delay is the time from handing over the frame that begins a tone to the
+// callback with the first sample of B's above LOUD.
 // Part of this project, MIT OR Apache-2.0; links to toxcore (GPL-3.0), which is not part of it.
 
 #define _GNU_SOURCE
@@ -38,6 +41,8 @@ struct side {
 
 static struct side a, b;
 static atomic_int running = 1, sending;
+static int16_t *speech;
+static long speech_samples;
 static int frame_ms = 20;
 static atomic_int frames_sent;
 // When A handed over the latest tone, and what B found of them.
@@ -128,22 +133,40 @@ static void *iterate(void *user)
     return NULL;
 }
 
-// Noise in real time, frame by frame; A's with tones.
+static void fail(const char *what)
+{
+    fprintf(stderr, "toxbench: %s\n", what);
+    exit(1);
+}
+
+static void load_speech(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    if (!file || fseek(file, 0, SEEK_END))
+        fail("no speech");
+    speech_samples = ftell(file) / (long)sizeof *speech;
+    rewind(file);
+    speech = calloc(speech_samples + 1, sizeof *speech);
+    if (speech_samples < RATE || fread(speech, sizeof *speech, speech_samples, file) != (size_t)speech_samples)
+        fail("less than a second of speech");
+    fclose(file);
+}
+
+// Speech in real time, frame by frame; A's with tones, B's half the clip later.
 static void *speak(void *user)
 {
     struct side *side = user;
     int samples = RATE * frame_ms / 1000;
     int every = EVERY_MS / frame_ms, length = BURST_MS / frame_ms;
     int16_t *pcm = calloc(samples, sizeof *pcm);
-    unsigned noise = 1;
+    long at = side == &a ? 0 : speech_samples / 2;
     double phase = 0;
     struct timespec next;
     clock_gettime(CLOCK_MONOTONIC, &next);
     for (long frame = 0; sending; frame++) {
         int tone = side == &a && frame >= every && frame % every < length;
         for (int i = 0; i < samples; i++) {
-            noise = noise * 1103515245 + 12345;
-            pcm[i] = (int16_t)((noise >> 16) % 200) - 100;
+            pcm[i] = speech[at++ % speech_samples];
             if (tone)
                 pcm[i] += (int16_t)(12000 * sin(phase));
             phase = tone ? phase + 2 * M_PI * 1000 / RATE : 0;
@@ -195,12 +218,6 @@ static bool online(struct side *side)
     return tox_friend_get_connection_status(side->tox, 0, NULL) == TOX_CONNECTION_UDP;
 }
 
-static void fail(const char *what)
-{
-    fprintf(stderr, "toxbench: %s\n", what);
-    exit(1);
-}
-
 #define WAIT_UNTIL(condition, limit, what)                                                             \
     for (double since_ = now(); !(condition); usleep(200))                                             \
         if (now() - since_ > (limit))                                                                  \
@@ -216,12 +233,13 @@ static void print_list(const char *name, const double *seconds, int count)
 
 int main(int argc, char **argv)
 {
-    int calls = argc > 1 ? atoi(argv[1]) : 5;
-    int seconds = argc > 2 ? atoi(argv[2]) : 8;
-    int kbits = argc > 3 ? atoi(argv[3]) : 32;
-    frame_ms = argc > 4 ? atoi(argv[4]) : 20;
-    if (calls < 1 || calls > MAX_CALLS)
-        fail("1 to 200 calls");
+    if (argc != 6)
+        fail("usage: toxbench CALLS SECONDS KBIT/S FRAME_MS SPEECH");
+    int calls = atoi(argv[1]), seconds = atoi(argv[2]), kbits = atoi(argv[3]);
+    frame_ms = atoi(argv[4]);
+    if (calls < 1 || calls > MAX_CALLS || (frame_ms != 10 && frame_ms != 20))
+        fail("1 to 200 calls, frames of 10 or 20 ms");
+    load_speech(argv[5]);
     void (*counts)(uint64_t[3]) = (void (*)(uint64_t[3]))dlsym(RTLD_DEFAULT, "impair_counts");
     uint64_t before[3] = { 0 }, after[3] = { 0 };
 

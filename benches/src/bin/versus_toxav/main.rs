@@ -48,18 +48,24 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let number = |i: usize, default| args.get(i).map_or(default, |a| a.parse::<u64>().unwrap());
     match args.first().map(String::as_str) {
-        Some("ours") => println!("{}", ours::measure(plan(&args))),
+        Some("ours") => println!("{}", ours::measure(&plan(&args))),
         Some("long") => println!("{}", long_call(number(1, 10) * 60)),
         _ if !toxav::is_here() => println!("\"skipped\""),
         _ => println!("{}", compare(number(0, 5), number(1, 8))),
     }
 }
 
-/// The arguments of a run of ours: `ours CALLS SECONDS FRAME_MS COMPLEXITY`.
+/// The arguments of a run of ours: `ours CALLS SECONDS FRAME_MS COMPLEXITY SPEECH`.
 fn plan(args: &[String]) -> ours::Plan {
     let number = |i: usize| args[i].parse::<u64>().unwrap();
     let frame = if number(3) == 10 { FrameDuration::Ms10 } else { FrameDuration::Ms20 };
-    ours::Plan { calls: number(1) as usize, seconds: number(2), frame, complexity: number(4) as u8 }
+    ours::Plan {
+        calls: number(1) as usize,
+        seconds: number(2),
+        frame,
+        complexity: number(4) as u8,
+        speech: toxav::read_speech(&args[5]),
+    }
 }
 
 fn compare(runs: u64, seconds: u64) -> Value {
@@ -70,8 +76,9 @@ fn compare(runs: u64, seconds: u64) -> Value {
         for seed in 0..runs {
             let mut toxbench = Command::new(&tools.toxbench);
             toxbench.args(["5", &seconds.to_string(), "32", &scenario.frame.millis().to_string()]);
+            let ours_once = our_run(scenario.frame, 5, seconds);
             theirs.push(tools.run(toxbench, scenario.line(), seed));
-            ours.push(tools.run(our_run(scenario.frame, 5, seconds), scenario.line(), seed));
+            ours.push(tools.run(ours_once, scenario.line(), seed));
         }
         let both = json!({ "toxav": medians(&theirs), "ours": medians(&ours) });
         results.insert(scenario.name.to_owned(), both);

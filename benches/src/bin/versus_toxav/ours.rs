@@ -1,5 +1,5 @@
 //! The measurement of `benches/peers/toxbench.c`, made on this library step by step in the same
-//! way: two endpoints in one process, noise both ways, tones one way. The tracker, toxav's bootstrap
+//! way: two endpoints in one process, speech both ways, tones one way. The tracker, toxav's bootstrap
 //! so to speak, runs in this process too, and what it uses counts.
 
 use std::f64::consts::TAU;
@@ -22,7 +22,6 @@ const LOUD: u16 = 3_000;
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// What to measure.
-#[derive(Clone, Copy)]
 pub(crate) struct Plan {
     /// The last is measured, the others only until the first sound.
     pub(crate) calls: usize,
@@ -30,10 +29,13 @@ pub(crate) struct Plan {
     pub(crate) seconds: u64,
     pub(crate) frame: FrameDuration,
     pub(crate) complexity: u8,
+    /// What both say over and over, 48 kHz mono.
+    pub(crate) speech: Vec<i16>,
 }
 
 /// What a call's threads share.
-struct Talk {
+struct Talk<'a> {
+    speech: &'a [i16],
     frame_ms: usize,
     talking: AtomicBool,
     measuring: AtomicBool,
@@ -47,7 +49,7 @@ struct Talk {
 }
 
 /// Runs it; the same keys as toxbench.
-pub(crate) fn measure(plan: Plan) -> Value {
+pub(crate) fn measure(plan: &Plan) -> Value {
     let rss_base = resident_kb();
     let encoder =
         EncoderConfig { complexity: plan.complexity, frame: plan.frame, ..EncoderConfig::default() };
@@ -58,7 +60,7 @@ pub(crate) fn measure(plan: Plan) -> Value {
     let (mut answered, mut first_audio) = (Vec::new(), Vec::new());
     let mut result = Value::Null;
     for i in 0..plan.calls {
-        let talk = Talk::new(plan.frame.millis() as usize);
+        let talk = Talk::new(&plan.speech, plan.frame.millis() as usize);
         let placed = Instant::now();
         let at_alice = pair.alice.place("bob").expect("a call");
         let at_bob = ringing(&pair.bob);
@@ -99,9 +101,10 @@ fn ringing(node: &Node) -> Call {
     }
 }
 
-impl Talk {
-    fn new(frame_ms: usize) -> Talk {
+impl Talk<'_> {
+    fn new(speech: &[i16], frame_ms: usize) -> Talk<'_> {
         Talk {
+            speech,
             frame_ms,
             talking: AtomicBool::new(true),
             measuring: AtomicBool::new(false),
@@ -159,12 +162,14 @@ impl Talk {
         })
     }
 
-    /// Noise in real time, frame by frame; with tones.
+    /// Speech in real time, frame by frame; Alice's with tones, Bob's half the clip later.
     fn speak(&self, call: &Call, with_tones: bool) {
         let samples = RATE * self.frame_ms / 1000;
         let (every, length) = (EVERY_MS / self.frame_ms, BURST_MS / self.frame_ms);
         let mut pcm = vec![0i16; samples];
-        let (mut noise, mut phase) = (1u32, 0.0f64);
+        let mut phase = 0.0f64;
+        let begin = if with_tones { 0 } else { self.speech.len() / 2 };
+        let mut speech = self.speech.iter().cycle().skip(begin);
         let mut next = Instant::now();
         for frame in 0.. {
             if !self.talking.load(Relaxed) {
@@ -172,8 +177,7 @@ impl Talk {
             }
             let tone = with_tones && frame >= every && frame % every < length;
             for sample in &mut pcm {
-                noise = noise.wrapping_mul(1_103_515_245).wrapping_add(12_345);
-                *sample = ((noise >> 16) % 200) as i16 - 100;
+                *sample = speech.next().copied().unwrap_or(0);
                 if tone {
                     *sample += (12_000.0 * phase.sin()) as i16;
                 }

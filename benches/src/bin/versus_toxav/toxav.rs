@@ -4,12 +4,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
+use voip_benches::speech::speech;
 
 /// The programs in `benches/peers`, built beside this one.
 pub(crate) struct Tools {
     pub(crate) toxbench: PathBuf,
     shim: PathBuf,
+    speech: PathBuf,
 }
+
+/// Peak of the speech: toxbench's LOUD is 3000, and the codec may overshoot.
+const PEAK: f32 = 2_000.0;
+/// Of speech.
+const SECONDS: usize = 10;
 
 /// Whether toxcore can be built against.
 pub(crate) fn is_here() -> bool {
@@ -19,7 +26,12 @@ pub(crate) fn is_here() -> bool {
 
 /// The shim alone.
 pub(crate) fn build_shim() -> Tools {
-    let tools = Tools { toxbench: output("toxbench"), shim: output("impair.so") };
+    let tools = Tools {
+        toxbench: output("toxbench"),
+        shim: output("impair.so"),
+        speech: output("speech.raw"),
+    };
+    write_speech(&tools.speech);
     compile(&["-shared", "-fPIC"], "impair.c", &tools.shim, &[]);
     tools
 }
@@ -39,6 +51,20 @@ fn output(name: &str) -> PathBuf {
     path
 }
 
+/// The repository's speech as soft as toxbench wants it, 16 bit little-endian.
+fn write_speech(path: &Path) {
+    let speech = speech(SECONDS);
+    let peak = speech.iter().fold(0.0f32, |peak, s| peak.max(s.abs()));
+    let bytes = speech.iter().flat_map(|s| ((s / peak * PEAK) as i16).to_le_bytes());
+    std::fs::write(path, bytes.collect::<Vec<u8>>()).expect("a place for the speech");
+}
+
+/// Reads what [`build_shim`] left for the runs.
+pub(crate) fn read_speech(path: &str) -> Vec<i16> {
+    let bytes = std::fs::read(path).expect("the speech");
+    bytes.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect()
+}
+
 fn pkg_config(what: &[&str]) -> String {
     let out = Command::new("pkg-config").args(what).arg("toxcore").output().expect("pkg-config");
     String::from_utf8(out.stdout).unwrap().trim().to_owned()
@@ -54,9 +80,11 @@ fn compile(flags: &[&str], source: &str, to: &Path, libraries: &[&str]) {
 }
 
 impl Tools {
-    /// Runs a program on a line of `loss` per cent and `jitter` milliseconds; what it printed.
+    /// Runs a program, the speech for its last argument, on a line of `loss` per cent and `jitter`
+    /// milliseconds; what it printed.
     pub(crate) fn run(&self, mut program: Command, (loss, jitter): (u32, u32), seed: u64) -> Value {
         let out = program
+            .arg(&self.speech)
             .env("LD_PRELOAD", &self.shim)
             .env("LOSS", loss.to_string())
             .env("JITTER", jitter.to_string())
