@@ -90,7 +90,6 @@ pub fn quantile(values: &[f64], p: f64) -> f64 {
 
 /// Median, 95th percentile, least and most, as JSON.
 pub fn summary(values: &[f64]) -> serde_json::Value {
-    let round = |x: f64| (x * 1000.0).round() / 1000.0;
     serde_json::json!({
         "n": values.len(),
         "min": round(quantile(values, 0.0)),
@@ -100,14 +99,19 @@ pub fn summary(values: &[f64]) -> serde_json::Value {
     })
 }
 
-/// Something promised: `value` must be at most `limit`.
-pub fn bar(what: &str, unit: &str, value: f64, limit: f64) -> serde_json::Value {
-    let round = |x: f64| (x * 1000.0).round() / 1000.0;
+/// `x` with at most three digits behind the point.
+pub fn round(x: f64) -> f64 {
+    (x * 1000.0).round() / 1000.0
+}
+
+/// Something promised: `value` must be at most `limit`. `why` says what a miss would come from.
+pub fn bar(what: &str, unit: &str, value: f64, limit: f64, why: &str) -> serde_json::Value {
     serde_json::json!({
         "what": what,
         "unit": unit,
         "value": round(value),
         "limit": round(limit),
         "met": value <= limit,
+        "why": why,
     })
 }

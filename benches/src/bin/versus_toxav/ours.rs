@@ -51,8 +51,11 @@ struct Talk<'a> {
 /// Runs it; the same keys as toxbench.
 pub(crate) fn measure(plan: &Plan) -> Value {
     let rss_base = resident_kb();
-    let encoder =
-        EncoderConfig { complexity: plan.complexity, frame: plan.frame, ..EncoderConfig::default() };
+    let encoder = EncoderConfig {
+        complexity: plan.complexity,
+        frame: plan.frame,
+        ..EncoderConfig::default()
+    };
     let begun = Instant::now();
     let pair = Pair::answering_by_hand(&encoder);
     let online = begun.elapsed();
