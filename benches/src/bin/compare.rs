@@ -122,7 +122,7 @@ fn bar_table(bars: &[&Value]) -> String {
         let unit = bar["unit"].as_str().unwrap_or("");
         let what = bar["what"].as_str().unwrap_or("");
         let met = if bar["met"] == true { "met" } else { "**missed**" };
-        let row = [&bar["value"], &bar["limit"]].map(|v| number(v));
+        let row = [&bar["value"], &bar["limit"]].map(number);
         writeln!(text, "| {what} ({unit}) | {} | {} | {met} |", row[0], row[1]).unwrap();
     }
     for bar in bars.iter().filter(|b| b["met"] != true) {
