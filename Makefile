@@ -1,9 +1,11 @@
 # `make` alone lists the targets.
 CARGO ?= cargo
 FUZZ_SECONDS ?= 60
+RUNS ?= 5
+LONG ?=
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help setup demo test test-long soak fuzz lint clean
+.PHONY: help setup demo test test-long soak fuzz bench compare lint clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -38,6 +40,13 @@ fuzz: setup ## every fuzz target for FUZZ_SECONDS each (needs nightly Rust and c
 		echo "fuzz: $$target for $(FUZZ_SECONDS) s"; \
 		$(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done
+
+bench: setup ## benchmarks of the parts: codec, jitter buffer, mixer, session, tracker
+	@$(CARGO) bench --locked --quiet --package voip-benches --bench '*'
+
+compare: setup ## beside libopus alone and toxav, RUNS times each (LONG=1: also ten minutes); writes docs/comparisons.md
+	@$(CARGO) build --release --locked --package voip-benches --bins
+	@$(CARGO) run --release --locked --quiet --package voip-benches --bin compare -- $(RUNS) $(if $(LONG),--long)
 
 lint: ## formatting and clippy, warnings are errors
 	@$(CARGO) fmt --all --check

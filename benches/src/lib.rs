@@ -1,5 +1,6 @@
 //! What the measuring programs share: two nodes and a tracker in one process, over real sockets on
-//! loopback, percentiles, and a count of allocations.
+//! loopback, the sound they speak, libopus alone to compare with, percentiles, and counts of
+//! processor time, memory and allocations.
 
 #![expect(
     clippy::unwrap_used,
@@ -8,12 +9,15 @@
 )]
 
 pub mod allocations;
+pub mod bare;
+pub mod cpu;
+pub mod speech;
 
 use std::time::Duration;
 
 use voip_core::{Audio, Call, EncoderConfig, Event, Node, Tracker};
 
-/// Two registered nodes with manual PCM at 48 kHz; Bob answers at once.
+/// Two registered nodes with manual PCM at 48 kHz.
 pub struct Pair {
     /// Where they met.
     pub tracker: Tracker,
@@ -26,9 +30,18 @@ pub struct Pair {
 impl Pair {
     /// Starts all three and waits until both are registered.
     pub fn start(encoder: &EncoderConfig) -> Pair {
+        Pair::new(encoder, true)
+    }
+
+    /// The same, but Bob's calls ring until he answers.
+    pub fn answering_by_hand(encoder: &EncoderConfig) -> Pair {
+        Pair::new(encoder, false)
+    }
+
+    fn new(encoder: &EncoderConfig, auto_answer: bool) -> Pair {
         let tracker = Tracker::builder().bind("127.0.0.1:0").start().unwrap();
         let alice = node("alice", &tracker, encoder, false);
-        let bob = node("bob", &tracker, encoder, true);
+        let bob = node("bob", &tracker, encoder, auto_answer);
         for node in [&alice, &bob] {
             node.wait_registered(Duration::from_secs(5)).unwrap();
         }
@@ -77,12 +90,28 @@ pub fn quantile(values: &[f64], p: f64) -> f64 {
 
 /// Median, 95th percentile, least and most, as JSON.
 pub fn summary(values: &[f64]) -> serde_json::Value {
-    let round = |x: f64| (x * 1000.0).round() / 1000.0;
     serde_json::json!({
         "n": values.len(),
         "min": round(quantile(values, 0.0)),
         "p50": round(quantile(values, 0.5)),
         "p95": round(quantile(values, 0.95)),
         "max": round(quantile(values, 1.0)),
+    })
+}
+
+/// `x` with at most three digits behind the point.
+pub fn round(x: f64) -> f64 {
+    (x * 1000.0).round() / 1000.0
+}
+
+/// Something promised: `value` must be at most `limit`. `why` says what a miss would come from.
+pub fn bar(what: &str, unit: &str, value: f64, limit: f64, why: &str) -> serde_json::Value {
+    serde_json::json!({
+        "what": what,
+        "unit": unit,
+        "value": round(value),
+        "limit": round(limit),
+        "met": value <= limit,
+        "why": why,
     })
 }

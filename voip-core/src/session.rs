@@ -6,6 +6,7 @@
 //! Whatever arrives from the network is dropped and counted when it makes no sense.
 
 mod description;
+mod dtls;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -188,6 +189,7 @@ impl Session {
         extensions.set(1, Extension::AudioLevel);
         extensions.set(4, Extension::RtpMid);
         let mut config = RtcConfig::new()
+            .set_crypto_provider(dtls::provider())
             .clear_codecs()
             .enable_opus(true, false)
             .set_rtp_mode(true)

@@ -1,4 +1,4 @@
-//! Manual PCM between a user's thread and the engine: two bounded queues and a condition.
+//! Manual PCM between a user's thread and the engine: two bounded queues, each with a condition.
 //!
 //! The user's side blocks; the engine's side never does. Samples are `f32` at the rate the user
 //! asked for.
@@ -13,7 +13,10 @@ use crate::error::{Error, ErrorKind};
 #[derive(Debug)]
 pub(crate) struct PcmPort {
     state: Mutex<State>,
-    changed: Condvar,
+    /// There is room to write, or nothing to wait for any more.
+    room: Condvar,
+    /// There is sound to read, or nothing to wait for any more.
+    sound: Condvar,
     /// Samples that may wait for being sent before `write` blocks.
     limit: usize,
 }
@@ -30,7 +33,7 @@ struct State {
 impl PcmPort {
     pub(crate) fn new(limit: usize) -> Self {
         let state = State { written: VecDeque::with_capacity(limit), ..State::default() };
-        PcmPort { state: Mutex::new(state), changed: Condvar::new(), limit }
+        PcmPort { state: Mutex::new(state), room: Condvar::new(), sound: Condvar::new(), limit }
     }
 
     /// User: queues samples, blocking while the queue is full. `wake` tells the engine; no lock is
@@ -59,7 +62,7 @@ impl PcmPort {
             }
             let is_full =
                 |state: &mut State| state.ended.is_none() && state.written.len() >= self.limit;
-            if self.changed.wait_while_until(&mut state, is_full, deadline).timed_out() {
+            if self.room.wait_while_until(&mut state, is_full, deadline).timed_out() {
                 let message = format!("{} samples were not accepted in time", samples.len());
                 return Err(Error::new(ErrorKind::TimedOut, message));
             }
@@ -80,7 +83,7 @@ impl PcmPort {
             MutexGuard::unlocked(&mut state, wake);
             let too_early =
                 |state: &mut State| state.ended.is_none() && state.played.len() < out.len();
-            self.changed.wait_while_until(&mut state, too_early, deadline);
+            self.sound.wait_while_until(&mut state, too_early, deadline);
             state.wanted -= out.len();
         }
         if state.played.len() < out.len() {
@@ -104,7 +107,7 @@ impl PcmPort {
         for (to, from) in out.iter_mut().zip(state.written.drain(..count)) {
             *to = from;
         }
-        self.changed.notify_all();
+        self.room.notify_all();
         true
     }
 
@@ -113,10 +116,10 @@ impl PcmPort {
         self.state.lock().written.len()
     }
 
-    /// Engine: whether a reader waits for more than there is.
-    pub(crate) fn reader_waits(&self) -> bool {
+    /// Engine: samples that readers wait for and that are not there yet.
+    pub(crate) fn missing(&self) -> usize {
         let state = self.state.lock();
-        state.wanted > state.played.len()
+        state.wanted.saturating_sub(state.played.len())
     }
 
     /// Engine: hands over what was played.
@@ -124,7 +127,7 @@ impl PcmPort {
         let mut state = self.state.lock();
         state.played.extend(samples);
         if state.played.len() >= state.wanted {
-            self.changed.notify_all();
+            self.sound.notify_all();
         }
     }
 
@@ -134,7 +137,8 @@ impl PcmPort {
         state.ended.get_or_insert(error);
         // Handles may outlive their call by far.
         state.written = VecDeque::new();
-        self.changed.notify_all();
+        self.room.notify_all();
+        self.sound.notify_all();
     }
 }
 
@@ -164,7 +168,7 @@ mod tests {
         let port = PcmPort::new(10);
         port.put_played(&[1.0, 2.0]);
         assert_eq!(read(&port, 3, Duration::ZERO).unwrap_err().kind(), ErrorKind::TimedOut);
-        assert!(!port.reader_waits());
+        assert_eq!(port.missing(), 0);
         port.put_played(&[3.0]);
         assert_eq!(read(&port, 3, Duration::ZERO).unwrap(), [1.0, 2.0, 3.0]);
     }
@@ -188,7 +192,7 @@ mod tests {
         wakes.recv().unwrap();
         wakes.recv().unwrap();
         let mut blocks = 0;
-        while port.reader_waits() {
+        while port.missing() > 0 {
             port.put_played(&[0.5; 2]);
             blocks += 1;
             assert!(blocks <= 3, "no more than was wanted");

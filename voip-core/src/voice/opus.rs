@@ -157,7 +157,7 @@ impl Decoder {
             return Err(Error::new(ErrorKind::Protocol, "an empty Opus packet"));
         }
         let samples = self.inner.decode_float(payload, out, false).map_err(broken)?;
-        make_finite(out);
+        make_finite(out.get_mut(..samples).unwrap_or_default());
         Ok(samples)
     }
 

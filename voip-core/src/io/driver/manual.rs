@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::engine::{CallKey, Engine, MANUAL_QUEUE, ReadClock, WritePacer};
 use crate::error::Error;
-use crate::frame::{AudioFrame, BLOCK, FrameDuration, SAMPLE_RATE};
+use crate::frame::{AudioFrame, BLOCK, BLOCK_TIME, FrameDuration, SAMPLE_RATE};
 use crate::io::pcm::PcmPort;
 use crate::time::Instant;
 use crate::voice::Resampler;
@@ -25,6 +25,10 @@ impl ManualPort {
     }
 }
 
+/// Blocks that are read in one turn for somebody who waits for several: fewer than make the reader
+/// look as if it had gone away.
+const AT_ONCE: usize = 5;
+
 /// All calls with manual PCM.
 pub(super) struct ManualCalls {
     frame: FrameDuration,
@@ -38,6 +42,8 @@ struct ManualCall {
     hears: bool,
     to_call: Resampler,
     from_call: Resampler,
+    /// At the user's rate.
+    samples_per_block: usize,
     written: Vec<f32>,
     converted: Vec<f32>,
     block: AudioFrame,
@@ -59,6 +65,7 @@ impl ManualCalls {
         let samples = port.rate as usize * self.frame.millis() as usize / 1000;
         let most = to_call.most(samples).max(from_call.most(BLOCK));
         let converted = Vec::with_capacity(most);
+        let samples_per_block = BLOCK * port.rate as usize / SAMPLE_RATE as usize;
         let call = ManualCall {
             port,
             pacer: WritePacer::new(self.frame),
@@ -66,6 +73,7 @@ impl ManualCalls {
             hears: false,
             to_call,
             from_call,
+            samples_per_block,
             written: vec![0.0; samples],
             converted,
             block: AudioFrame::SILENCE,
@@ -113,8 +121,13 @@ impl ManualCall {
         while self.hears && self.clock.overdue(now) {
             engine.handle_read(now, key, &mut self.block);
         }
-        while self.port.pcm.reader_waits() {
-            let due = self.clock.due(now);
+        loop {
+            let blocks = self.port.pcm.missing().div_ceil(self.samples_per_block);
+            if blocks == 0 {
+                break;
+            }
+            // Nothing is gained by a block before the last that a reader waits for.
+            let due = self.clock.due(now) + BLOCK_TIME * (blocks.min(AT_ONCE) as u32 - 1);
             if due > now {
                 self.wake = self.wake.min(due);
                 break;
