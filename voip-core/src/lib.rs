@@ -42,7 +42,8 @@
 //!
 //! # Features
 //!
-//! `sim`: the module `sim`, whole calls on a virtual clock and a seeded network, for tests.
+//! `sim`: the module `sim`, whole calls on a virtual clock and a seeded network, for tests; and
+//! `NodeBuilder::line`, a bad line inside a real node.
 
 mod call;
 mod directory;
