@@ -222,7 +222,8 @@ pub enum Event<C> {
         /// The call.
         call: C,
     },
-    /// The peer muted or unmuted its microphone.
+    /// The peer muted or unmuted its microphone. Of ten changes one soon after the other each is told,
+    /// of more than that not every one.
     PeerMuted {
         /// The call.
         call: C,
@@ -233,7 +234,8 @@ pub enum Event<C> {
     /// muted. The call goes on. Told once: another of these means another reason, and
     /// [`Event::MediaResumed`] that it is over.
     ///
-    /// These two come at most once in 0.9 s, whatever the peer does.
+    /// These two come at most once in 0.9 s, whatever the peer does. Where the line loses the peer's
+    /// word that it is muted, this may come first and be over when the word has been said again.
     MediaSilent {
         /// The call.
         call: C,

@@ -44,7 +44,8 @@
 //!
 //! `devices` (on by default): sound cards, through cpal. On Linux it links libasound.
 //!
-//! `sim`: the module `sim`, whole calls on a virtual clock and a seeded network, for tests.
+//! `sim`: the module `sim`, whole calls on a virtual clock and a seeded network, for tests; and
+//! `NodeBuilder::line`, a bad line inside a real node.
 
 mod call;
 mod device;

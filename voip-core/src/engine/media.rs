@@ -144,11 +144,7 @@ impl Engine {
     pub(super) fn handle_message(&mut self, now: Instant, key: CallKey, message: &[u8]) {
         let Some(call) = self.calls.get_mut(&key) else { return };
         match ChannelMessage::parse(message) {
-            Some(ChannelMessage::Muted { muted }) => {
-                if call.silence.peer_muted(now, muted) {
-                    self.emit(Event::PeerMuted { call: key, muted });
-                }
-            }
+            Some(ChannelMessage::Muted { muted }) => call.silence.peer_muted(now, muted),
             Some(ChannelMessage::DigitalSilence { silent }) => call.silence.digital_silence(silent),
             Some(ChannelMessage::Unknown) | None => self.stats.signals_dropped += 1,
         }

@@ -2,7 +2,9 @@
 //!
 //! Two things are reasons for [`Event::MediaSilent`]: packets that do not come, and the peer's own
 //! word that there is only digital silence in them. A peer that says it is muted sends nothing by
-//! design. Whatever a peer does, it makes no more than one such event in [`NO_PACKETS`].
+//! design. Whatever a peer does, it makes no more than one such event in [`NO_PACKETS`], and of
+//! [`Event::PeerMuted`] no more than anybody's finger: what comes faster is told later, or not at
+//! all if by then it is over.
 
 use crate::event::{Event, SilenceReason};
 use crate::time::{Duration, Instant};
@@ -13,6 +15,11 @@ use super::{CallKey, Engine, Output};
 /// No packet for so long is silence. In discontinuous transmission Opus sends one at least every
 /// 420 ms: this leaves room for one of them to be lost and the next to be 60 ms late.
 pub(super) const NO_PACKETS: Duration = Duration::from_millis(900);
+
+/// Changes of mute that are told one after the other at once, and how long it takes until one more
+/// may be.
+const MUTE_CHANGES: u32 = 10;
+const MUTE_CHANGE: Duration = Duration::from_millis(250);
 
 /// What is known of the sound that should come from a peer.
 #[derive(Debug, Default)]
@@ -26,6 +33,9 @@ pub(super) struct SilenceWatch {
     told_at: Option<Instant>,
     /// There is news, too soon after the last.
     held_back: bool,
+    told_muted: bool,
+    /// When as many changes of mute may be told at once as ever.
+    mute_rested: Instant,
 }
 
 impl SilenceWatch {
@@ -39,13 +49,11 @@ impl SilenceWatch {
         self.heard = Some(now);
     }
 
-    /// The peer says that it is muted, or no longer. True if that is new.
-    pub(super) fn peer_muted(&mut self, now: Instant, muted: bool) -> bool {
-        let is_new = std::mem::replace(&mut self.peer_muted, muted) != muted;
-        if is_new {
+    /// The peer says that it is muted, or no longer.
+    pub(super) fn peer_muted(&mut self, now: Instant, muted: bool) {
+        if std::mem::replace(&mut self.peer_muted, muted) != muted {
             self.heard = self.heard.map(|_| now);
         }
-        is_new
     }
 
     /// The peer says that its microphone gives digital silence, or no longer.
@@ -61,8 +69,13 @@ impl SilenceWatch {
         self.digital_silence.then_some(SilenceReason::DigitalSilence)
     }
 
-    /// What the user is to be told now.
+    /// What the user is to be told now; call again until it is nothing.
     pub(super) fn news(&mut self, now: Instant, call: CallKey) -> Option<Event<CallKey>> {
+        if self.peer_muted != self.told_muted && self.mute_may_be_told() <= now {
+            self.told_muted = self.peer_muted;
+            self.mute_rested = self.mute_rested.max(now) + MUTE_CHANGE;
+            return Some(Event::PeerMuted { call, muted: self.peer_muted });
+        }
         let reason = self.reason(now);
         let too_soon = self.told_at.is_some_and(|at| now < at + NO_PACKETS);
         self.held_back = reason != self.told && too_soon;
@@ -77,25 +90,36 @@ impl SilenceWatch {
         })
     }
 
+    /// When one more change of mute may be told: the generic cell rate algorithm (ITU-T I.371).
+    fn mute_may_be_told(&self) -> Instant {
+        self.mute_rested - MUTE_CHANGE * (MUTE_CHANGES - 1)
+    }
+
     /// When there may be news although nothing comes from the peer.
     pub(super) fn next_timeout(&self) -> Instant {
         let after = |t: Option<Instant>| t.map_or(Instant::FAR_FUTURE, |t| t + NO_PACKETS);
-        if self.held_back {
+        let mute = if self.peer_muted == self.told_muted {
+            Instant::FAR_FUTURE
+        } else {
+            self.mute_may_be_told()
+        };
+        let silence = if self.held_back {
             after(self.told_at)
         } else if self.peer_muted || self.told == Some(SilenceReason::NoPackets) {
             Instant::FAR_FUTURE
         } else {
             after(self.heard)
-        }
+        };
+        mute.min(silence)
     }
 }
 
 impl Engine {
     /// Something came from a call's peer that may have ended or begun a silence.
     pub(super) fn watch_silence(&mut self, now: Instant, key: CallKey) {
-        let news = self.calls.get_mut(&key).and_then(|call| call.silence.news(now, key));
-        if let Some(event) = news {
-            self.emit(event);
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        while let Some(event) = call.silence.news(now, key) {
+            self.outputs.push_back(Output::Event(event));
         }
     }
 
@@ -103,8 +127,9 @@ impl Engine {
     pub(super) fn watch_silences(&mut self, now: Instant) {
         let due = |(_, call): &(&CallKey, &mut Call)| call.silence.next_timeout() <= now;
         for (key, call) in self.calls.iter_mut().filter(due) {
-            let news = call.silence.news(now, *key);
-            self.outputs.extend(news.map(Output::Event));
+            while let Some(event) = call.silence.news(now, *key) {
+                self.outputs.push_back(Output::Event(event));
+            }
         }
     }
 }
@@ -171,8 +196,27 @@ mod tests {
             watch.packet(ms(n));
             watch.digital_silence(n % 2 == 0);
             watch.peer_muted(ms(n), n % 3 == 0);
-            events += u32::from(watch.news(ms(n), CALL).is_some());
+            while watch.news(ms(n), CALL).is_some() {
+                events += 1;
+            }
         }
-        assert!((5..=10).contains(&events), "{events} in 9 s");
+        assert!((40..=56).contains(&events), "{events} in 9 s: 10 + 9 * 4 of mute, 10 of silence");
+    }
+
+    #[test]
+    fn the_last_word_on_mute_is_told_in_the_end() {
+        let mut watch = SilenceWatch::default();
+        let mut told = Vec::new();
+        for n in 0..1_001 {
+            watch.peer_muted(ms(n / 10), n % 2 == 0);
+            told.extend(watch.news(ms(n / 10), CALL));
+        }
+        assert_eq!(told.len(), MUTE_CHANGES as usize, "at once, then no more");
+        assert_eq!(told.last(), Some(&Event::PeerMuted { call: CALL, muted: false }));
+        let later = watch.next_timeout();
+        assert!(later > ms(100) && later <= ms(260), "{later:?}");
+        let last = Some(Event::PeerMuted { call: CALL, muted: true });
+        assert_eq!((watch.news(later, CALL), watch.news(later, CALL)), (last, None));
+        assert_eq!(watch.next_timeout(), Instant::FAR_FUTURE);
     }
 }

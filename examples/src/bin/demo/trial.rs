@@ -76,11 +76,11 @@ impl Trial {
 
 impl fmt::Display for Trial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} % lost, up to {} ms late", self.loss_pct, self.jitter_ms)?;
-        match self.rate_kbit_s {
-            Some(rate) => write!(f, ", {rate} kbit/s"),
-            None => Ok(()),
+        write!(f, "{} % lost", self.loss_pct)?;
+        if self.jitter_ms > 0 {
+            write!(f, ", up to {} ms late", self.jitter_ms)?;
         }
+        self.rate_kbit_s.map_or(Ok(()), |rate| write!(f, ", {rate} kbit/s"))
     }
 }
 
@@ -119,9 +119,8 @@ impl Direction {
     /// What speaks against the run.
     fn void(&self, asked: &Trial, speaker: &str, listener: &str) -> Option<String> {
         let LineCount { sent, lost, overflowed } = self.line;
-        let dropped = lost + overflowed;
-        if self.received * 2 < sent.saturating_sub(dropped) || sent == 0 {
-            let received = self.received;
+        let (received, missed) = (self.received, self.missed);
+        if received * 2 < sent.saturating_sub(lost + overflowed) || sent == 0 {
             return Some(format!("{listener} received {received} of {speaker}'s {sent} packets"));
         }
         let loss = f64::from(asked.loss_pct);
@@ -129,12 +128,12 @@ impl Direction {
             let counted = self.loss_pct;
             return Some(format!("{speaker}'s line lost {counted:.2} %, {loss} % was asked"));
         }
-        let missed = self.missed;
-        let (of_sent, of_heard) = (share(dropped, sent), share(missed, self.received + missed));
+        // What a bottleneck drops comes in clusters, of which a listener who begins to hear later
+        // than the other speaks may miss a part.
+        let (of_sent, of_heard) = (share(lost, sent), share(missed, received + missed));
         let allowed = of_sent * TOLERANCE + share(AT_THE_EDGES, sent);
-        ((of_sent - of_heard).abs() > allowed).then(|| {
-            format!("{listener} misses {missed} packets, {speaker}'s line dropped {dropped}")
-        })
+        (overflowed == 0 && (of_sent - of_heard).abs() > allowed)
+            .then(|| format!("{listener} misses {missed} packets, {speaker}'s line lost {lost}"))
     }
 }
 
@@ -191,7 +190,7 @@ mod tests {
         };
         assert_eq!(void(750, 38, 0, 712, 38), None);
         assert_eq!(void(750, 38, 0, 672, 35), None, "bob could not hear at first");
-        assert_eq!(void(750, 38, 300, 412, 337), None);
+        assert_eq!(void(750, 38, 300, 412, 200), None);
         assert!(void(0, 0, 0, 0, 0).unwrap().contains("0 of alice's 0"));
         assert!(void(750, 38, 0, 300, 15).unwrap().contains("300 of alice's 750"));
         assert!(void(750, 29, 0, 721, 29).unwrap().contains("3.87 %"));
