@@ -207,8 +207,8 @@ fn how_to_talk() -> String {
     let (tracker, peer) = (program("tracker"), program("peer"));
     format!(
         "Two people talk with these two commands, once `{tracker}` runs on a machine that both reach\n\
-         (put its address for TRACKER; sound cards are not supported yet, WAV files stand in for them):\n\n  \
-         {peer} --tracker TRACKER:6000 --username alice --wav SAY.wav --record HEARD.wav --auto-answer\n  \
-         {peer} --tracker TRACKER:6000 --username bob --wav SAY.wav --record HEARD.wav    # then type: call alice"
+         (put its address for TRACKER; without sound cards, --wav SAY.wav --record HEARD.wav stand in for them):\n\n  \
+         {peer} --tracker TRACKER:6000 --username alice --auto-answer\n  \
+         {peer} --tracker TRACKER:6000 --username bob    # then type: call alice"
     )
 }
