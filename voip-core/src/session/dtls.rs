@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dimpl::{Config, Dtls};
+use dimpl::{Config, Dtls, UnexpectedMessageError};
 use str0m::crypto::dtls::{
     DtlsCert, DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, DtlsVersion, ProtocolVersion,
 };
@@ -68,7 +68,12 @@ impl DtlsInstance for Instance {
     }
 
     fn handle_packet(&mut self, packet: &[u8]) -> Result<(), DtlsImplError> {
-        self.0.handle_packet(packet)
+        use UnexpectedMessageError::UnrecognizedAutoServerResponse as Stray;
+
+        match self.0.handle_packet(packet) {
+            Err(DtlsImplError::UnexpectedMessage(Stray)) => Ok(()),
+            handled => handled,
+        }
     }
 
     fn poll_output<'a>(&mut self, buffer: &'a mut [u8]) -> DtlsOutput<'a> {
