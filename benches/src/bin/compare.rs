@@ -202,6 +202,7 @@ not tell. Programs: `versus_toxav`, `benches/peers/`.
         ("datagrams dropped by the shim, %", "dropped_pct"),
         ("frames short, %", "frames_short_pct"),
         ("concealed, %", "concealed_pct"),
+        ("runs in which a call failed", "failed_runs"),
     ] {
         let cells = columns.map(|(scenario, _)| {
             let of = |who: &str| number(&toxav["scenarios"][scenario][who][key]);

@@ -1,13 +1,18 @@
-//! DTLS as `str0m` runs it, but for one number: how soon a lost handshake message is sent again.
+//! DTLS as `str0m` runs it, but for two things.
 //!
-//! RFC 9147 §5.8.2 suggests a second, for paths nobody knows anything about. Here ICE has just found
-//! the path, and somebody waits to be heard: browsers, too, begin with far less. The rest is what
-//! the wrapped layer's own provider does.
+//! How soon a lost handshake message is sent again: RFC 9147 §5.8.2 suggests a second, for paths
+//! nobody knows anything about. Here ICE has just found the path, and somebody waits to be heard.
+//!
+//! And what becomes of a datagram that is no answer while the first answer is awaited, such as one
+//! that the last connection between the same ports left on the line: it is discarded (RFC 9147
+//! §4.5.2). The wrapped layer would give the session up.
+//!
+//! The rest is what its own provider does.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dimpl::{Config, Dtls};
+use dimpl::{Config, Dtls, UnexpectedMessageError};
 use str0m::crypto::dtls::{
     DtlsCert, DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, DtlsVersion, ProtocolVersion,
 };
@@ -68,7 +73,12 @@ impl DtlsInstance for Instance {
     }
 
     fn handle_packet(&mut self, packet: &[u8]) -> Result<(), DtlsImplError> {
-        self.0.handle_packet(packet)
+        use UnexpectedMessageError::UnrecognizedAutoServerResponse as Stray;
+
+        match self.0.handle_packet(packet) {
+            Err(DtlsImplError::UnexpectedMessage(Stray)) => Ok(()),
+            handled => handled,
+        }
     }
 
     fn poll_output<'a>(&mut self, buffer: &'a mut [u8]) -> DtlsOutput<'a> {

@@ -10,7 +10,11 @@ struct Pair {
     connected: [bool; 2],
     messages: [Vec<Vec<u8>>; 2],
     closed: [bool; 2],
+    /// Delivered once more before each datagram to the same address.
+    strays: Vec<Datagram>,
 }
+
+type Datagram = (SocketAddr, SocketAddr, Vec<u8>);
 
 fn address(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
@@ -33,6 +37,7 @@ impl Pair {
             connected: [false; 2],
             messages: Default::default(),
             closed: [false; 2],
+            strays: Vec::new(),
         }
     }
 
@@ -47,6 +52,11 @@ impl Pair {
                     moved = true;
                     match output {
                         SessionOutput::Transmit { source, destination, contents } => {
+                            for (from, at, stray) in &self.strays {
+                                if *at == destination {
+                                    to.handle_datagram(self.now, *from, *at, stray);
+                                }
+                            }
                             to.handle_datagram(self.now, source, destination, &contents);
                         }
                         SessionOutput::Connected => self.connected[i] = true,
@@ -176,6 +186,36 @@ fn rubbish_that_seems_to_come_from_the_peer_changes_nothing() {
     pair.run(20_000);
     assert_eq!(pair.messages[0].len(), 1);
     assert_eq!(pair.closed, [false; 2]);
+}
+
+/// What two sessions have yet to send when both close.
+fn last_words() -> Vec<Datagram> {
+    let mut pair = Pair::new();
+    pair.run(300_000);
+    pair.say(b"late", 960);
+    pair.a.close(pair.now);
+    pair.b.close(pair.now);
+    let mut sent = Vec::new();
+    for session in [&mut pair.a, &mut pair.b] {
+        while let Some(output) = session.poll() {
+            if let SessionOutput::Transmit { source, destination, contents } = output {
+                sent.push((source, destination, contents));
+            }
+        }
+    }
+    sent
+}
+
+/// Whoever calls again at once has the same ports, and the line may still hold something.
+#[test]
+fn what_is_left_of_the_last_connection_does_not_disturb_the_next() {
+    let strays = last_words();
+    assert!(strays.iter().any(|(_, at, _)| *at == address(1000)));
+    assert!(strays.iter().any(|(_, at, _)| *at == address(2000)));
+    let mut pair = Pair::new();
+    pair.strays = strays;
+    pair.run(300_000);
+    assert_eq!(pair.connected, [true, true]);
 }
 
 #[test]

@@ -115,7 +115,7 @@ fn our_run(frame: FrameDuration, calls: u64, seconds: u64) -> Command {
 fn long_call(seconds: u64) -> Value {
     let tools = toxav::build_shim();
     let run = our_run(FrameDuration::Ms20, 1, seconds);
-    let result = tools.run(run, (LOSS_PERCENT, JITTER_MS), 1);
+    let result = tools.run(run, (LOSS_PERCENT, JITTER_MS), 1).expect("a call that lasts");
     let minutes = numbers(&result["one_way_ms_by_minute"]);
     let (first, last) = (minutes.first().copied(), minutes.last().copied());
     let growth = last.unwrap_or(f64::NAN) - first.unwrap_or(f64::NAN);
@@ -134,9 +134,9 @@ fn numbers(list: &Value) -> Vec<f64> {
 }
 
 /// The median over the runs of each figure; of a list, of its median and its 95th percentile.
-fn medians(runs: &[Value]) -> Value {
+fn medians(runs: &[Option<Value>]) -> Value {
     let over_runs = |of: &dyn Fn(&Value) -> Option<f64>| {
-        let values: Vec<f64> = runs.iter().filter_map(of).collect();
+        let values: Vec<f64> = runs.iter().flatten().filter_map(of).collect();
         if values.is_empty() { Value::Null } else { json!(round(quantile(&values, 0.5))) }
     };
     let of_list = |key: &str, p: f64| {
@@ -148,6 +148,7 @@ fn medians(runs: &[Value]) -> Value {
     let single = |key: &str| over_runs(&|run| run[key].as_f64());
     let heard = |run: &Value| Some(run["frames_heard"].as_f64()? / run["frames_sent"].as_f64()?);
     json!({
+        "failed_runs": runs.iter().filter(|run| run.is_none()).count(),
         "online_ms": single("online_ms"),
         "answered_ms": of_list("answered_ms", 0.5),
         "first_audio_ms": of_list("first_audio_ms", 0.5),

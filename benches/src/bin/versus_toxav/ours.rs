@@ -85,6 +85,7 @@ pub(crate) fn measure(plan: &Plan) -> Value {
         });
         at_alice.hang_up();
         at_bob.wait_ended(LIMIT).expect("the end");
+        std::thread::sleep(Duration::from_millis(500));
     }
     result["online_ms"] = json!(ms(online));
     result["answered_ms"] = json!(answered);
