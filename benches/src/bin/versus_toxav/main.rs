@@ -124,7 +124,7 @@ fn long_call(seconds: u64) -> Value {
     let length = format!("bad line, {} minutes", seconds / 60);
     let delays = numbers(&result["one_way_ms"]);
     let concealed = result["concealed_pct"].as_f64().unwrap_or(f64::NAN);
-    let mut bars = on_a_bad_line(&length, quantile(&delays, 0.5), concealed);
+    let mut bars = on_a_bad_line(&length, quantile(&delays, 0.5), concealed).to_vec();
     let what = format!("{length}: growth of the median from first to last");
     bars.push(bar(&what, "ms", growth, 5.0, ""));
     json!({
