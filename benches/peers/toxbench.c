@@ -255,7 +255,7 @@ int main(int argc, char **argv)
     pthread_t loops[2];
     pthread_create(&loops[0], NULL, iterate, &a);
     pthread_create(&loops[1], NULL, iterate, &b);
-    WAIT_UNTIL(online(&a) && online(&b), 120, "the friends did not come online");
+    WAIT_UNTIL(online(&a) && online(&b), 60, "the friends did not come online");
     double online_s = now() - begun;
     usleep(1000000);
 

@@ -89,7 +89,11 @@ fn machine(floor: &Value, toxav: &Value) -> String {
         ("load at the end, 1 5 15 minutes", load.split(' ').take(3).collect::<Vec<_>>().join(" ")),
         (
             "voip",
-            format!("{} at {}", voip_core::VERSION, said_by("git", &["describe", "--always"])),
+            format!(
+                "{} at {}",
+                voip_core::VERSION,
+                said_by("git", &["describe", "--always", "--dirty"])
+            ),
         ),
         ("rustc", said_by("rustc", &["--version"])),
         (
@@ -173,7 +177,8 @@ fn toxav_section(toxav: &Value) -> String {
         "
 ## Beside toxav
 
-The same calls by the same steps, in turns, medians of {} runs of {} s. Two endpoints in one process, over loopback, with
+The same calls by the same steps, in turns, medians of {} runs of {} s, on the bad line twice as
+long. Two endpoints in one process, over loopback, with
 the tracker in the process too; 32 kbit/s, complexity {}, FEC for 10 % of loss; soft speech both ways, tones one way. toxav
 at its best: friends added already, bootstrapped directly, no sound card. On the bad line a shim drops {} % of all datagrams of
 either and delays each by 0 to {} ms. *Concealed*: neither the packet nor its FEC copy was there; toxav does
