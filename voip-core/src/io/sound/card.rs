@@ -22,8 +22,9 @@ const FIRST_CALLBACK: Duration = Duration::from_millis(400);
 const GIVE_UP: Duration = Duration::from_secs(3);
 /// Attempts under way at one time.
 const MOST_ATTEMPTS: usize = 4;
-/// A stream without a callback for so long is dead, whether the system says so or not.
-const DEAD: Duration = Duration::from_millis(500);
+/// A stream without a callback for so long is dead, whether the system says so or not. On a machine
+/// that is busy all over, half a second passes without one.
+const DEAD: Duration = Duration::from_secs(1);
 /// After so long without any device the user is told that there is none.
 const MISSING: Duration = Duration::from_millis(1_500);
 

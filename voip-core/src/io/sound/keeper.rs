@@ -87,7 +87,19 @@ pub(super) fn keep<E: End>(
         }
     }
     drop(stream);
+    give_back_memory();
 }
+
+/// cpal's client of PulseAudio reads into megabytes, on threads of its own; the C library would keep
+/// them for other threads to come.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn give_back_memory() {
+    // SAFETY: may be called at any time by any thread; it touches free memory only.
+    unsafe { libc::malloc_trim(0) };
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn give_back_memory() {}
 
 /// Whether another device should be in use than the one of this id.
 fn better<E: End>(
