@@ -146,7 +146,7 @@ pub struct CardReport {
 impl From<&DeviceStats> for CardReport {
     fn from(stats: &DeviceStats) -> Self {
         CardReport {
-            name: stats.name.clone(),
+            name: stats.device.name.clone(),
             rate: stats.rate,
             channels: stats.channels,
             callback_frames: stats.callback_frames,

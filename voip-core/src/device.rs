@@ -45,25 +45,41 @@ pub enum DeviceChoice {
 
 impl DeviceChoice {
     /// The device of a list that is meant, if it is there and no other is meant as well: by id, by
-    /// name, by a part of the name in any case; the default by its mark.
+    /// name, by a part of the name in any case; the default by its mark. A system's sound hosts may each
+    /// have the same device: those listed first come first.
     pub fn pick<'a>(&self, list: &'a [AudioDevice]) -> Option<&'a AudioDevice> {
         let wanted = match self {
             DeviceChoice::Default => return list.iter().find(|device| device.is_default),
             DeviceChoice::Off => return None,
             DeviceChoice::Named(wanted) => wanted,
         };
+        if let Some(device) = list.iter().find(|device| device.id == *wanted) {
+            return Some(device);
+        }
         let part = wanted.to_lowercase();
-        let by_id = list.iter().find(|device| device.id == *wanted);
-        by_id
-            .or_else(|| only(list.iter().filter(|device| device.name == *wanted)))
-            .or_else(|| only(list.iter().filter(|d| d.name.to_lowercase().contains(&part))))
+        let mut hosts = list.chunk_by(|a, b| a.host() == b.host());
+        hosts.find_map(|devices| {
+            let named = devices.iter().filter(|device| device.name == *wanted);
+            let like = devices.iter().filter(|device| device.name.to_lowercase().contains(&part));
+            same(named).or_else(|| same(like))
+        })
     }
 }
 
-/// The item of an iterator that has one only.
-fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
-    let first = items.next();
-    if items.next().is_some() { None } else { first }
+impl AudioDevice {
+    fn host(&self) -> &str {
+        self.id.split(':').next().unwrap_or_default()
+    }
+}
+
+/// The device, if all of these are one: ALSA lists a card several times by one name, of which
+/// `plughw` is the one that takes any format.
+fn same<'a>(devices: impl Iterator<Item = &'a AudioDevice>) -> Option<&'a AudioDevice> {
+    let devices: Vec<_> = devices.collect();
+    let first = *devices.first()?;
+    let converts = || devices.iter().find(|device| device.id.starts_with("alsa:plughw"));
+    let all_same = devices.iter().all(|device| device.name == first.name);
+    all_same.then(|| converts().map_or(first, |device| device))
 }
 
 impl From<&str> for DeviceChoice {
@@ -106,7 +122,7 @@ impl fmt::Display for Direction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DeviceChange {
-    /// It was opened for the first time.
+    /// It was opened for a call.
     Opened,
     /// The user chose it.
     Chosen,
@@ -127,8 +143,8 @@ pub enum DeviceChange {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DeviceStats {
-    /// Its name for people.
-    pub name: String,
+    /// The device.
+    pub device: AudioDevice,
     /// Its sample rate, Hz.
     pub rate: u32,
     /// Its channels.
@@ -138,7 +154,8 @@ pub struct DeviceStats {
     /// Delay between the air and the library, milliseconds: the device's own buffers, the ring and
     /// the resampler.
     pub delay_ms: f64,
-    /// How fast its clock runs against the system's, parts per million; taken out by resampling.
+    /// How fast its clock was found to run against the system's, parts per million; taken out by
+    /// resampling.
     pub drift_ppm: f64,
     /// Milliseconds of sound that were not there in time (loudspeaker) or found no room
     /// (microphone).
@@ -167,6 +184,17 @@ mod tests {
             device("alsa:hw:2", "USB Headset", false),
             device("alsa:hw:3", "HDMI", false),
         ];
+        let pick_of = |list: &[AudioDevice], text: &str| {
+            DeviceChoice::from(text).pick(list).map(|device| device.id.clone())
+        };
+        let card = [
+            device("pulseaudio:out.usb", "USB Headset Stereo", false),
+            device("alsa:hw:CARD=H", "USB Headset", false),
+            device("alsa:plughw:CARD=H", "USB Headset", false),
+        ];
+        assert_eq!(pick_of(&card, "headset").as_deref(), Some("pulseaudio:out.usb"));
+        assert_eq!(pick_of(&card, "USB Headset").as_deref(), Some("pulseaudio:out.usb"));
+        assert_eq!(pick_of(&card[1..], "headset").as_deref(), Some("alsa:plughw:CARD=H"));
         let pick = |text: &str| DeviceChoice::from(text).pick(&list).map(|d| d.id.as_str());
         assert_eq!(pick("alsa:hw:1"), Some("alsa:hw:1"));
         assert_eq!(pick("headset"), Some("alsa:hw:2"));

@@ -23,6 +23,8 @@ use rand_core::{Rng, SeedableRng};
 
 pub(crate) use call::CallKey;
 pub(crate) use manual::{MANUAL_QUEUE, ReadClock, WritePacer};
+#[cfg(feature = "devices")]
+pub(crate) use stages::Mean;
 pub(crate) use stages::Stopwatch;
 
 use crate::directory::Peer;

@@ -32,25 +32,30 @@ impl StageMeter {
     }
 
     pub(super) fn capture_ms(&self) -> f64 {
-        self.capture_ms.0.unwrap_or(0.0)
+        self.capture_ms.get()
     }
 
     pub(super) fn encode_ms(&self) -> f64 {
-        self.encode_ms.0.unwrap_or(0.0)
+        self.encode_ms.get()
     }
 
     pub(super) fn decode_ms(&self) -> f64 {
-        self.decode_ms.0.unwrap_or(0.0)
+        self.decode_ms.get()
     }
 }
 
 /// A mean that forgets with a time constant of 64 values.
 #[derive(Debug, Default)]
-struct Mean(Option<f64>);
+pub(crate) struct Mean(Option<f64>);
 
 impl Mean {
-    fn add(&mut self, value: f64) {
+    pub(crate) fn add(&mut self, value: f64) {
         let mean = self.0.get_or_insert(value);
         *mean += (value - *mean) / 64.0;
+    }
+
+    /// Zero before the first value.
+    pub(crate) fn get(&self) -> f64 {
+        self.0.unwrap_or(0.0)
     }
 }

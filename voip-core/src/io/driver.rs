@@ -98,6 +98,12 @@ impl Requests {
             tracing::error!(%error, "the engine could not be woken");
         }
     }
+
+    /// The same from a real-time callback, which may not log.
+    #[cfg(feature = "devices")]
+    pub(crate) fn wake_quietly(&self) {
+        let _ = self.poller.notify();
+    }
 }
 
 pub(super) fn system(what: &str, error: &std::io::Error) -> Error {

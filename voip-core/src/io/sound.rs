@@ -16,6 +16,7 @@ mod hosts;
 mod keeper;
 mod loudspeaker;
 mod microphone;
+mod pace;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,8 @@ use std::time::Duration;
 pub(crate) use hosts::list;
 pub(crate) use keeper::SoundNews;
 
-use card::{Card, End};
+use card::{Card, DeviceEnd};
+use keeper::KeeperThreads;
 use loudspeaker::Loudspeaker;
 use microphone::Microphone;
 
@@ -36,9 +38,6 @@ use crate::engine::Engine;
 use crate::frame::{AudioFrame, BLOCK_TIME};
 use crate::time::Instant;
 
-/// How far a card may get ahead of the time before its sound is refused: an unpaced device, such as
-/// ALSA's `null`, must not play an hour in a second.
-const AHEAD: Duration = Duration::from_millis(100);
 /// How long calls wait for a card before time goes on without it.
 const PATIENCE: Duration = Duration::from_millis(200);
 /// Blocks missed before the clock without a card starts anew.
@@ -57,8 +56,8 @@ pub(crate) struct Cards {
 impl Cards {
     pub(crate) fn new(input: DeviceChoice, output: DeviceChoice, requests: &Requests) -> Cards {
         Cards {
-            microphone: Card::new(input, requests.clone()),
-            loudspeaker: Card::new(output, requests.clone()),
+            microphone: Card::new(input, KeeperThreads::<Microphone>::boxed(requests)),
+            loudspeaker: Card::new(output, KeeperThreads::<Loudspeaker>::boxed(requests)),
             capture_tick: Tick::default(),
             playout_tick: Tick::default(),
             frame: AudioFrame::SILENCE,
@@ -72,6 +71,8 @@ impl Cards {
             self.on = true;
             self.microphone.start(now);
             self.loudspeaker.start(now);
+            self.capture_tick.start(now + PATIENCE);
+            self.playout_tick.start(now + PATIENCE);
         }
     }
 
@@ -97,6 +98,7 @@ impl Cards {
             self.on = false;
             self.microphone.stop();
             self.loudspeaker.stop();
+            engine.handle_playout_delay(Duration::ZERO);
             return;
         }
         let now = clock.now();
@@ -104,7 +106,7 @@ impl Cards {
         self.loudspeaker.watch(now);
         match self.microphone.live() {
             Some(microphone) => {
-                self.capture_tick.stop();
+                self.capture_tick.start(now + BLOCK_TIME);
                 microphone.serve(now, |captured, samples| {
                     engine.handle_mic(now, captured, samples);
                 });
@@ -117,7 +119,7 @@ impl Cards {
         }
         match self.loudspeaker.live() {
             Some(loudspeaker) => {
-                self.playout_tick.stop();
+                self.playout_tick.start(now + BLOCK_TIME);
                 loudspeaker.serve(now, &mut self.frame, |f| engine.handle_playout(clock.now(), f));
             }
             None => {
@@ -134,8 +136,15 @@ impl Cards {
         if !self.on {
             return Instant::FAR_FUTURE;
         }
-        let cards = self.microphone.next_wake().min(self.loudspeaker.next_wake());
-        cards.min(self.capture_tick.due()).min(self.playout_tick.due())
+        let microphone = self.microphone.next_wake().min(match self.microphone.is_live() {
+            true => Instant::FAR_FUTURE,
+            false => self.capture_tick.due(),
+        });
+        let loudspeaker = self.loudspeaker.next_wake().min(match self.loudspeaker.is_live() {
+            true => Instant::FAR_FUTURE,
+            false => self.playout_tick.due(),
+        });
+        microphone.min(loudspeaker)
     }
 
     /// What became of the devices in use, oldest first.
@@ -153,31 +162,30 @@ impl Cards {
     }
 }
 
-/// The clock of a direction that has no card: one block every 10 ms.
+/// The clock of a direction while it has no card: one block every 10 ms.
 #[derive(Default)]
 struct Tick {
-    next: Option<Instant>,
+    next: Instant,
 }
 
 impl Tick {
+    fn start(&mut self, first: Instant) {
+        self.next = first;
+    }
+
     /// Whether a block is due: ask until it is not.
     fn is_due(&mut self, now: Instant) -> bool {
-        let next = self.next.get_or_insert(now + PATIENCE);
-        if now.since(*next) > LATEST {
-            *next = now;
+        if now.since(self.next) > LATEST {
+            self.next = now;
         }
-        let due = *next <= now;
+        let due = self.next <= now;
         if due {
-            *next += BLOCK_TIME;
+            self.next += BLOCK_TIME;
         }
         due
     }
 
-    fn stop(&mut self) {
-        self.next = None;
-    }
-
     fn due(&self) -> Instant {
-        self.next.unwrap_or(Instant::FAR_FUTURE)
+        self.next
     }
 }

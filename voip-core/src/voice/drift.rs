@@ -82,9 +82,9 @@ impl Drift {
         self.speed
     }
 
-    /// The last answer of [`Drift::observe`], in millionths.
+    /// What the card's clock was found to be off by, in millionths.
     pub(crate) fn ppm(&self) -> f64 {
-        self.speed * 1e6
+        self.integral * 1e6
     }
 
     /// Counts from here; what was learnt of the card's speed stays.

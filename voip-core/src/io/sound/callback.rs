@@ -12,16 +12,18 @@ use crate::time::{Duration, Instant};
 
 /// Sound that a microphone's callbacks collect before they wake the engine.
 const BATCH: Duration = Duration::from_millis(5);
-/// Callbacks of a loudspeaker that come faster than this wake the engine no more often.
+/// Callbacks that come faster than this, as those of an unpaced device do, wake the engine no more
+/// often.
 const WAKE_EVERY: Duration = Duration::from_millis(1);
 /// Errors without a callback between them after which a device counts as lost.
 const ERRORS_IN_A_ROW: u32 = 8;
 /// By how much a sample is quieter than the one before it, where there is no sound to play.
 const FADE: f32 = 0.97;
+const FADED: f32 = 1e-6;
 
 /// One callback, as the engine's side is told of it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Beat {
+pub(super) struct Stamp {
     /// When it came.
     pub(super) at: Instant,
     /// When its last frame was in the air (microphone) or will be (loudspeaker).
@@ -35,22 +37,25 @@ pub(super) struct Beat {
 }
 
 /// How a stream fares, for both sides.
-pub(super) struct Vitals {
+pub(super) struct Health {
     requests: Requests,
     xruns: AtomicU64,
     errors: AtomicU64,
     errors_in_a_row: AtomicU32,
     lost: AtomicBool,
+    /// Microseconds; zero before the first.
+    last_callback: AtomicU64,
 }
 
-impl Vitals {
-    pub(super) fn new(requests: Requests) -> Arc<Vitals> {
-        Arc::new(Vitals {
+impl Health {
+    pub(super) fn new(requests: Requests) -> Arc<Health> {
+        Arc::new(Health {
             requests,
             xruns: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             errors_in_a_row: AtomicU32::new(0),
             lost: AtomicBool::new(false),
+            last_callback: AtomicU64::new(0),
         })
     }
 
@@ -69,7 +74,7 @@ impl Vitals {
         };
         self.errors.fetch_add(1, Ordering::Relaxed);
         if lost && !self.lost.swap(true, Ordering::Relaxed) {
-            self.requests.wake();
+            self.requests.wake_quietly();
         }
     }
 
@@ -85,47 +90,65 @@ impl Vitals {
         self.errors.load(Ordering::Relaxed)
     }
 
-    fn beaten(&self) {
+    /// When the last callback came, whether or not the engine has seen it.
+    pub(super) fn last_callback(&self) -> Option<Instant> {
+        match self.last_callback.load(Ordering::Relaxed) {
+            0 => None,
+            micros => Some(Instant::from_micros(micros)),
+        }
+    }
+
+    /// A callback came.
+    pub(super) fn called(&self, at: Instant) {
         self.errors_in_a_row.store(0, Ordering::Relaxed);
+        self.last_callback.store(at.as_micros().max(1), Ordering::Relaxed);
     }
 }
 
 /// What a stream's callbacks have in common.
-pub(super) struct Pulse {
-    pub(super) vitals: Arc<Vitals>,
-    pub(super) beats: Producer<Beat>,
+pub(super) struct Context {
+    pub(super) health: Arc<Health>,
+    pub(super) stamps: Producer<Stamp>,
     pub(super) rate: u32,
     pub(super) channels: usize,
 }
 
-impl Pulse {
+impl Context {
     fn lasting(&self, frames: usize) -> Duration {
         Duration::from_micros(frames as u64 * 1_000_000 / u64::from(self.rate.max(1)))
     }
 
-    fn beat(&mut self, beat: Beat) {
-        self.vitals.beaten();
+    fn stamp(&mut self, stamp: Stamp) {
+        self.health.called(stamp.at);
         // Without room the next one tells as much.
-        let _ = self.beats.push(beat);
+        let _ = self.stamps.push(stamp);
     }
 
     fn wake(&self) {
-        self.vitals.requests.wake();
+        self.health.requests.wake_quietly();
     }
 }
 
 /// Inside a microphone's callbacks.
 pub(super) struct MicrophoneCallback {
-    pulse: Pulse,
+    context: Context,
     ring: Producer<f32>,
     total: u64,
     missed: u64,
     collected: usize,
+    woken: Instant,
 }
 
 impl MicrophoneCallback {
-    pub(super) fn new(pulse: Pulse, ring: Producer<f32>) -> Self {
-        MicrophoneCallback { pulse, ring, total: 0, missed: 0, collected: 0 }
+    pub(super) fn new(context: Context, ring: Producer<f32>) -> Self {
+        MicrophoneCallback {
+            context,
+            ring,
+            total: 0,
+            missed: 0,
+            collected: 0,
+            woken: Instant::ZERO,
+        }
     }
 
     /// Sound came in `at`; its first frame was in the air `delay` before that. Of more than two
@@ -135,7 +158,7 @@ impl MicrophoneCallback {
         T: SizedSample,
         f32: FromSample<T>,
     {
-        let channels = self.pulse.channels.max(1);
+        let channels = self.context.channels.max(1);
         let frames = data.len() / channels;
         for frame in data.chunks_exact(channels) {
             let first: f32 = frame[0].to_sample();
@@ -149,20 +172,23 @@ impl MicrophoneCallback {
                 self.missed += 1;
             }
         }
-        let edge = at - delay + self.pulse.lasting(frames);
+        // It cannot have been heard before it sounded, whatever the system's stamps say.
+        let edge = (at - delay + self.context.lasting(frames)).min(at);
         let (total, missed) = (self.total, self.missed);
-        self.pulse.beat(Beat { at, edge, frames: frames as u32, total, missed });
+        self.context.stamp(Stamp { at, edge, frames: frames as u32, total, missed });
         self.collected += frames;
-        if self.pulse.lasting(self.collected) >= BATCH {
+        let enough = self.context.lasting(self.collected) >= BATCH;
+        if enough && at.since(self.woken) >= WAKE_EVERY {
+            self.woken = at;
             self.collected = 0;
-            self.pulse.wake();
+            self.context.wake();
         }
     }
 }
 
 /// Inside a loudspeaker's callbacks.
 pub(super) struct LoudspeakerCallback {
-    pulse: Pulse,
+    context: Context,
     ring: Consumer<f32>,
     total: u64,
     missed: u64,
@@ -171,8 +197,8 @@ pub(super) struct LoudspeakerCallback {
 }
 
 impl LoudspeakerCallback {
-    pub(super) fn new(pulse: Pulse, ring: Consumer<f32>) -> Self {
-        LoudspeakerCallback { pulse, ring, total: 0, missed: 0, last: 0.0, woken: Instant::ZERO }
+    pub(super) fn new(context: Context, ring: Consumer<f32>) -> Self {
+        LoudspeakerCallback { context, ring, total: 0, missed: 0, last: 0.0, woken: Instant::ZERO }
     }
 
     /// Sound is wanted `at`; its first frame will be in the air `delay` after that. Of more than two
@@ -181,7 +207,7 @@ impl LoudspeakerCallback {
     where
         T: SizedSample + FromSample<f32>,
     {
-        let channels = self.pulse.channels.max(1);
+        let channels = self.context.channels.max(1);
         let frames = data.len() / channels;
         for frame in data.chunks_exact_mut(channels) {
             match self.ring.pop() {
@@ -190,7 +216,8 @@ impl LoudspeakerCallback {
                     self.total += 1;
                 }
                 Err(_) => {
-                    self.last *= FADE;
+                    // Down to nothing, and not to numbers too small to be computed with fast.
+                    self.last = if self.last.abs() > FADED { self.last * FADE } else { 0.0 };
                     // Before the first sound nothing is missed.
                     self.missed += u64::from(self.total > 0);
                 }
@@ -199,12 +226,12 @@ impl LoudspeakerCallback {
                 *sample = T::from_sample_(if channel < 2 { self.last } else { 0.0 });
             }
         }
-        let edge = at + delay + self.pulse.lasting(frames);
+        let edge = at + delay + self.context.lasting(frames);
         let (total, missed) = (self.total, self.missed);
-        self.pulse.beat(Beat { at, edge, frames: frames as u32, total, missed });
+        self.context.stamp(Stamp { at, edge, frames: frames as u32, total, missed });
         if at.since(self.woken) >= WAKE_EVERY {
             self.woken = at;
-            self.pulse.wake();
+            self.context.wake();
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The system's sound hosts (ALSA, PulseAudio, WASAPI, Core Audio …) and their devices.
 
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, LazyLock};
 
 use cpal::Host;
 use cpal::traits::{DeviceTrait, HostTrait};
@@ -24,19 +25,35 @@ const PLUGINS: [&str; 10] = [
     "alsa:usbstream",
 ];
 
+/// Threads that list devices, at one time.
+const MOST_LISTERS: usize = 4;
+/// Each of them has a clone until it ends.
+static LISTERS: LazyLock<Arc<()>> = LazyLock::new(Arc::default);
+
 /// All devices of this system, asked for on a thread of its own: a sound server that hangs never
 /// answers.
 pub(crate) fn list(timeout: Duration) -> Result<Vec<AudioDevice>, Error> {
+    if Arc::strong_count(&LISTERS) > MOST_LISTERS {
+        let message = "the sound system has not answered earlier questions";
+        return Err(Error::new(ErrorKind::System, message));
+    }
     let (sender, answer) = mpsc::channel();
+    let listing = LISTERS.clone();
     spawn("voip-sound-list", move || {
+        let _listing = listing;
         let _hush = Hush::new();
         let hosts = Hosts::open();
         let all = [Direction::Input, Direction::Output].map(|d| hosts.list(d));
         // Whoever asked may have given up.
         let _ = sender.send(all.concat());
     })?;
-    answer.recv_timeout(timeout).map_err(|_| {
-        Error::new(ErrorKind::TimedOut, "the sound system did not list its devices in time")
+    answer.recv_timeout(timeout).map_err(|error| match error {
+        RecvTimeoutError::Timeout => {
+            Error::new(ErrorKind::TimedOut, "the sound system did not list its devices in time")
+        }
+        RecvTimeoutError::Disconnected => {
+            Error::new(ErrorKind::System, "the sound system could not be asked for its devices")
+        }
     })
 }
 
@@ -87,10 +104,10 @@ impl Hosts {
         Hosts(ids.filter_map(|id| cpal::host_from_id(id).ok()).collect())
     }
 
-    /// All hosts, if there are more now than these.
-    pub(super) fn with_newcomers(&self) -> Option<Hosts> {
+    /// Whether the system has hosts now that are not among these.
+    pub(super) fn has_newcomers(&self) -> bool {
         let is_new = |id: &cpal::HostId| self.0.iter().all(|host| host.id() != *id);
-        cpal::available_hosts().iter().any(is_new).then(Hosts::open)
+        cpal::available_hosts().iter().any(is_new)
     }
 
     pub(super) fn list(&self, direction: Direction) -> Vec<AudioDevice> {
@@ -100,14 +117,12 @@ impl Hosts {
 
     /// The device to use for a choice, or the default if that one is not there.
     pub(super) fn find(&self, direction: Direction, choice: &DeviceChoice) -> Result<Found, Error> {
-        if let DeviceChoice::Named(_) = choice {
-            let list = self.list(direction);
-            if let Some(chosen) = choice.pick(&list) {
-                let is_it = |d: &cpal::Device| id(d).as_ref() == Some(&chosen.id);
-                if let Some(device) = self.devices(direction).find(is_it) {
-                    return Ok(Found { device, about: chosen.clone(), is_wanted: true });
-                }
-            }
+        if let DeviceChoice::Named(_) = choice
+            && let Some(about) = choice.pick(&self.list(direction))
+            && let Some(device) =
+                self.devices(direction).find(|d| id(d).as_ref() == Some(&about.id))
+        {
+            return Ok(Found { device, about: about.clone(), is_wanted: true });
         }
         let is_wanted = *choice == DeviceChoice::Default;
         let default = self.default(direction).and_then(|device| {

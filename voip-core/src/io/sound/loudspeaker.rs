@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use rtrb::{Consumer, Producer};
 
-use super::callback::{Beat, Vitals};
-use super::card::{End, Mean};
+use super::callback::{Health, Stamp};
+use super::card::DeviceEnd;
 use super::keeper::{News, SoundNews};
-use super::{AHEAD, stream};
+use super::pace::Pace;
+use super::stream;
 use crate::device::Direction;
+use crate::engine::Mean;
 use crate::error::Error;
 use crate::frame::{AudioFrame, BLOCK, SAMPLE_RATE};
 use crate::io::driver::Requests;
@@ -31,9 +33,9 @@ const SIZES_OVER: Duration = Duration::from_secs(2);
 pub(crate) struct Loudspeaker {
     rate: u32,
     ring: Producer<f32>,
-    beats: Consumer<Beat>,
-    last: Option<Beat>,
-    begun: Option<Instant>,
+    stamps: Consumer<Stamp>,
+    last: Option<Stamp>,
+    pace: Pace,
     resampler: DriftResampler,
     speed: f64,
     drift: Drift,
@@ -43,22 +45,23 @@ pub(crate) struct Loudspeaker {
     put: u64,
     sizes: Sizes,
     cushion: Duration,
+    was_dry: bool,
     calm_since: Instant,
-    delay: Mean,
+    delay_ms: Mean,
 }
 
 impl Loudspeaker {
     pub(super) fn new(
         rate: u32,
         ring: Producer<f32>,
-        beats: Consumer<Beat>,
+        stamps: Consumer<Stamp>,
     ) -> Result<Loudspeaker, Error> {
         Ok(Loudspeaker {
             rate,
             ring,
-            beats,
+            stamps,
             last: None,
-            begun: None,
+            pace: Pace::default(),
             resampler: DriftResampler::new(SAMPLE_RATE, rate)?,
             speed: 1.0,
             drift: Drift::default(),
@@ -67,8 +70,9 @@ impl Loudspeaker {
             put: 0,
             sizes: Sizes::default(),
             cushion: Duration::ZERO,
+            was_dry: false,
             calm_since: Instant::ZERO,
-            delay: Mean::default(),
+            delay_ms: Mean::default(),
         })
     }
 
@@ -79,31 +83,30 @@ impl Loudspeaker {
         frame: &mut AudioFrame,
         mut pull: impl FnMut(&mut AudioFrame),
     ) {
-        self.take_beats(now);
-        let Some(beat) = self.last else { return };
+        self.take_stamps(now);
+        let Some(stamp) = self.last else { return };
         let need = self.frames(STANDING).max(self.sizes.get()) + self.frames(self.cushion);
-        let begun = *self.begun.get_or_insert(now);
-        while self.waiting() < need {
-            let after = Duration::from_micros((self.pulled + BLOCK as u64) * 125 / 6);
-            if after > now.since(begun) + AHEAD {
-                return;
-            }
-            self.measure_delay(now, beat);
+        while self.waiting() < need && self.pace.allows(now, BLOCK) {
+            self.measure_delay(now, stamp);
             pull(frame);
             self.put(frame);
         }
     }
 
-    fn take_beats(&mut self, now: Instant) {
-        while let Ok(beat) = self.beats.pop() {
-            let ran_dry = self.last.is_some_and(|last| beat.missed > last.missed);
-            if ran_dry {
-                self.cushion = (self.cushion + CUSHION_STEP).min(CUSHION_MOST);
+    fn take_stamps(&mut self, now: Instant) {
+        while let Ok(stamp) = self.stamps.pop() {
+            let is_dry = self.last.is_some_and(|last| stamp.missed > last.missed);
+            if is_dry {
                 self.calm_since = now;
             }
-            self.sizes.add(beat.at, beat.frames as usize);
-            self.last = Some(beat);
-            self.follow_clock(beat);
+            // An engine that comes late finds many dry callbacks: that is once.
+            if is_dry && !self.was_dry {
+                self.cushion = (self.cushion + CUSHION_STEP).min(CUSHION_MOST);
+            }
+            self.was_dry = is_dry;
+            self.sizes.add(stamp.at, stamp.frames as usize);
+            self.last = Some(stamp);
+            self.follow_clock(stamp);
         }
         if now.since(self.calm_since) > CALM {
             self.cushion = self.cushion.saturating_sub(CUSHION_STEP);
@@ -113,11 +116,11 @@ impl Loudspeaker {
 
     /// How far the card has come, in samples of 48 kHz: what was asked for less what still waits,
     /// and what it went without.
-    fn follow_clock(&mut self, beat: Beat) {
+    fn follow_clock(&mut self, stamp: Stamp) {
         let ratio = f64::from(self.rate) / f64::from(SAMPLE_RATE) * self.speed;
-        let waiting = self.put.saturating_sub(beat.total) as f64;
-        let position = self.pulled as f64 + (beat.missed as f64 - waiting) / ratio;
-        self.speed = 1.0 + self.drift.observe(beat.at, position);
+        let waiting = self.put.saturating_sub(stamp.total) as f64;
+        let position = self.pulled as f64 + (stamp.missed as f64 - waiting) / ratio;
+        self.speed = 1.0 + self.drift.observe(stamp.at, position);
         self.resampler.set_speed(self.speed);
     }
 
@@ -144,21 +147,21 @@ impl Loudspeaker {
 
     /// When the block that is asked for now will be in the air: behind what the card has taken
     /// already and what waits in the ring.
-    fn measure_delay(&mut self, now: Instant, beat: Beat) {
-        let taken = beat.edge.micros_since(now) as f64 / 1e6;
+    fn measure_delay(&mut self, now: Instant, stamp: Stamp) {
+        let taken = stamp.edge.micros_since(now) as f64 / 1e6;
         let waiting = self.waiting() as f64 / f64::from(self.rate);
         let filter = self.resampler.delay(SAMPLE_RATE).as_secs_f64();
-        self.delay.add(taken.max(0.0) + waiting + filter);
+        self.delay_ms.add(1e3 * (taken.max(0.0) + waiting + filter));
     }
 }
 
-impl End for Loudspeaker {
+impl DeviceEnd for Loudspeaker {
     const DIRECTION: Direction = Direction::Output;
 
     fn open(
         device: &cpal::Device,
         requests: &Requests,
-    ) -> Result<(cpal::Stream, Self, Arc<Vitals>, u16), Error> {
+    ) -> Result<(cpal::Stream, Self, Arc<Health>, u16), Error> {
         stream::loudspeaker(device, requests)
     }
 
@@ -166,11 +169,7 @@ impl End for Loudspeaker {
         SoundNews::Loudspeaker(news)
     }
 
-    fn last_beat(&mut self) -> Option<Beat> {
-        self.last.or_else(|| self.beats.peek().ok().copied())
-    }
-
-    fn last_served(&self) -> Option<Beat> {
+    fn last_stamp(&self) -> Option<Stamp> {
         self.last
     }
 
@@ -183,7 +182,7 @@ impl End for Loudspeaker {
     }
 
     fn delay(&self) -> Duration {
-        self.delay.get()
+        Duration::from_secs_f64(self.delay_ms.get().max(0.0) / 1e3)
     }
 }
 

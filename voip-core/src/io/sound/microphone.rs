@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use rtrb::Consumer;
 
-use super::callback::{Beat, Vitals};
-use super::card::{End, Mean};
+use super::callback::{Health, Stamp};
+use super::card::DeviceEnd;
 use super::keeper::{News, SoundNews};
-use super::{AHEAD, stream};
+use super::pace::Pace;
+use super::stream;
 use crate::device::Direction;
+use crate::engine::Mean;
 use crate::error::Error;
 use crate::frame::SAMPLE_RATE;
 use crate::io::driver::Requests;
@@ -19,45 +21,45 @@ use crate::voice::{Drift, DriftResampler};
 pub(crate) struct Microphone {
     rate: u32,
     ring: Consumer<f32>,
-    beats: Consumer<Beat>,
-    last: Option<Beat>,
-    begun: Option<Instant>,
+    stamps: Consumer<Stamp>,
+    last: Option<Stamp>,
+    pace: Pace,
     resampler: DriftResampler,
     drift: Drift,
     taken: Vec<f32>,
     converted: Vec<f32>,
     /// Samples handed on in all, at 48 kHz.
     given: u64,
-    delay: Mean,
+    delay_ms: Mean,
 }
 
 impl Microphone {
     pub(super) fn new(
         rate: u32,
         ring: Consumer<f32>,
-        beats: Consumer<Beat>,
+        stamps: Consumer<Stamp>,
     ) -> Result<Microphone, Error> {
         Ok(Microphone {
             rate,
             ring,
-            beats,
+            stamps,
             last: None,
-            begun: None,
+            pace: Pace::default(),
             resampler: DriftResampler::new(rate, SAMPLE_RATE)?,
             drift: Drift::default(),
             taken: Vec::new(),
             converted: Vec::new(),
             given: 0,
-            delay: Mean::default(),
+            delay_ms: Mean::default(),
         })
     }
 
     /// Hands on whatever there is, with the time when the last of it was in the air.
     pub(super) fn serve(&mut self, now: Instant, mut hear: impl FnMut(Instant, &[f32])) {
-        while let Ok(beat) = self.beats.pop() {
-            self.last = Some(beat);
+        while let Ok(stamp) = self.stamps.pop() {
+            self.last = Some(stamp);
         }
-        let Some(beat) = self.last else { return };
+        let Some(stamp) = self.last else { return };
         self.taken.clear();
         if let Ok(chunk) = self.ring.read_chunk(self.ring.slots()) {
             self.taken.extend(chunk);
@@ -65,36 +67,35 @@ impl Microphone {
         if self.taken.is_empty() {
             return;
         }
-        self.converted.clear();
-        self.resampler.process(&self.taken, &mut self.converted);
-        let passed = now.since(*self.begun.get_or_insert(now));
-        let after = self.given + self.converted.len() as u64;
-        if Duration::from_micros(after * 125 / 6) > passed + AHEAD {
+        let about = self.taken.len() as u64 * u64::from(SAMPLE_RATE) / u64::from(self.rate);
+        if !self.pace.allows(now, about as usize) {
             return;
         }
-        self.given = after;
-        self.measure_delay(now, beat);
-        hear(beat.edge - self.resampler.delay(self.rate), &self.converted);
-        let too_fast = self.drift.observe(beat.at, self.given as f64);
+        self.converted.clear();
+        self.resampler.process(&self.taken, &mut self.converted);
+        self.given += self.converted.len() as u64;
+        self.measure_delay(now, stamp);
+        hear(stamp.edge - self.resampler.delay(self.rate), &self.converted);
+        let too_fast = self.drift.observe(stamp.at, self.given as f64);
         self.resampler.set_speed(1.0 - too_fast);
     }
 
     /// The age of the middle of what was just taken.
-    fn measure_delay(&mut self, now: Instant, beat: Beat) {
+    fn measure_delay(&mut self, now: Instant, stamp: Stamp) {
         let half = self.taken.len() as f64 / f64::from(self.rate) / 2.0;
-        let age = now.micros_since(beat.edge) as f64 / 1e6;
+        let age = now.micros_since(stamp.edge) as f64 / 1e6;
         let filter = self.resampler.delay(self.rate).as_secs_f64();
-        self.delay.add(age + half + filter);
+        self.delay_ms.add(1e3 * (age + half + filter));
     }
 }
 
-impl End for Microphone {
+impl DeviceEnd for Microphone {
     const DIRECTION: Direction = Direction::Input;
 
     fn open(
         device: &cpal::Device,
         requests: &Requests,
-    ) -> Result<(cpal::Stream, Self, Arc<Vitals>, u16), Error> {
+    ) -> Result<(cpal::Stream, Self, Arc<Health>, u16), Error> {
         stream::microphone(device, requests)
     }
 
@@ -102,11 +103,7 @@ impl End for Microphone {
         SoundNews::Microphone(news)
     }
 
-    fn last_beat(&mut self) -> Option<Beat> {
-        self.last.or_else(|| self.beats.peek().ok().copied())
-    }
-
-    fn last_served(&self) -> Option<Beat> {
+    fn last_stamp(&self) -> Option<Stamp> {
         self.last
     }
 
@@ -119,6 +116,6 @@ impl End for Microphone {
     }
 
     fn delay(&self) -> Duration {
-        self.delay.get()
+        Duration::from_secs_f64(self.delay_ms.get().max(0.0) / 1e3)
     }
 }

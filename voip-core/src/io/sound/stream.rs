@@ -9,7 +9,7 @@ use cpal::{
 };
 use rtrb::RingBuffer;
 
-use super::callback::{LoudspeakerCallback, MicrophoneCallback, Pulse, Vitals};
+use super::callback::{Context, Health, LoudspeakerCallback, MicrophoneCallback};
 use super::loudspeaker::Loudspeaker;
 use super::microphone::Microphone;
 use crate::error::{Error, ErrorKind};
@@ -25,7 +25,7 @@ const SERVER_PERIOD: Duration = Duration::from_millis(5);
 /// What a ring holds at most.
 const RING: Duration = Duration::from_millis(500);
 /// Callbacks that the engine can be told of while it is late.
-const BEATS: usize = 2048;
+const STAMPS: usize = 2048;
 /// How long the sound system may take to make a stream.
 const OPEN: Duration = Duration::from_secs(2);
 
@@ -33,7 +33,7 @@ const OPEN: Duration = Duration::from_secs(2);
 struct Plan {
     config: StreamConfig,
     format: SampleFormat,
-    vitals: Arc<Vitals>,
+    health: Arc<Health>,
 }
 
 impl Plan {
@@ -57,22 +57,22 @@ impl Plan {
             buffer_size: BufferSize::Fixed(frames),
         };
         let format = supported.sample_format();
-        Ok(Plan { config, format, vitals: Vitals::new(requests.clone()) })
+        Ok(Plan { config, format, health: Health::new(requests.clone()) })
     }
 
     fn ring(&self) -> (rtrb::Producer<f32>, rtrb::Consumer<f32>) {
         RingBuffer::new(frames(RING, self.config.sample_rate))
     }
 
-    fn pulse(&self) -> (Pulse, rtrb::Consumer<super::callback::Beat>) {
-        let (beats, told) = RingBuffer::new(BEATS);
-        let pulse = Pulse {
-            vitals: self.vitals.clone(),
-            beats,
+    fn context(&self) -> (Context, rtrb::Consumer<super::callback::Stamp>) {
+        let (stamps, told) = RingBuffer::new(STAMPS);
+        let context = Context {
+            health: self.health.clone(),
+            stamps,
             rate: self.config.sample_rate,
             channels: usize::from(self.config.channels),
         };
-        (pulse, told)
+        (context, told)
     }
 
     fn input<T>(
@@ -84,13 +84,13 @@ impl Plan {
         T: SizedSample,
         f32: FromSample<T>,
     {
-        let (clock, vitals) = (Clock::new(), self.vitals.clone());
+        let (clock, health) = (Clock::new(), self.health.clone());
         let heard = move |data: &[T], info: &InputCallbackInfo| {
             let stamp = info.timestamp();
             let delay = stamp.callback.saturating_duration_since(stamp.capture);
             callback.heard(data, clock.now(), delay);
         };
-        device.build_input_stream(self.config, heard, move |e| vitals.error(e.kind()), Some(OPEN))
+        device.build_input_stream(self.config, heard, move |e| health.error(e.kind()), Some(OPEN))
     }
 
     fn output<T>(
@@ -101,13 +101,13 @@ impl Plan {
     where
         T: SizedSample + FromSample<f32>,
     {
-        let (clock, vitals) = (Clock::new(), self.vitals.clone());
+        let (clock, health) = (Clock::new(), self.health.clone());
         let wanted = move |data: &mut [T], info: &OutputCallbackInfo| {
             let stamp = info.timestamp();
             let delay = stamp.playback.saturating_duration_since(stamp.callback);
             callback.wanted(data, clock.now(), delay);
         };
-        device.build_output_stream(self.config, wanted, move |e| vitals.error(e.kind()), Some(OPEN))
+        device.build_output_stream(self.config, wanted, move |e| health.error(e.kind()), Some(OPEN))
     }
 }
 
@@ -115,12 +115,12 @@ impl Plan {
 pub(super) fn microphone(
     device: &cpal::Device,
     requests: &Requests,
-) -> Result<(cpal::Stream, Microphone, Arc<Vitals>, u16), Error> {
+) -> Result<(cpal::Stream, Microphone, Arc<Health>, u16), Error> {
     let plan = Plan::new(device, device.default_input_config(), requests)?;
     let (producer, consumer) = plan.ring();
-    let (pulse, beats) = plan.pulse();
-    let end = Microphone::new(plan.config.sample_rate, consumer, beats)?;
-    let callback = MicrophoneCallback::new(pulse, producer);
+    let (context, stamps) = plan.context();
+    let end = Microphone::new(plan.config.sample_rate, consumer, stamps)?;
+    let callback = MicrophoneCallback::new(context, producer);
     let stream = match plan.format {
         SampleFormat::F32 => plan.input::<f32>(device, callback),
         SampleFormat::F64 => plan.input::<f64>(device, callback),
@@ -135,19 +135,19 @@ pub(super) fn microphone(
     };
     let stream = stream.map_err(refused)?;
     stream.play().map_err(refused)?;
-    Ok((stream, end, plan.vitals, plan.config.channels))
+    Ok((stream, end, plan.health, plan.config.channels))
 }
 
 /// A stream on a loudspeaker, running.
 pub(super) fn loudspeaker(
     device: &cpal::Device,
     requests: &Requests,
-) -> Result<(cpal::Stream, Loudspeaker, Arc<Vitals>, u16), Error> {
+) -> Result<(cpal::Stream, Loudspeaker, Arc<Health>, u16), Error> {
     let plan = Plan::new(device, device.default_output_config(), requests)?;
     let (producer, consumer) = plan.ring();
-    let (pulse, beats) = plan.pulse();
-    let end = Loudspeaker::new(plan.config.sample_rate, producer, beats)?;
-    let callback = LoudspeakerCallback::new(pulse, consumer);
+    let (context, stamps) = plan.context();
+    let end = Loudspeaker::new(plan.config.sample_rate, producer, stamps)?;
+    let callback = LoudspeakerCallback::new(context, consumer);
     let stream = match plan.format {
         SampleFormat::F32 => plan.output::<f32>(device, callback),
         SampleFormat::F64 => plan.output::<f64>(device, callback),
@@ -162,7 +162,7 @@ pub(super) fn loudspeaker(
     };
     let stream = stream.map_err(refused)?;
     stream.play().map_err(refused)?;
-    Ok((stream, end, plan.vitals, plan.config.channels))
+    Ok((stream, end, plan.health, plan.config.channels))
 }
 
 fn is_server(host: HostId) -> bool {
