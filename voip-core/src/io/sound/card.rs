@@ -19,7 +19,7 @@ use crate::time::{Duration, Instant, millis};
 /// How long after a failure the next attempt begins, while the device has been missed for less than
 /// [`SOON`]; and later.
 const RETRY: Duration = Duration::from_millis(200);
-const RETRY_LATER: Duration = Duration::from_millis(500);
+const RETRY_LATER: Duration = Duration::from_millis(300);
 const SOON: Duration = Duration::from_secs(2);
 /// The same while another device is in use.
 const RETRY_REPLACING: Duration = Duration::from_secs(2);
