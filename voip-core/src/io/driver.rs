@@ -320,7 +320,7 @@ impl<L: Listener> Driver<L> {
         while let Some(output) = self.engine.poll() {
             match output {
                 Output::Transmit { source, destination, contents } => {
-                    self.udp.send(self.clock.now(), source, destination, &contents);
+                    self.udp.send(&self.clock, source, destination, &contents);
                 }
                 Output::TrackerConnect { tracker } => self.begin_connecting(tracker),
                 Output::TrackerSend { tracker, bytes } => {

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::Clock;
 use crate::error::{Error, ErrorKind};
 #[cfg(feature = "sim")]
 use crate::io::bad_line::BadLine;
@@ -131,14 +132,14 @@ impl UdpPort {
     )]
     pub(crate) fn send(
         &mut self,
-        now: Instant,
+        clock: &Clock,
         source: SocketAddr,
         destination: SocketAddr,
         contents: &[u8],
     ) {
         #[cfg(feature = "sim")]
         if let Some(line) = &mut self.line {
-            return line.take(now, source, destination, contents);
+            return line.take(clock.now(), source, destination, contents);
         }
         self.put(source, destination, contents);
     }
@@ -215,7 +216,7 @@ mod tests {
     use super::*;
 
     fn exchange(a: &mut UdpPort, source: SocketAddr, destination: SocketAddr) -> SocketAddr {
-        a.send(Instant::ZERO, source, destination, b"ping");
+        a.send(&Clock::new(), source, destination, b"ping");
         let mut seen = None;
         let family = a.families.iter().position(|f| f.local.is_ipv4() == destination.is_ipv4());
         // Loopback delivers before send returns.
