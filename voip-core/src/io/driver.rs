@@ -181,7 +181,7 @@ impl<L: Listener> Driver<L> {
         loop {
             self.drain();
             let now = self.clock.now();
-            if stop_at.is_some_and(|at| now >= at || self.engine.has_left()) {
+            if stop_at.is_some_and(|at| now >= at || self.has_said_goodbye()) {
                 return;
             }
             let wake = self.next_wake().min(stop_at.unwrap_or(Instant::FAR_FUTURE));
@@ -196,6 +196,11 @@ impl<L: Listener> Driver<L> {
                 stop_at.get_or_insert(self.clock.now() + FAREWELL);
             }
         }
+    }
+
+    /// Trackers have been left, and what was said to peers is on the wire.
+    fn has_said_goodbye(&self) -> bool {
+        self.engine.has_left() && self.udp.next_wake() == Instant::FAR_FUTURE
     }
 
     fn next_wake(&self) -> Instant {

@@ -144,7 +144,8 @@ impl UdpPort {
         self.put(source, destination, contents);
     }
 
-    /// When something that was sent before has to be put on the wire: only with a bad line.
+    /// When something that was sent before has to be put on the wire: only with a bad line. Far in
+    /// the future if there is nothing.
     pub(crate) fn next_wake(&self) -> Instant {
         #[cfg(feature = "sim")]
         if let Some(line) = &self.line {
