@@ -94,9 +94,15 @@ impl Requests {
     }
 
     pub(crate) fn wake(&self) {
-        if let Err(error) = self.poller.notify() {
+        if let Err(error) = self.wake_quietly() {
             tracing::error!(%error, "the engine could not be woken");
         }
+    }
+
+    /// Wakes the thread and logs nothing: for the system's callbacks, which may not. Does not block
+    /// nor allocate either.
+    pub(crate) fn wake_quietly(&self) -> std::io::Result<()> {
+        self.poller.notify()
     }
 }
 
