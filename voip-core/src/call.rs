@@ -69,6 +69,13 @@ struct Progress {
     stats: CallStats,
 }
 
+impl Progress {
+    fn end(&mut self, reason: EndReason) {
+        self.state = CallState::Ended(reason);
+        self.silence = None;
+    }
+}
+
 struct Hold {
     key: CallKey,
     requests: Requests,
@@ -114,7 +121,7 @@ impl CallShared {
         }
         let mut progress = self.progress.lock();
         if !matches!(progress.state, CallState::Ended(_)) {
-            progress.state = CallState::Ended(EndReason::NodeClosed);
+            progress.end(EndReason::NodeClosed);
             self.changed.notify_all();
         }
     }
@@ -141,7 +148,7 @@ impl CallShared {
                 progress.answered = true;
             }
             Event::Connected { .. } => progress.state = CallState::Connected,
-            Event::Ended { reason, .. } => progress.state = CallState::Ended(*reason),
+            Event::Ended { reason, .. } => progress.end(*reason),
             Event::PeerMuted { muted, .. } => progress.peer_muted = *muted,
             Event::MediaSilent { reason, .. } => progress.silence = Some(*reason),
             Event::MediaResumed { .. } => progress.silence = None,
@@ -218,7 +225,7 @@ impl Call {
     }
 
     /// Why nothing is heard of the peer at present, as the last [`Event::MediaSilent`] said; `None`
-    /// while all is well.
+    /// while all is well, and when the call is over.
     pub fn peer_silence(&self) -> Option<SilenceReason> {
         self.shared.progress.lock().silence
     }

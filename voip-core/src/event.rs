@@ -274,8 +274,11 @@ pub enum Event<C> {
         /// Why.
         change: DeviceChange,
     },
-    /// The queue overflowed and events were dropped, those about peers first: read `Node::peers`
-    /// and the states of calls again.
+    /// The queue overflowed and events were dropped, first those about what can be read again: who is
+    /// online ([`Node::peers`](crate::Node::peers)), devices (with [`Event::DeviceChanged`]; those in
+    /// use are in [`Node::stats`](crate::Node::stats)), and whether the peers of calls are muted
+    /// or silent ([`Call::is_peer_muted`](crate::Call::is_peer_muted),
+    /// [`Call::peer_silence`](crate::Call::peer_silence)). Read these and the states of calls again.
     Lagged,
 }
 
@@ -303,6 +306,20 @@ impl<C> Event<C> {
         }
     }
 
+    /// Whether what it tells can be asked for at any time, so that a full queue may do without it.
+    pub(crate) fn can_be_read_again(&self) -> bool {
+        matches!(
+            self,
+            Event::Joined { .. }
+                | Event::Changed { .. }
+                | Event::Left { .. }
+                | Event::PeerMuted { .. }
+                | Event::MediaSilent { .. }
+                | Event::MediaResumed { .. }
+                | Event::DeviceChanged { .. }
+        )
+    }
+
     /// The same event with another kind of handle, if there is one for its call.
     pub(crate) fn try_map<D>(self, mut f: impl FnMut(C) -> Option<D>) -> Option<Event<D>> {
         Some(match self {
@@ -328,5 +345,22 @@ impl<C> Event<C> {
             }
             Event::Lagged => Event::Lagged,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_queue_does_without_devices_but_not_without_the_end_of_a_call() {
+        let lost = Event::<()>::DeviceChanged {
+            direction: Direction::Input,
+            device: None,
+            change: DeviceChange::Lost,
+        };
+        assert!(lost.can_be_read_again());
+        let ended = Event::Ended { call: (), reason: EndReason::PeerHungUp };
+        assert!(!ended.can_be_read_again());
     }
 }

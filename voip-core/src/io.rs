@@ -12,6 +12,7 @@ pub(crate) mod random;
 mod realtime;
 #[cfg(feature = "devices")]
 pub(crate) mod sound;
+pub(crate) mod tick;
 mod tracker_link;
 pub(crate) mod tracker_server;
 pub(crate) mod udp;

@@ -82,7 +82,7 @@ pub struct LineStats {
     pub sent: u64,
     /// Lost by chance.
     pub lost: u64,
-    /// Dropped because the bottleneck's queue was full.
+    /// Dropped because the bottleneck's queue was full, or too much was under way.
     pub overflowed: u64,
 }
 
@@ -159,6 +159,11 @@ impl Line {
             original: arrives.map(|at| at + fate.jitter),
             copy: copied.map(|at| at + fate.jitter_of_copy),
         }
+    }
+
+    /// Whoever carries the datagrams had no room for one that was to arrive.
+    pub(crate) fn overflow(&mut self, datagram: &[u8]) {
+        self.stats.overflowed += u64::from(Kind::of(datagram) == Kind::Sound);
     }
 
     /// When a datagram of that length has left the bottleneck; `None` if its queue is full.

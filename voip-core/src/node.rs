@@ -295,15 +295,7 @@ impl Inner {
 
     /// The engine's event as the user gets it, with a handle for its key.
     fn deliver(&self, event: Event<CallKey>) {
-        let can_be_read_again = matches!(
-            event,
-            Event::Joined { .. }
-                | Event::Changed { .. }
-                | Event::Left { .. }
-                | Event::PeerMuted { .. }
-                | Event::MediaSilent { .. }
-                | Event::MediaResumed { .. }
-        );
+        let can_be_read_again = event.can_be_read_again();
         let mut queued = event.call().and_then(|key| self.follow(*key, &event));
         if let Some(event) = event.try_map(|_| queued.take()) {
             self.events.push(event, can_be_read_again);

@@ -161,6 +161,17 @@ fn muting_is_reason_enough_for_a_silence_that_was_told() {
 }
 
 #[test]
+fn unmuting_what_is_not_muted_is_no_news() {
+    let mut two = Two::new(1, Link::default(), true);
+    let (call, _) = two.connect();
+    assert_eq!(reasons(&told(&mut two, secs(3), Two::bob)), [DIGITAL]);
+    for _ in 0..10 {
+        two.world.set_muted(two.alice, call, false);
+        assert_eq!(told(&mut two, ms(500), Two::bob), []);
+    }
+}
+
+#[test]
 fn discontinuous_transmission_on_a_bad_line_is_no_silence() {
     let encoder = EncoderConfig { dtx: true, ..EncoderConfig::default() };
     let options = NodeOptions { encoder, keep_heard: false, ..NodeOptions::new("", []) };

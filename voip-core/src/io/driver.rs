@@ -94,15 +94,15 @@ impl Requests {
     }
 
     pub(crate) fn wake(&self) {
-        if let Err(error) = self.poller.notify() {
+        if let Err(error) = self.wake_quietly() {
             tracing::error!(%error, "the engine could not be woken");
         }
     }
 
-    /// The same from a real-time callback, which may not log.
-    #[cfg(feature = "devices")]
-    pub(crate) fn wake_quietly(&self) {
-        let _ = self.poller.notify();
+    /// Wakes the thread and logs nothing: for the system's callbacks, which may not. Does not block
+    /// nor allocate either.
+    pub(crate) fn wake_quietly(&self) -> std::io::Result<()> {
+        self.poller.notify()
     }
 }
 
@@ -187,7 +187,7 @@ impl<L: Listener> Driver<L> {
         loop {
             self.drain();
             let now = self.clock.now();
-            if stop_at.is_some_and(|at| now >= at || self.engine.has_left()) {
+            if stop_at.is_some_and(|at| now >= at || self.has_said_goodbye()) {
                 return;
             }
             let wake = self.next_wake().min(stop_at.unwrap_or(Instant::FAR_FUTURE));
@@ -202,6 +202,11 @@ impl<L: Listener> Driver<L> {
                 stop_at.get_or_insert(self.clock.now() + FAREWELL);
             }
         }
+    }
+
+    /// Trackers have been left, and what was said to peers is on the wire.
+    fn has_said_goodbye(&self) -> bool {
+        self.engine.has_left() && self.udp.next_wake() == Instant::FAR_FUTURE
     }
 
     fn next_wake(&self) -> Instant {
@@ -326,7 +331,7 @@ impl<L: Listener> Driver<L> {
         while let Some(output) = self.engine.poll() {
             match output {
                 Output::Transmit { source, destination, contents } => {
-                    self.udp.send(self.clock.now(), source, destination, &contents);
+                    self.udp.send(&self.clock, source, destination, &contents);
                 }
                 Output::TrackerConnect { tracker } => self.begin_connecting(tracker),
                 Output::TrackerSend { tracker, bytes } => {

@@ -33,15 +33,14 @@ use microphone::Microphone;
 
 use super::Clock;
 use super::driver::Requests;
+use super::tick::Tick;
 use crate::device::{AudioDevice, DeviceChange, DeviceChoice, DeviceStats, Direction};
 use crate::engine::Engine;
-use crate::frame::{AudioFrame, BLOCK_TIME};
+use crate::frame::AudioFrame;
 use crate::time::Instant;
 
 /// How long calls wait for a card before time goes on without it.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// Blocks missed before the clock without a card starts anew.
-const LATEST: Duration = Duration::from_millis(200);
 
 /// The microphone and the loudspeaker of one node.
 pub(crate) struct Cards {
@@ -71,8 +70,8 @@ impl Cards {
             self.on = true;
             self.microphone.start(now);
             self.loudspeaker.start(now);
-            self.capture_tick.start(now + PATIENCE);
-            self.playout_tick.start(now + PATIENCE);
+            self.capture_tick.start_at(now + PATIENCE);
+            self.playout_tick.start_at(now + PATIENCE);
         }
     }
 
@@ -98,6 +97,8 @@ impl Cards {
             self.on = false;
             self.microphone.stop();
             self.loudspeaker.stop();
+            self.capture_tick.stop();
+            self.playout_tick.stop();
             engine.handle_playout_delay(Duration::ZERO);
             return;
         }
@@ -106,12 +107,13 @@ impl Cards {
         self.loudspeaker.watch(now);
         match self.microphone.live() {
             Some(microphone) => {
-                self.capture_tick.start(now + BLOCK_TIME);
+                self.capture_tick.stop();
                 microphone.serve(now, |captured, samples| {
                     engine.handle_mic(now, captured, samples);
                 });
             }
             None => {
+                self.capture_tick.start_at(now);
                 while self.capture_tick.is_due(now) {
                     engine.handle_mic(now, now, &AudioFrame::SILENCE.0);
                 }
@@ -119,10 +121,11 @@ impl Cards {
         }
         match self.loudspeaker.live() {
             Some(loudspeaker) => {
-                self.playout_tick.start(now + BLOCK_TIME);
+                self.playout_tick.stop();
                 loudspeaker.serve(now, &mut self.frame, |f| engine.handle_playout(clock.now(), f));
             }
             None => {
+                self.playout_tick.start_at(now);
                 while self.playout_tick.is_due(now) {
                     engine.handle_playout(now, &mut self.frame);
                 }
@@ -136,15 +139,8 @@ impl Cards {
         if !self.on {
             return Instant::FAR_FUTURE;
         }
-        let microphone = self.microphone.next_wake().min(match self.microphone.is_live() {
-            true => Instant::FAR_FUTURE,
-            false => self.capture_tick.due(),
-        });
-        let loudspeaker = self.loudspeaker.next_wake().min(match self.loudspeaker.is_live() {
-            true => Instant::FAR_FUTURE,
-            false => self.playout_tick.due(),
-        });
-        microphone.min(loudspeaker)
+        let cards = self.microphone.next_wake().min(self.loudspeaker.next_wake());
+        cards.min(self.capture_tick.due()).min(self.playout_tick.due())
     }
 
     /// What became of the devices in use, oldest first.
@@ -159,33 +155,5 @@ impl Cards {
 
     pub(crate) fn loudspeaker_stats(&self) -> Option<DeviceStats> {
         self.loudspeaker.stats()
-    }
-}
-
-/// The clock of a direction while it has no card: one block every 10 ms.
-#[derive(Default)]
-struct Tick {
-    next: Instant,
-}
-
-impl Tick {
-    fn start(&mut self, first: Instant) {
-        self.next = first;
-    }
-
-    /// Whether a block is due: ask until it is not.
-    fn is_due(&mut self, now: Instant) -> bool {
-        if now.since(self.next) > LATEST {
-            self.next = now;
-        }
-        let due = self.next <= now;
-        if due {
-            self.next += BLOCK_TIME;
-        }
-        due
-    }
-
-    fn due(&self) -> Instant {
-        self.next
     }
 }

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::Clock;
 use crate::error::{Error, ErrorKind};
 #[cfg(feature = "sim")]
 use crate::io::bad_line::BadLine;
@@ -131,19 +132,20 @@ impl UdpPort {
     )]
     pub(crate) fn send(
         &mut self,
-        now: Instant,
+        clock: &Clock,
         source: SocketAddr,
         destination: SocketAddr,
         contents: &[u8],
     ) {
         #[cfg(feature = "sim")]
         if let Some(line) = &mut self.line {
-            return line.take(now, source, destination, contents);
+            return line.take(clock.now(), source, destination, contents);
         }
         self.put(source, destination, contents);
     }
 
-    /// When something that was sent before has to be put on the wire: only with a bad line.
+    /// When something that was sent before has to be put on the wire: only with a bad line. Far in
+    /// the future if there is nothing.
     pub(crate) fn next_wake(&self) -> Instant {
         #[cfg(feature = "sim")]
         if let Some(line) = &self.line {
@@ -215,7 +217,7 @@ mod tests {
     use super::*;
 
     fn exchange(a: &mut UdpPort, source: SocketAddr, destination: SocketAddr) -> SocketAddr {
-        a.send(Instant::ZERO, source, destination, b"ping");
+        a.send(&Clock::new(), source, destination, b"ping");
         let mut seen = None;
         let family = a.families.iter().position(|f| f.local.is_ipv4() == destination.is_ipv4());
         // Loopback delivers before send returns.

@@ -185,6 +185,7 @@ impl NodeBuilder {
     /// Sends everything through a bad line: sound, handshakes and checks of the path alike, but not
     /// what goes to trackers. For trials; one side's line is one direction of the call. The seed
     /// decides all chances: [`Link::sound_lost`] tells them beforehand, [`Node::line_stats`] counts.
+    /// No more than 8192 datagrams are under way; what there is no room for has overflowed.
     #[cfg(feature = "sim")]
     pub fn line(mut self, link: Link, seed: u64) -> Self {
         self.line = Some((link, seed));

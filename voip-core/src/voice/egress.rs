@@ -134,8 +134,9 @@ impl Egress {
 
     /// Muted, nothing at all is sent, and no sound captured meanwhile is ever sent later.
     pub(crate) fn set_muted(&mut self, muted: bool) {
-        self.muted = muted;
-        self.silence = DigitalSilence::default();
+        if std::mem::replace(&mut self.muted, muted) != muted {
+            self.silence = DigitalSilence::default();
+        }
     }
 
     /// Whether the microphone gives nothing but digital silence though it is not muted.

@@ -1,8 +1,10 @@
 //! A bad line inside the node: the packets that are lost are those foretold, and the rest arrives.
 
-use crate::harness::{LIMIT, Pair, failure, node, tone, tracker, until};
+use crate::harness::{
+    LIMIT, Pair, await_event, end_of, failure, incoming, node, tone, tracker, until,
+};
 use voip_core::sim::Link;
-use voip_core::{Duration, ErrorKind};
+use voip_core::{Duration, EndReason, ErrorKind, Event};
 
 #[test]
 fn what_the_line_loses_is_what_the_other_side_misses() {
@@ -21,6 +23,22 @@ fn what_the_line_loses_is_what_the_other_side_misses() {
     let stats = at_bob.stats();
     assert!(stats.packets_received <= all, "{stats:?}");
     assert!((2.0..12.0).contains(&stats.jitter_ms), "{stats:?}");
+}
+
+#[test]
+fn the_goodbye_of_a_node_that_is_closed_gets_through_the_line() {
+    let link = Link { delay: Duration::from_millis(100), ..Link::default() };
+    let Pair { tracker, alice, bob } = Pair::with(|builder| builder.line(link, 1));
+    let at_alice = alice.place("bob").unwrap();
+    let at_bob = incoming(&bob);
+    at_bob.answer().unwrap();
+    at_alice.wait_connected(LIMIT).unwrap();
+    at_bob.wait_connected(LIMIT).unwrap();
+    // Nobody else can carry it.
+    drop(tracker);
+    await_event(&alice, |event| matches!(event, Event::TrackerLost { .. }).then_some(()));
+    alice.close();
+    assert_eq!(end_of(&at_bob), EndReason::PeerHungUp);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Silence as the user of real nodes is told of it.
 
-use crate::harness::{LIMIT, Pair, await_event, ms, until};
+use crate::harness::{LIMIT, Pair, await_event, end_of, ms, until};
 use voip_core::{Event, SilenceReason};
 
 /// The reason told next.
@@ -29,4 +29,15 @@ fn a_writer_who_writes_nothing_then_zeros_then_sound() {
     await_event(&pair.bob, muted);
     at_bob.wait_ended(ms(1_500)).unwrap_err();
     assert_eq!(at_bob.peer_silence(), None, "muted by design");
+}
+
+#[test]
+fn a_call_that_is_over_has_no_silence() {
+    let pair = Pair::manual(48_000);
+    let (at_alice, at_bob) = pair.connect();
+    silence(&pair);
+    assert!(at_bob.peer_silence().is_some());
+    at_alice.hang_up();
+    end_of(&at_bob);
+    assert_eq!(at_bob.peer_silence(), None);
 }

@@ -6,7 +6,8 @@ use crate::frame::{AudioFrame, BLOCK_TIME};
 use crate::io::Clock;
 #[cfg(feature = "devices")]
 use crate::io::sound::Cards;
-use crate::time::{Duration, Instant};
+use crate::io::tick::Tick;
+use crate::time::Instant;
 
 /// The sound of a node.
 pub(crate) enum Sound {
@@ -80,34 +81,25 @@ impl SoundDevice for NullDevice {
     fn play(&mut self, _: &AudioFrame) {}
 }
 
-/// Ticks missed before a clock starts anew: a machine that slept must not replay the night.
-const LATEST: Duration = Duration::from_millis(200);
-
 pub(crate) struct DeviceClock {
     device: Box<dyn SoundDevice>,
-    ticks: Option<Ticks>,
+    capture: Tick,
+    playout: Tick,
     frame: AudioFrame,
     started: bool,
 }
 
-/// When the next ticks are due.
-struct Ticks {
-    capture: Instant,
-    playout: Instant,
-}
-
 impl DeviceClock {
     pub(crate) fn new(device: Box<dyn SoundDevice>) -> Self {
-        DeviceClock { device, ticks: None, frame: AudioFrame::SILENCE, started: false }
+        let (capture, playout) = (Tick::default(), Tick::default());
+        DeviceClock { device, capture, playout, frame: AudioFrame::SILENCE, started: false }
     }
 
     /// A call needs sound: begin to tick if not at it already.
     pub(super) fn start(&mut self, clock: &Clock, engine: &mut Engine) {
-        if self.ticks.is_some() {
-            return;
-        }
         let now = clock.now();
-        self.ticks = Some(Ticks { capture: now, playout: now });
+        self.capture.start_at(now);
+        self.playout.start_at(now);
         if !self.started {
             self.started = true;
             // The block that is captured at a tick was spoken in the 10 ms before it; the block
@@ -119,30 +111,23 @@ impl DeviceClock {
     }
 
     pub(super) fn next_wake(&self) -> Instant {
-        self.ticks.as_ref().map_or(Instant::FAR_FUTURE, |ticks| ticks.capture.min(ticks.playout))
+        self.capture.due().min(self.playout.due())
     }
 
     pub(super) fn serve(&mut self, now: Instant, clock: &Clock, engine: &mut Engine) {
-        let Some(ticks) = &mut self.ticks else { return };
         if !engine.has_media() {
-            self.ticks = None;
+            self.capture.stop();
+            self.playout.stop();
             return;
         }
-        for tick in [&mut ticks.capture, &mut ticks.playout] {
-            if now.since(*tick) > LATEST {
-                *tick = now;
-            }
-        }
-        while ticks.playout <= now {
+        while self.playout.is_due(now) {
             engine.handle_playout(clock.now(), &mut self.frame);
             self.device.play(&self.frame);
-            ticks.playout += BLOCK_TIME;
         }
-        while ticks.capture <= now {
+        while self.capture.is_due(now) {
             self.device.capture(&mut self.frame);
             let now = clock.now();
             engine.handle_mic(now, now, &self.frame.0);
-            ticks.capture += BLOCK_TIME;
         }
     }
 }

@@ -74,7 +74,7 @@ impl Health {
         };
         self.errors.fetch_add(1, Ordering::Relaxed);
         if lost && !self.lost.swap(true, Ordering::Relaxed) {
-            self.requests.wake_quietly();
+            let _ = self.requests.wake_quietly();
         }
     }
 
@@ -125,7 +125,7 @@ impl Context {
     }
 
     fn wake(&self) {
-        self.health.requests.wake_quietly();
+        let _ = self.health.requests.wake_quietly();
     }
 }
 

@@ -233,10 +233,6 @@ impl<E: DeviceEnd> Card<E> {
         opened.map(|opened| &mut opened.end)
     }
 
-    pub(super) fn is_live(&self) -> bool {
-        self.live.is_some()
-    }
-
     /// When [`Card::watch`] is to be called at the latest: after it was, always later than then.
     pub(super) fn next_wake(&self) -> Instant {
         if !self.on || self.choice == DeviceChoice::Off {

@@ -77,7 +77,7 @@ impl<E: DeviceEnd> Keepers for KeeperThreads<E> {
             keep::<E>(&choice, attempt, &requests, &orders);
             drop(existing);
             // There is room for another one.
-            requests.wake_quietly();
+            let _ = requests.wake_quietly();
         });
         begun.map(|_| order).map_err(|error| tracing::error!(%error, "no thread")).ok()
     }

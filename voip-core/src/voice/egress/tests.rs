@@ -73,6 +73,19 @@ fn muted_nothing_is_sent_and_time_goes_on() {
 }
 
 #[test]
+fn digital_silence_is_looked_for_anew_only_when_mute_changes() {
+    let mut egress = egress(&EncoderConfig::default());
+    egress.push(ms(1_000), &[0.0; 48_000]);
+    assert!(egress.digital_silence());
+    egress.set_muted(false);
+    assert!(egress.digital_silence(), "it was not muted");
+    egress.set_muted(true);
+    assert!(!egress.digital_silence(), "no sound is missed");
+    egress.set_muted(false);
+    assert!(!egress.digital_silence(), "not for a second yet");
+}
+
+#[test]
 fn sound_spoken_while_muted_is_in_no_packet() {
     let mut egress = egress(&EncoderConfig::default());
     egress.set_muted(true);
