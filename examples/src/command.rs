@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use voip_core::Direction;
+use voip_core::DeviceDirection;
 
 /// A typed command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub enum Command {
     /// List microphones and loudspeakers, and how those in use are doing.
     Devices,
     /// Use another microphone or loudspeaker.
-    Device(Direction, String),
+    Device(DeviceDirection, String),
     /// Show how loud both sides are, twice a second.
     Levels(bool),
     /// Show how the call goes.
@@ -116,7 +116,7 @@ mod tests {
     fn commands_are_understood() {
         assert_eq!("peers".parse(), Ok(Command::Peers));
         assert_eq!("  exit \n".parse(), Ok(Command::Quit));
-        let headset = Command::Device(Direction::Output, "USB Headset".into());
+        let headset = Command::Device(DeviceDirection::Output, "USB Headset".into());
         assert_eq!("device out USB Headset".parse(), Ok(headset));
         assert_eq!("levels off".parse(), Ok(Command::Levels(false)));
         assert_eq!("call  Jean Paul ".parse(), Ok(Command::Call("Jean Paul".into())));

@@ -1,7 +1,7 @@
 //! What `peer --json` writes: one JSON object a line. `docs/report.md` explains the fields.
 
 use serde::{Deserialize, Serialize};
-use voip_core::{AudioDevice, CallStats, DeviceStats, Direction, Node, Presence, Stages};
+use voip_core::{AudioDevice, CallStats, DeviceDirection, DeviceStats, Node, Presence, Stages};
 
 use crate::bad_line::LineCount;
 
@@ -116,7 +116,7 @@ impl From<&AudioDevice> for Device {
 impl Device {
     /// Whether it is a microphone.
     pub fn is_input(&self) -> bool {
-        self.direction == Direction::Input.to_string()
+        self.direction == DeviceDirection::Input.to_string()
     }
 }
 

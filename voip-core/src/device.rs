@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind};
 
 /// Which way sound goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Direction {
+pub enum DeviceDirection {
     /// A microphone.
     Input,
     /// A loudspeaker.
@@ -24,7 +24,7 @@ pub struct AudioDevice {
     /// A name for people.
     pub name: String,
     /// Microphone or loudspeaker.
-    pub direction: Direction,
+    pub direction: DeviceDirection,
     /// Whether it is the one that [`DeviceChoice::Default`] means now.
     pub is_default: bool,
 }
@@ -93,14 +93,14 @@ impl From<&str> for DeviceChoice {
     }
 }
 
-impl FromStr for Direction {
+impl FromStr for DeviceDirection {
     type Err = Error;
 
     /// `in` and `input`, `out` and `output`.
-    fn from_str(text: &str) -> Result<Direction, Error> {
+    fn from_str(text: &str) -> Result<DeviceDirection, Error> {
         match text {
-            "in" | "input" => Ok(Direction::Input),
-            "out" | "output" => Ok(Direction::Output),
+            "in" | "input" => Ok(DeviceDirection::Input),
+            "out" | "output" => Ok(DeviceDirection::Output),
             _ => {
                 let message = format!("{text:?} is no direction: in and out are possible");
                 Err(Error::new(ErrorKind::InvalidArgument, message))
@@ -109,11 +109,11 @@ impl FromStr for Direction {
     }
 }
 
-impl fmt::Display for Direction {
+impl fmt::Display for DeviceDirection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Direction::Input => "microphone",
-            Direction::Output => "loudspeaker",
+            DeviceDirection::Input => "microphone",
+            DeviceDirection::Output => "loudspeaker",
         })
     }
 }
@@ -172,7 +172,7 @@ mod tests {
 
     fn device(id: &str, name: &str, is_default: bool) -> AudioDevice {
         let (id, name) = (id.to_owned(), name.to_owned());
-        AudioDevice { id, name, direction: Direction::Output, is_default }
+        AudioDevice { id, name, direction: DeviceDirection::Output, is_default }
     }
 
     #[test]

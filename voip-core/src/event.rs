@@ -1,6 +1,6 @@
 //! What a node tells its user, in the order in which it happened.
 
-use crate::device::{AudioDevice, DeviceChange, Direction};
+use crate::device::{AudioDevice, DeviceChange, DeviceDirection};
 use crate::error::{Error, ErrorKind};
 use crate::id::PeerId;
 use crate::time::UnixMillis;
@@ -268,7 +268,7 @@ pub enum Event<C> {
     /// Another microphone or loudspeaker is in use than before, or none.
     DeviceChanged {
         /// Which of the two.
-        direction: Direction,
+        direction: DeviceDirection,
         /// The one in use now; `None` while there is none.
         device: Option<AudioDevice>,
         /// Why.
@@ -355,7 +355,7 @@ mod tests {
     #[test]
     fn a_full_queue_does_without_devices_but_not_without_the_end_of_a_call() {
         let lost = Event::<()>::DeviceChanged {
-            direction: Direction::Input,
+            direction: DeviceDirection::Input,
             device: None,
             change: DeviceChange::Lost,
         };

@@ -73,7 +73,7 @@ mod voice;
 mod wire;
 
 pub use call::{Call, CallPeer, Reject};
-pub use device::{AudioDevice, DeviceChange, DeviceChoice, DeviceStats, Direction};
+pub use device::{AudioDevice, DeviceChange, DeviceChoice, DeviceDirection, DeviceStats};
 pub use directory::server::{Departure, TrackerEvent, TrackerStats, WireDirection};
 pub use error::{Error, ErrorKind};
 pub use event::{CallState, EndReason, Event, Peer, Presence, SilenceReason};

@@ -16,7 +16,7 @@ use super::tracker_link::{Progress, TrackerLink, literal, resolve};
 use super::udp::UdpPort;
 use super::{Clock, realtime, spawn};
 #[cfg(feature = "devices")]
-use crate::device::{DeviceChoice, Direction};
+use crate::device::{DeviceChoice, DeviceDirection};
 use crate::engine::{CallKey, Command, Engine, Output};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Peer};
@@ -45,7 +45,7 @@ pub(crate) enum Request {
     Sound(crate::io::sound::SoundNews),
     /// The user wants another sound card.
     #[cfg(feature = "devices")]
-    ChooseDevice(Direction, DeviceChoice),
+    ChooseDevice(DeviceDirection, DeviceChoice),
     /// The name of a tracker was looked up, at the attempt of that number.
     Resolved(usize, u64, Vec<SocketAddr>),
     Stop,

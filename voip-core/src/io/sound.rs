@@ -34,7 +34,7 @@ use microphone::Microphone;
 use super::Clock;
 use super::driver::Requests;
 use super::tick::Tick;
-use crate::device::{AudioDevice, DeviceChange, DeviceChoice, DeviceStats, Direction};
+use crate::device::{AudioDevice, DeviceChange, DeviceChoice, DeviceDirection, DeviceStats};
 use crate::engine::Engine;
 use crate::frame::AudioFrame;
 use crate::time::Instant;
@@ -75,10 +75,15 @@ impl Cards {
         }
     }
 
-    pub(crate) fn choose(&mut self, now: Instant, direction: Direction, choice: DeviceChoice) {
+    pub(crate) fn choose(
+        &mut self,
+        now: Instant,
+        direction: DeviceDirection,
+        choice: DeviceChoice,
+    ) {
         match direction {
-            Direction::Input => self.microphone.choose(now, choice),
-            Direction::Output => self.loudspeaker.choose(now, choice),
+            DeviceDirection::Input => self.microphone.choose(now, choice),
+            DeviceDirection::Output => self.loudspeaker.choose(now, choice),
         }
     }
 
@@ -144,9 +149,9 @@ impl Cards {
     }
 
     /// What became of the devices in use, oldest first.
-    pub(crate) fn poll(&mut self) -> Option<(Direction, Option<AudioDevice>, DeviceChange)> {
-        let microphone = self.microphone.poll().map(|(d, c)| (Direction::Input, d, c));
-        microphone.or_else(|| self.loudspeaker.poll().map(|(d, c)| (Direction::Output, d, c)))
+    pub(crate) fn poll(&mut self) -> Option<(DeviceDirection, Option<AudioDevice>, DeviceChange)> {
+        let microphone = self.microphone.poll().map(|(d, c)| (DeviceDirection::Input, d, c));
+        microphone.or_else(|| self.loudspeaker.poll().map(|(d, c)| (DeviceDirection::Output, d, c)))
     }
 
     pub(crate) fn microphone_stats(&self) -> Option<DeviceStats> {

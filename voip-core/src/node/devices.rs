@@ -1,7 +1,7 @@
 //! The sound cards of a system, and those of a node.
 
 use super::Node;
-use crate::device::{AudioDevice, DeviceChoice, Direction};
+use crate::device::{AudioDevice, DeviceChoice, DeviceDirection};
 use crate::error::{Error, ErrorKind};
 use crate::io::driver::Request;
 use crate::time::Duration;
@@ -26,7 +26,7 @@ impl Node {
     /// [`ErrorKind::Closed`].
     pub fn choose_device(
         &self,
-        direction: Direction,
+        direction: DeviceDirection,
         choice: impl Into<DeviceChoice>,
     ) -> Result<(), Error> {
         if !self.inner.has_devices {

@@ -6,8 +6,8 @@ use std::thread::Scope;
 use std::time::{Duration, Instant};
 
 use voip_core::{
-    AudioDevice, Call, CallState, DeviceChange, DeviceChoice, Direction, Error, ErrorKind, Event,
-    Node, Peer, PeerId, Reject, devices,
+    AudioDevice, Call, CallState, DeviceChange, DeviceChoice, DeviceDirection, Error, ErrorKind,
+    Event, Node, Peer, PeerId, Reject, devices,
 };
 use voip_examples::command::{Command, HELP};
 use voip_examples::line::{CallReport, CardReport, Device, Person, Report, What};
@@ -33,7 +33,7 @@ pub(crate) enum Happening {
     /// The trackers answered who is online.
     Listed(Result<Vec<Peer>, Error>),
     /// The system told which devices it has; one of them may be wanted.
-    Devices(Result<Vec<AudioDevice>, Error>, Option<(Direction, DeviceChoice)>),
+    Devices(Result<Vec<AudioDevice>, Error>, Option<(DeviceDirection, DeviceChoice)>),
     /// Time to show how loud it is.
     Levels,
     /// Ctrl+C.
@@ -291,7 +291,7 @@ impl<'scope, 'env> Phone<'scope, 'env> {
     }
 
     /// Asks on a thread of its own: a sound server may take its time.
-    fn list_devices(&mut self, wanted: Option<(Direction, DeviceChoice)>) {
+    fn list_devices(&mut self, wanted: Option<(DeviceDirection, DeviceChoice)>) {
         self.listing += 1;
         let sender = self.sender.clone();
         self.threads.spawn(move || sender.send(Happening::Devices(devices(LIST), wanted)));
@@ -300,7 +300,7 @@ impl<'scope, 'env> Phone<'scope, 'env> {
     fn devices_listed(
         &mut self,
         result: Result<Vec<AudioDevice>, Error>,
-        wanted: Option<(Direction, DeviceChoice)>,
+        wanted: Option<(DeviceDirection, DeviceChoice)>,
     ) {
         self.listing -= 1;
         let list = match result {

@@ -11,7 +11,7 @@ use std::sync::mpsc::Sender;
 
 use super::callback::{Health, Stamp};
 use super::keeper::{News, Opened, SoundNews, What};
-use crate::device::{AudioDevice, DeviceChange, DeviceChoice, DeviceStats, Direction};
+use crate::device::{AudioDevice, DeviceChange, DeviceChoice, DeviceDirection, DeviceStats};
 use crate::error::Error;
 use crate::io::driver::Requests;
 use crate::time::{Duration, Instant, millis};
@@ -49,7 +49,7 @@ const MISSING: Duration = Duration::from_millis(1_500);
 
 /// The engine's end of a stream.
 pub(crate) trait DeviceEnd: Sized + Send + 'static {
-    const DIRECTION: Direction;
+    const DIRECTION: DeviceDirection;
 
     /// Opens a stream on `device` and starts it: the stream, its end, how it fares, its channels.
     fn open(

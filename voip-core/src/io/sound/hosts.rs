@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use cpal::Host;
 use cpal::traits::{DeviceTrait, HostTrait};
 
-use crate::device::{AudioDevice, DeviceChoice, Direction};
+use crate::device::{AudioDevice, DeviceChoice, DeviceDirection};
 use crate::error::{Error, ErrorKind};
 use crate::io::spawn;
 use crate::time::Duration;
@@ -43,7 +43,7 @@ pub(crate) fn list(timeout: Duration) -> Result<Vec<AudioDevice>, Error> {
         let _listing = listing;
         let _hush = Hush::new();
         let hosts = Hosts::open();
-        let all = [Direction::Input, Direction::Output].map(|d| hosts.list(d));
+        let all = [DeviceDirection::Input, DeviceDirection::Output].map(|d| hosts.list(d));
         // Whoever asked may have given up.
         let _ = sender.send(all.concat());
     })?;
@@ -110,13 +110,17 @@ impl Hosts {
         cpal::available_hosts().iter().any(is_new)
     }
 
-    pub(super) fn list(&self, direction: Direction) -> Vec<AudioDevice> {
+    pub(super) fn list(&self, direction: DeviceDirection) -> Vec<AudioDevice> {
         let default = self.default_id(direction);
         self.devices(direction).filter_map(|d| about(&d, direction, default.as_deref())).collect()
     }
 
     /// The device to use for a choice, or the default if that one is not there.
-    pub(super) fn find(&self, direction: Direction, choice: &DeviceChoice) -> Result<Found, Error> {
+    pub(super) fn find(
+        &self,
+        direction: DeviceDirection,
+        choice: &DeviceChoice,
+    ) -> Result<Found, Error> {
         if let DeviceChoice::Named(_) = choice
             && let Some(about) = choice.pick(&self.list(direction))
             && let Some(device) =
@@ -134,44 +138,44 @@ impl Hosts {
     }
 
     /// The [`AudioDevice::id`] of the system's default.
-    pub(super) fn default_id(&self, direction: Direction) -> Option<String> {
+    pub(super) fn default_id(&self, direction: DeviceDirection) -> Option<String> {
         id(&self.default(direction)?)
     }
 
-    fn default(&self, direction: Direction) -> Option<cpal::Device> {
+    fn default(&self, direction: DeviceDirection) -> Option<cpal::Device> {
         self.0.iter().find_map(|host| {
             let named = pulse_default(host, direction);
             let named = named
                 .and_then(|name| devices(host, direction).find(|d| id(d).as_ref() == Some(&name)));
             named.or_else(|| match direction {
-                Direction::Input => host.default_input_device(),
-                Direction::Output => host.default_output_device(),
+                DeviceDirection::Input => host.default_input_device(),
+                DeviceDirection::Output => host.default_output_device(),
             })
         })
     }
 
-    fn devices(&self, direction: Direction) -> impl Iterator<Item = cpal::Device> {
+    fn devices(&self, direction: DeviceDirection) -> impl Iterator<Item = cpal::Device> {
         self.0.iter().flat_map(move |host| devices(host, direction))
     }
 }
 
-fn devices(host: &Host, direction: Direction) -> impl Iterator<Item = cpal::Device> + use<> {
+fn devices(host: &Host, direction: DeviceDirection) -> impl Iterator<Item = cpal::Device> + use<> {
     let all = host.devices().into_iter().flatten();
     // These ask no device of ALSA's to open, which would be slow and noisy.
     all.filter(move |device| match direction {
-        Direction::Input => device.supports_input(),
-        Direction::Output => device.supports_output(),
+        DeviceDirection::Input => device.supports_input(),
+        DeviceDirection::Output => device.supports_output(),
     })
 }
 
 /// As with every client of PulseAudio, these variables name the default devices of a program.
-fn pulse_default(host: &Host, direction: Direction) -> Option<String> {
+fn pulse_default(host: &Host, direction: DeviceDirection) -> Option<String> {
     if !host.id().name().eq_ignore_ascii_case("pulseaudio") {
         return None;
     }
     let variable = match direction {
-        Direction::Input => "PULSE_SOURCE",
-        Direction::Output => "PULSE_SINK",
+        DeviceDirection::Input => "PULSE_SOURCE",
+        DeviceDirection::Output => "PULSE_SINK",
     };
     std::env::var(variable).ok().map(|name| format!("pulseaudio:{name}"))
 }
@@ -182,7 +186,7 @@ fn id(device: &cpal::Device) -> Option<String> {
 
 fn about(
     device: &cpal::Device,
-    direction: Direction,
+    direction: DeviceDirection,
     default: Option<&str>,
 ) -> Option<AudioDevice> {
     let id = id(device).filter(|id| !PLUGINS.contains(&id.as_str()))?;

@@ -12,7 +12,7 @@ use super::card::{DeviceEnd, Keepers};
 use super::hosts::{Found, Hosts, Hush};
 use super::loudspeaker::Loudspeaker;
 use super::microphone::Microphone;
-use crate::device::{AudioDevice, DeviceChange, DeviceChoice, Direction};
+use crate::device::{AudioDevice, DeviceChange, DeviceChoice, DeviceDirection};
 use crate::error::Error;
 use crate::io::driver::{Request, Requests};
 use crate::io::spawn;
@@ -70,8 +70,8 @@ impl<E: DeviceEnd> Keepers for KeeperThreads<E> {
         let (choice, requests) = (choice.clone(), self.requests.clone());
         let existing = self.existing.clone();
         let name = match E::DIRECTION {
-            Direction::Input => "voip-sound-in",
-            Direction::Output => "voip-sound-out",
+            DeviceDirection::Input => "voip-sound-in",
+            DeviceDirection::Output => "voip-sound-out",
         };
         let begun = spawn(name, move || {
             keep::<E>(&choice, attempt, &requests, &orders);
@@ -139,7 +139,7 @@ fn open<E: DeviceEnd>(
 /// Whether another device should be in use than the one of this id.
 fn better(
     hosts: &Hosts,
-    direction: Direction,
+    direction: DeviceDirection,
     choice: &DeviceChoice,
     id: &str,
     is_wanted: bool,

@@ -11,7 +11,7 @@ use super::card::DeviceEnd;
 use super::keeper::{News, SoundNews};
 use super::pace::Pace;
 use super::stream;
-use crate::device::Direction;
+use crate::device::DeviceDirection;
 use crate::engine::Mean;
 use crate::error::Error;
 use crate::frame::{AudioFrame, BLOCK, SAMPLE_RATE};
@@ -156,7 +156,7 @@ impl Loudspeaker {
 }
 
 impl DeviceEnd for Loudspeaker {
-    const DIRECTION: Direction = Direction::Output;
+    const DIRECTION: DeviceDirection = DeviceDirection::Output;
 
     fn open(
         device: &cpal::Device,

@@ -10,7 +10,7 @@ use super::card::DeviceEnd;
 use super::keeper::{News, SoundNews};
 use super::pace::Pace;
 use super::stream;
-use crate::device::Direction;
+use crate::device::DeviceDirection;
 use crate::engine::Mean;
 use crate::error::Error;
 use crate::frame::SAMPLE_RATE;
@@ -90,7 +90,7 @@ impl Microphone {
 }
 
 impl DeviceEnd for Microphone {
-    const DIRECTION: Direction = Direction::Input;
+    const DIRECTION: DeviceDirection = DeviceDirection::Input;
 
     fn open(
         device: &cpal::Device,

@@ -12,7 +12,7 @@ use crate::io::sound::keeper::{News, What};
 struct NoSound;
 
 impl DeviceEnd for NoSound {
-    const DIRECTION: Direction = Direction::Output;
+    const DIRECTION: DeviceDirection = DeviceDirection::Output;
 
     fn open(
         _: &cpal::Device,
@@ -114,7 +114,7 @@ impl Bench {
         let (requests, _) = Requests::new().unwrap();
         let health = Health::new(requests);
         health.called(self.now);
-        let (direction, name) = (Direction::Output, id.to_owned());
+        let (direction, name) = (DeviceDirection::Output, id.to_owned());
         let about = AudioDevice { id: id.into(), name, direction, is_default: false };
         let opened = Opened { end: NoSound, health: health.clone(), about, channels: 1, is_wanted };
         self.health = Some(health);
