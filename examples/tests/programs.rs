@@ -140,6 +140,41 @@ fn a_script_lists_who_is_there() {
 }
 
 #[test]
+fn push_to_talk_begins_every_call_muted() {
+    let scratch = Scratch::new();
+    let (_tracker, address) = tracker(&scratch);
+    let start = |name, more: &[&str]| {
+        let heard = scratch.path(&format!("{name}.wav"));
+        let fixed = ["--host", "127.0.0.1", "--ephemeral", "--tracker", &address];
+        let who = ["--username", name, "--record", &heard];
+        let running = Running::start("peer", &[&fixed, &who[..], more].concat(), &scratch);
+        running.line_with("registered");
+        running
+    };
+    let bob = start("bob", &["--auto-answer"]);
+    let mut alice = start("alice", &["--json"]);
+    let sent = |stats: &str| {
+        let stats: serde_json::Value = serde_json::from_str(stats).unwrap();
+        stats.pointer("/call/packets/sent").unwrap().as_u64().unwrap()
+    };
+    alice.type_line("ptt on");
+    alice.type_line("call bob");
+    bob.line_with("alice muted");
+    alice.type_line("");
+    bob.line_with("alice unmuted");
+    // She hangs up in the middle of a word.
+    alice.type_line("hangup");
+    alice.line_with("ended");
+    bob.line_with("over");
+
+    alice.type_line("call bob");
+    alice.line_with("first_audio");
+    bob.line_with("alice muted");
+    alice.type_line("quit");
+    assert_eq!(sent(&alice.line_with("\"report\"")), 0, "packets sent");
+}
+
+#[test]
 fn sound_files_that_cannot_be_used_are_named() {
     let scratch = Scratch::new();
     let text = scratch.path("text.wav");

@@ -120,6 +120,10 @@ impl Running {
         Running { child, lines }
     }
 
+    pub(crate) fn type_line(&mut self, line: &str) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
+    }
+
     /// Waits for the line that contains `text`.
     pub(crate) fn line_with(&self, text: &str) -> String {
         loop {

@@ -139,7 +139,7 @@ impl<'scope, 'env> Phone<'scope, 'env> {
         self.screen.show_at(t_us, &describe(&event));
         match event {
             Event::Incoming { call } => {
-                self.call = Some(call);
+                self.begin(call);
                 if !self.auto_answer {
                     self.screen.say("type answer or reject");
                 }
@@ -147,14 +147,21 @@ impl<'scope, 'env> Phone<'scope, 'env> {
             Event::Connected { call } => {
                 self.connected = Some((Instant::now(), process::usage().map(|u| u.cpu)));
                 self.screen.in_call_with(Some(call.peer().name));
-                if let Some(open) = self.push_to_talk {
-                    call.set_muted(!open);
-                }
             }
             Event::Ended { call, .. } => self.ended(&call),
             Event::KeyChanged { name, offered, .. } => drop(self.offered.insert(name, offered)),
             _ => {}
         }
+    }
+
+    /// A call rings, here or there. With push to talk it is muted before any sound can flow, whatever
+    /// became of the last one.
+    fn begin(&mut self, call: Call) {
+        if let Some(open) = &mut self.push_to_talk {
+            *open = false;
+            call.set_muted(true);
+        }
+        self.call = Some(call);
     }
 
     fn ended(&mut self, call: &Call) {
@@ -227,7 +234,7 @@ impl<'scope, 'env> Phone<'scope, 'env> {
         let now = process::unix_micros();
         let call = self.node.place(name).map_err(|e| e.to_string())?;
         self.screen.show_at(now, &What::Placed { to: name.into() });
-        self.call = Some(call);
+        self.begin(call);
         Ok(())
     }
 
