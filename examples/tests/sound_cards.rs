@@ -209,6 +209,58 @@ fn the_sound_server_dies_and_comes_back_under_alsa() {
     kill_the_server(&THROUGH_ALSA);
 }
 
+/// The server stands still for five seconds with all its connections open, as when its machine swaps
+/// or its driver hangs.
+fn hang_the_server(more: &[&str]) {
+    let Some(lab) = Lab::up() else { return };
+    let _voice = Voice::hum(&lab, "mic_a", ALICES_TONE);
+    let mut call = CallInLab::start(&lab, more);
+    // The server may not take a new listener at once when it goes on.
+    let ear = Ear::open(&lab, "spk_b");
+    assert!(ear.wait_for_sound(SETTLE).is_some(), "no sound at first");
+    thread::sleep(Duration::from_secs(2));
+    let look = |call: &CallInLab| [call.alice.pid(), call.bob.pid()].map(Usage::of);
+    let before = look(&call);
+    let mut most = before;
+    let hung = lab.hang();
+    for _ in 0..50 {
+        thread::sleep(Duration::from_millis(100));
+        for (most, now) in most.iter_mut().zip(look(&call)) {
+            most.threads = most.threads.max(now.threads);
+            most.descriptors = most.descriptors.max(now.descriptors);
+        }
+    }
+    assert!(call.alice.is_alive() && call.bob.is_alive());
+    let goes_on = Instant::now();
+    drop(hung);
+    let heard = ear.wait_for_lasting_sound(goes_on, Duration::from_secs(10));
+    let took = heard.map(|heard| heard - goes_on);
+    println!("{before:?} became {most:?} and {:?}; sound back after {took:?}", look(&call));
+    for (before, most) in before.iter().zip(&most) {
+        assert!(most.threads <= before.threads + 20, "{before:?} became {most:?}");
+        assert!(most.descriptors <= before.descriptors + 20, "{before:?} became {most:?}");
+    }
+    let took = took.expect("no sound again");
+    assert!(took <= Duration::from_secs(1), "sound back after {took:?}");
+    for peer in [&mut call.alice, &mut call.bob] {
+        assert!(peer.stats().packets.received > 0, "the call lives");
+    }
+}
+
+#[test]
+#[ignore = "needs PulseAudio: make test-long"]
+fn the_sound_server_hangs_and_goes_on() {
+    let _alone = alone();
+    hang_the_server(&[]);
+}
+
+#[test]
+#[ignore = "needs PulseAudio: make test-long"]
+fn the_sound_server_hangs_and_goes_on_under_alsa() {
+    let _alone = alone();
+    hang_the_server(&THROUGH_ALSA);
+}
+
 #[test]
 #[ignore = "needs PulseAudio: make test-long"]
 fn a_card_of_another_rate_sounds_the_same() {
