@@ -18,6 +18,10 @@ const BURST: usize = RATE / 10;
 /// Louder than this is a burst, far above the noise between them.
 const LOUD: f32 = 0.1;
 
+/// Sound of so many samples lasts, if no stretch as long as a gap is quiet in it.
+const LASTING: usize = RATE / 2;
+const GAP: usize = RATE / 20;
+
 /// A tool of PulseAudio's, ended with the test.
 struct Tool(Child);
 
@@ -128,6 +132,38 @@ impl Ear {
             let (at, samples) = self.heard.recv_timeout(left).ok()?;
             if samples.iter().any(|s| s.abs() > LOUD) {
                 return Some(at);
+            }
+        }
+    }
+
+    /// Waits for loud sound that comes after `start` and goes on without a gap: what was said long ago
+    /// and is played late is none. When it began.
+    pub(crate) fn wait_for_lasting_sound(
+        &self,
+        start: Instant,
+        limit: Duration,
+    ) -> Option<Instant> {
+        let (mut since, mut lasted, mut quiet) = (None, 0, 0);
+        loop {
+            let left = (start + limit).saturating_duration_since(Instant::now());
+            let (at, samples) = self.heard.recv_timeout(left).ok()?;
+            if at < start {
+                continue;
+            }
+            for sample in samples {
+                if sample.abs() > LOUD {
+                    quiet = 0;
+                    since.get_or_insert(at);
+                } else {
+                    quiet += 1;
+                }
+                if quiet > GAP {
+                    (since, lasted) = (None, 0);
+                }
+                lasted += usize::from(since.is_some());
+                if lasted >= LASTING {
+                    return since;
+                }
             }
         }
     }

@@ -45,6 +45,12 @@ impl Lab {
         self.run(&["crash"]);
     }
 
+    /// The server stands still until what this gives is dropped.
+    pub(crate) fn hang(&self) -> Hung<'_> {
+        self.run(&["hang"]);
+        Hung(self)
+    }
+
     pub(crate) fn unplug(&self, card: &str) {
         self.run(&["unplug", card]);
     }
@@ -104,5 +110,14 @@ impl Drop for Lab {
             .stderr(Stdio::null())
             .status();
         let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// A server that stands still, and goes on when this is dropped.
+pub(crate) struct Hung<'a>(&'a Lab);
+
+impl Drop for Hung<'_> {
+    fn drop(&mut self) {
+        self.0.run(&["wake"]);
     }
 }
