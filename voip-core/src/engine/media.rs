@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::event::Event;
-use crate::frame::{AudioFrame, BLOCK};
+use crate::frame::AudioFrame;
 use crate::id::RtpTimestamp;
 use crate::session::{IncomingRtp, OutgoingRtp};
 use crate::stats::{CallStats, Stages};
@@ -44,7 +44,7 @@ impl Engine {
         }
     }
 
-    /// 10 ms of one call alone, to be played at `now`; silence while it is not connected.
+    /// 10 ms of one call alone; silence while it is not connected.
     pub(crate) fn handle_read(&mut self, now: Instant, key: CallKey, out: &mut AudioFrame) {
         let stream = self.calls.get(&key).and_then(|c| c.stream);
         let before = self.stopwatch.nanos();
@@ -59,12 +59,6 @@ impl Engine {
         if call.is_some_and(|c| c.played(now, nanos, &self.ingress)) {
             self.emit(Event::FirstAudio { call: key });
         }
-    }
-
-    /// Whether so many blocks of a call, one or two, are there and need not be made up.
-    pub(crate) fn has_blocks(&self, key: CallKey, blocks: usize) -> bool {
-        let stream = self.calls.get(&key).and_then(|c| c.stream);
-        stream.is_some_and(|stream| self.ingress.ready(stream) >= blocks * BLOCK)
     }
 
     /// Whether there is a stream of the peer's to read.

@@ -99,12 +99,6 @@ impl Ingress {
         true
     }
 
-    /// See [`JitterBuffer::ready`]; zero for an unknown key.
-    pub(crate) fn ready(&self, key: StreamKey) -> usize {
-        let stream = self.streams.iter().find(|s| s.key == key);
-        stream.map_or(0, |s| s.buffer.ready())
-    }
-
     /// See [`JitterBuffer::best_lag`]; zero for an unknown key.
     pub(crate) fn best_lag(&self, key: StreamKey) -> Duration {
         let stream = self.streams.iter().find(|s| s.key == key);

@@ -8,7 +8,7 @@ use crate::engine::{CallKey, Engine, MANUAL_QUEUE, ReadClock, WritePacer};
 use crate::error::Error;
 use crate::frame::{AudioFrame, BLOCK, BLOCK_TIME, FrameDuration, SAMPLE_RATE};
 use crate::io::pcm::PcmPort;
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 use crate::voice::Resampler;
 
 /// The queues of one call, and the rate at which its user speaks and hears.
@@ -28,10 +28,6 @@ impl ManualPort {
 /// Blocks that are read in one turn for somebody who waits for several: fewer than make the reader
 /// look as if it had gone away.
 const AT_ONCE: usize = 5;
-/// A read whose sound is there may return so much before its time: with the packet that it waited for,
-/// and without another wake of the thread. Reads keep their grid, which lies by about as much behind
-/// the packets (`LAG_SLACK`).
-const EARLY: Duration = Duration::from_millis(2);
 
 /// All calls with manual PCM.
 pub(super) struct ManualCalls {
@@ -132,12 +128,11 @@ impl ManualCall {
             }
             // Nothing is gained by a block before the last that a reader waits for.
             let due = self.clock.due(now) + BLOCK_TIME * (blocks.min(AT_ONCE) as u32 - 1);
-            let early = due <= now + EARLY && engine.has_blocks(key, blocks);
-            if due > now && !early {
+            if due > now {
                 self.wake = self.wake.min(due);
                 break;
             }
-            engine.handle_read(now.max(due), key, &mut self.block);
+            engine.handle_read(now, key, &mut self.block);
             self.clock.read();
             self.clock.delay(engine.take_read_lag(key));
             self.converted.clear();

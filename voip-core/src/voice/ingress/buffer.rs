@@ -121,12 +121,6 @@ impl Waited {
     }
 }
 
-/// Samples that can be played without making any up, as far as two blocks.
-fn available(decoder: &FrameDecoder, store: &Store, playout: &Playout) -> usize {
-    let ready = decoder.ready().len();
-    ready + store.contiguous_from(playout.position() + ready as i64, 2 * BLOCK)
-}
-
 impl JitterBuffer {
     /// An empty buffer in front of a decoder.
     ///
@@ -251,19 +245,15 @@ impl JitterBuffer {
             return;
         };
         playout.called(now);
-        let available = available(&self.decoder, &self.store, playout);
+        let ready = self.decoder.ready().len();
+        let position = playout.position() + ready as i64;
+        let available = ready + self.store.contiguous_from(position, 2 * BLOCK);
         match playout.splice(&mut self.transit, available, &self.last_block) {
             Splice::Straight => self.play(now, &mut out.0),
             Splice::Cut => self.play_cut(now, &mut out.0),
             Splice::Insert => self.play_inserted(now, &mut out.0),
         }
         self.last_block = out.0;
-    }
-
-    /// Samples that can be played now without making any up, as far as two blocks.
-    pub(crate) fn ready(&self) -> usize {
-        let playout = self.playout.as_ref();
-        playout.map_or(0, |playout| available(&self.decoder, &self.store, playout))
     }
 
     /// A reader that was away finds too much: playing starts anew near the end of it.
