@@ -212,8 +212,7 @@ const READS: &str = "Reads come on a grid of 10 ms, which the library puts some 
     hands on what has come whenever its loop turns; what is late is missing.";
 const WAKES: &str = "Reads of 10 ms wake a call twice as often as frames of 20 ms come; each wake \
     costs some 20 µs on a virtual machine, computing nothing.";
-/// Why the delay on a bad line may be missed.
-const PHASE: &str = "Playout moves in steps of 10 ms, so where the reads lie between the packets, which is chance, \
-                     makes some milliseconds.";
+const PHASE: &str = "Playout moves in steps of 10 ms, so that where the reads lie between the \
+    packets, which is chance, makes some milliseconds.";
 const LUCK: &str = "Counted from the beginning of a call, while the buffer still learns the line. \
     In a short call luck has a large part, too: see what was really dropped, and the long call.";
