@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 
 use super::*;
+use crate::error::ErrorKind;
 use crate::io::sound::keeper::{News, What};
 
 /// A device end without a device.
@@ -105,7 +106,7 @@ impl Bench {
 
     /// The last attempt fails, and its keeper ends.
     fn fail(&mut self) {
-        self.tell(What::Failed(Error::new(crate::ErrorKind::System, "busy")));
+        self.tell(What::Failed(Error::new(ErrorKind::System, "busy")));
         self.begun.lock().unwrap().pop();
     }
 
