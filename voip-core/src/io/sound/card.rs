@@ -29,12 +29,12 @@ const FIRST_CALLBACK: Duration = Duration::from_millis(400);
 /// When an attempt without any callback is given up.
 const GIVE_UP: Duration = Duration::from_secs(3);
 /// Attempts under way at one time.
-const MOST_ATTEMPTS: usize = 4;
+const MOST_ATTEMPTS: usize = 3;
 /// Keepers that exist at one time, those included that hang in a call of the sound system that never
 /// returns. Beyond that one more may be begun every [`HANGING`], up to [`MOST_HANGING`].
-const MOST_KEEPERS: usize = 8;
+const MOST_KEEPERS: usize = 4;
 const HANGING: Duration = Duration::from_secs(30);
-const MOST_HANGING: usize = 24;
+const MOST_HANGING: usize = 12;
 /// A stream without a callback for so long is dead, whether the system says so or not.
 const DEAD: Duration = Duration::from_millis(700);
 /// Whoever looks less often than this was away, with the whole machine perhaps: what it finds then is
