@@ -128,8 +128,8 @@ pub struct NodeStats {
     pub realtime: bool,
     /// Events dropped because nobody read them.
     pub events_dropped: u64,
-    /// When sample 0 of the microphone was captured: microseconds since 1970-01-01 UTC, for the
-    /// device of this node, once a call has started it.
+    /// When sample 0 of the microphone was captured: microseconds since 1970-01-01 UTC, with
+    /// `Audio::Wav` and `Audio::Null`, once a call has started them.
     pub capture_started_unix_us: Option<u64>,
     /// When sample 0 was played, counting back from later ones: within the first seconds of a call
     /// playout may move by some milliseconds.
