@@ -97,6 +97,11 @@ impl Tracker {
         self.server.stats()
     }
 
+    /// Whether it was closed. Events that wait can still be read.
+    pub fn is_closed(&self) -> bool {
+        self.server.is_over()
+    }
+
     /// Stops and ends all connections. A second time does nothing.
     pub fn close(&self) {
         self.server.stop();

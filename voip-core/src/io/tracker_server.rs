@@ -90,6 +90,11 @@ impl TrackerServer {
         report.events.pop_front()
     }
 
+    /// Whether its thread is over.
+    pub(crate) fn is_over(&self) -> bool {
+        self.shared.report.lock().is_over
+    }
+
     pub(crate) fn stats(&self) -> TrackerStats {
         self.shared.report.lock().stats
     }

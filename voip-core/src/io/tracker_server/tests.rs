@@ -177,8 +177,10 @@ fn stopping_ends_connections_and_waits() {
 #[test]
 fn a_stopped_tracker_has_no_more_events() {
     let tracker = start();
+    assert!(!tracker.is_over());
     tracker.stop();
     tracker.stop();
+    assert!(tracker.is_over());
     assert_eq!(tracker.next_event(LIMIT), None);
 }
 
