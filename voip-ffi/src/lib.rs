@@ -1,32 +1,75 @@
-//! The C library: check pointers, call `voip-core`, convert. No logic lives here.
+//! A node (`voip_node`) has a name and a key, registers at one or more trackers, calls and is called;
+//! a tracker (`voip_tracker`) is where nodes find each other and hears nothing of what they say.
+//! A call in 20 lines is in README.md, whole programs are in examples/c.
 //!
-//! `include/voip.h` is generated from this file; `cargo test -p voip-ffi` compares the two.
+//! Status. Every function that can fail returns a `voip_status`: `VOIP_OK`, which is 0, or what went
+//! wrong. After a failure results are left as they were, unless the function says otherwise, and
+//! `voip_last_error` has the words for it. Whatever a function's own list says, it may also return
+//! `VOIP_INVALID_ARGUMENT` for a pointer that is NULL or a text that is not UTF-8, `VOIP_CLOSED` for a
+//! handle that was freed, and `VOIP_INTERNAL`, which is a bug of the library.
+//!
+//! Handles. `voip_node *`, `voip_call *` and the other opaque types are not addresses but tickets,
+//! which the library checks: one that was freed gives `VOIP_CLOSED`; NULL, one of another type and any
+//! other pointer give `VOIP_INVALID_ARGUMENT`. Whoever got a handle frees it, once, with the function
+//! named after its type; freeing returns a status, too, which may be ignored. A handle may be freed
+//! while other threads are inside functions with it.
+//!
+//! Threads. Any function may be called from any thread, with any handle, at any time. No thread of the
+//! library ever runs code of the program: what happens is told by events that are asked for.
+//!
+//! Blocking. Each function says what it may wait for and how long. Those with `timeout_ms` wait for at
+//! most so many milliseconds: 0 does not wait, `VOIP_FOREVER` sets no limit.
+//!
+//! Memory. Texts and arrays that go in are copied, or done with, before the function returns. Texts
+//! that come out are copied into arrays of the caller's, and zero-terminated.
+//!
+//! Structs that the library fills begin with `size`: set it to sizeof the struct before each call.
+//! Later releases may add members at the end, and write only those that the caller's size has room
+//! for. A smaller size than the first release's gives `VOIP_INVALID_ARGUMENT`.
+//!
+//! Versions. Numbers of enums are fixed, functions and members stay what they are; an enum may get new
+//! numbers and a struct new members. What breaks a compiled program changes the number in the name of
+//! the shared library (libvoip.so.0).
+//!
+//! After a fork the handles of the parent give `VOIP_CLOSED` in the child, which may make its own.
+//!
+//! Units. Times are milliseconds, rates hertz, levels dBFS. Sound is mono. Texts are UTF-8 and end with
+//! a zero byte. A peer's id is its public key, 64 lower-case hexadecimal digits.
+//!
+//! Names are those of the Rust library: a getter has `get_` in its name only where a type has the name
+//! without.
 
-use std::ffi::{CStr, c_char};
+// What exported functions ask of pointers is in the header, once for all of them and for each.
+#![allow(clippy::missing_safety_doc, reason = "the header is the contract")]
+#![allow(non_camel_case_types, reason = "types are named as in the header")]
 
-const fn c_str(bytes: &'static [u8]) -> &'static CStr {
-    match CStr::from_bytes_with_nul(bytes) {
-        Ok(s) => s,
-        Err(_) => panic!("a string for C ends in its only zero byte"),
-    }
-}
+mod call;
+mod call_stats;
+mod convert;
+mod device;
+mod event;
+mod handle;
+mod node;
+mod node_builder;
+mod node_stats;
+mod pcm;
+mod peer;
+mod status;
+mod tracker;
+mod tracker_event;
+mod version;
+mod wall;
 
-const VERSION: &CStr = {
-    const BYTES: [u8; voip_core::VERSION.len() + 1] = {
-        let mut bytes = [0; voip_core::VERSION.len() + 1];
-        let mut i = 0;
-        while i < voip_core::VERSION.len() {
-            bytes[i] = voip_core::VERSION.as_bytes()[i];
-            i += 1;
-        }
-        bytes
-    };
-    c_str(&BYTES)
-};
-
-/// The version of the library, as in "0.1.0". The string lives as long as the library is loaded;
-/// do not free it.
-#[unsafe(no_mangle)]
-pub extern "C" fn voip_version() -> *const c_char {
-    VERSION.as_ptr()
-}
+pub use call::*;
+pub use call_stats::*;
+pub use device::*;
+pub use event::*;
+pub use node::*;
+pub use node_builder::*;
+pub use node_stats::*;
+pub use pcm::*;
+pub use peer::*;
+pub use status::*;
+pub use tracker::*;
+pub use tracker_event::*;
+pub use version::*;

@@ -1,0 +1,286 @@
+//! # Events of a node
+
+use std::ffi::c_char;
+
+use voip_core::{AudioDevice, Call, Event, Peer};
+
+use crate::call::{voip_call, voip_end_reason, voip_silence_reason};
+use crate::convert::{Filled, Form, inline, time_limit};
+use crate::device::{VOIP_DEVICE_SIZE, voip_device_change, voip_device_direction};
+use crate::handle::{get, put, take};
+use crate::node::{VOIP_ID_SIZE, VOIP_NAME_SIZE, voip_node};
+use crate::peer::voip_presence;
+use crate::status::voip_status;
+use crate::wall::{Failure, Outcome, guard};
+
+/// Room for a tracker's "host:port" and for the words of an error, and a zero; longer ones are cut off.
+pub const VOIP_TEXT_SIZE: usize = 264;
+
+/// What happened. The members of `voip_event` that are told are named in brackets; those not named are
+/// 0, NULL or "".
+///
+/// cbindgen:rename-all=None
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub enum voip_event_kind {
+    /// Nothing: the event has been freed.
+    VOIP_EVENT_NONE = 0,
+    /// A tracker has accepted this node's name and key. [tracker, online]
+    VOIP_EVENT_REGISTERED = 1,
+    /// A tracker refused the registration or cannot be reached. The node goes on trying, unless the
+    /// same key has registered from elsewhere. [tracker, error, message]
+    VOIP_EVENT_TRACKER_LOST = 2,
+    /// A peer came online. [name, id, presence, since_unix_ms, online]
+    VOIP_EVENT_JOINED = 3,
+    /// A peer says something else about itself: its presence. [name, id, presence, since_unix_ms]
+    VOIP_EVENT_CHANGED = 4,
+    /// A peer went offline. [name, id, online]
+    VOIP_EVENT_LEFT = 5,
+    /// Somebody calls: answer or reject it. [call]
+    VOIP_EVENT_INCOMING = 6,
+    /// It rings at the peer. [call]
+    VOIP_EVENT_RINGING = 7,
+    /// The call was answered, here or there. [call]
+    VOIP_EVENT_ANSWERED = 8,
+    /// There is an encrypted path: sound can flow. [call]
+    VOIP_EVENT_CONNECTED = 9,
+    /// The first sound of the peer was handed to playout. [call]
+    VOIP_EVENT_FIRST_AUDIO = 10,
+    /// The peer muted or unmuted its microphone. Of ten changes one soon after the other each is told,
+    /// of more than that not every one. [call, muted]
+    VOIP_EVENT_PEER_MUTED = 11,
+    /// Nothing is heard of the peer any more, or nothing was from the beginning, and it is not muted.
+    /// The call goes on. Told once: another of these means another reason, and
+    /// `VOIP_EVENT_MEDIA_RESUMED` that it is over. [call, silence_reason]
+    VOIP_EVENT_MEDIA_SILENT = 12,
+    /// What `VOIP_EVENT_MEDIA_SILENT` told is over: sound comes again, or the peer muted its microphone,
+    /// which is reason enough. [call]
+    VOIP_EVENT_MEDIA_RESUMED = 13,
+    /// The call is over. [call, end_reason]
+    VOIP_EVENT_ENDED = 14,
+    /// A name that is pinned to one key was used by another; the call was refused. See
+    /// `voip_node_accept_key`. [name, pinned, offered]
+    VOIP_EVENT_KEY_CHANGED = 15,
+    /// Another microphone or loudspeaker is in use than before, or none: then device_id is "".
+    /// [direction, change, device_id, device_name]
+    VOIP_EVENT_DEVICE_CHANGED = 16,
+    /// The queue overflowed and events were dropped, first those about what can be read again: who is
+    /// online, devices, whether the peers of calls are muted or silent. Read these and the states of
+    /// calls again.
+    VOIP_EVENT_LAGGED = 17,
+}
+
+/// An event. Copy what is to be kept, free the rest with `voip_event_free`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct voip_event {
+    /// In: sizeof(voip_event).
+    pub size: usize,
+    /// What happened.
+    pub kind: voip_event_kind,
+    /// How many peers are online at that tracker now, this one included.
+    pub online: u32,
+    /// A handle of the call, which belongs to the event: `voip_event_free` frees it. To keep it, copy
+    /// it and set this to NULL before; then it is freed with `voip_call_free`.
+    pub call: *mut voip_call,
+    /// Why the call is over.
+    pub end_reason: voip_end_reason,
+    /// Why nothing is heard of the peer.
+    pub silence_reason: voip_silence_reason,
+    /// Whether the peer has muted its microphone now.
+    pub muted: bool,
+    /// The name of the peer.
+    pub name: [c_char; VOIP_NAME_SIZE],
+    /// The key of the peer.
+    pub id: [c_char; VOIP_ID_SIZE],
+    /// The key that the name is pinned to.
+    pub pinned: [c_char; VOIP_ID_SIZE],
+    /// The key that used the name now.
+    pub offered: [c_char; VOIP_ID_SIZE],
+    /// Whether the peer can be called.
+    pub presence: voip_presence,
+    /// The peer is online since, by the tracker's clock: milliseconds since 1970-01-01 UTC.
+    pub since_unix_ms: u64,
+    /// The tracker's address as it was configured.
+    pub tracker: [c_char; VOIP_TEXT_SIZE],
+    /// Why the tracker was lost.
+    pub error: voip_status,
+    /// The same in words.
+    pub message: [c_char; VOIP_TEXT_SIZE],
+    /// Microphone or loudspeaker.
+    pub direction: voip_device_direction,
+    /// Why another one is in use.
+    pub change: voip_device_change,
+    /// The id of the one in use now.
+    pub device_id: [c_char; VOIP_DEVICE_SIZE],
+    /// Its name.
+    pub device_name: [c_char; VOIP_DEVICE_SIZE],
+}
+
+// SAFETY: Plain data that begins with its size; as large as in its first release.
+unsafe impl Filled for voip_event {
+    const FIRST: usize = size_of::<voip_event>();
+}
+
+impl voip_event {
+    fn new(kind: voip_event_kind) -> voip_event {
+        voip_event {
+            size: size_of::<voip_event>(),
+            kind,
+            online: 0,
+            call: std::ptr::null_mut(),
+            end_reason: voip_end_reason::None,
+            silence_reason: voip_silence_reason::None,
+            muted: false,
+            name: inline(""),
+            id: inline(""),
+            pinned: inline(""),
+            offered: inline(""),
+            presence: voip_presence::Available,
+            since_unix_ms: 0,
+            tracker: inline(""),
+            error: voip_status::VOIP_OK,
+            message: inline(""),
+            direction: voip_device_direction::Input,
+            change: voip_device_change::Opened,
+            device_id: inline(""),
+            device_name: inline(""),
+        }
+    }
+
+    fn of_call(kind: voip_event_kind, call: Call) -> Outcome<voip_event> {
+        Ok(voip_event { call: put(call)?, ..voip_event::new(kind) })
+    }
+
+    fn of_peer(kind: voip_event_kind, peer: &Peer, online: u32) -> voip_event {
+        voip_event {
+            online,
+            name: inline(&peer.name),
+            id: inline(&peer.id.to_string()),
+            presence: peer.presence.into(),
+            since_unix_ms: peer.since.0,
+            ..voip_event::new(kind)
+        }
+    }
+
+    fn of_device(device: Option<&AudioDevice>) -> voip_event {
+        let mut event = voip_event::new(voip_event_kind::VOIP_EVENT_DEVICE_CHANGED);
+        if let Some(device) = device {
+            event.device_id = inline(&device.id);
+            event.device_name = inline(&device.name);
+        }
+        event
+    }
+}
+
+impl TryFrom<Event<Call>> for voip_event {
+    type Error = Failure;
+
+    fn try_from(event: Event<Call>) -> Outcome<voip_event> {
+        use voip_event_kind::*;
+        Ok(match event {
+            Event::Registered { tracker, online } => voip_event {
+                tracker: inline(&tracker),
+                online,
+                ..voip_event::new(VOIP_EVENT_REGISTERED)
+            },
+            Event::TrackerLost { tracker, error } => voip_event {
+                tracker: inline(&tracker),
+                error: error.kind().into(),
+                message: inline(error.message()),
+                ..voip_event::new(VOIP_EVENT_TRACKER_LOST)
+            },
+            Event::Joined { peer, online } => {
+                voip_event::of_peer(VOIP_EVENT_JOINED, &peer, online)
+            }
+            Event::Changed { peer } => voip_event::of_peer(VOIP_EVENT_CHANGED, &peer, 0),
+            Event::Left { name, id, online } => voip_event {
+                name: inline(&name),
+                id: inline(&id.to_string()),
+                online,
+                ..voip_event::new(VOIP_EVENT_LEFT)
+            },
+            Event::Incoming { call } => voip_event::of_call(VOIP_EVENT_INCOMING, call)?,
+            Event::Ringing { call } => voip_event::of_call(VOIP_EVENT_RINGING, call)?,
+            Event::Answered { call } => voip_event::of_call(VOIP_EVENT_ANSWERED, call)?,
+            Event::Connected { call } => voip_event::of_call(VOIP_EVENT_CONNECTED, call)?,
+            Event::FirstAudio { call } => voip_event::of_call(VOIP_EVENT_FIRST_AUDIO, call)?,
+            Event::PeerMuted { call, muted } => {
+                voip_event { muted, ..voip_event::of_call(VOIP_EVENT_PEER_MUTED, call)? }
+            }
+            Event::MediaSilent { call, reason } => voip_event {
+                silence_reason: reason.into(),
+                ..voip_event::of_call(VOIP_EVENT_MEDIA_SILENT, call)?
+            },
+            Event::MediaResumed { call } => voip_event::of_call(VOIP_EVENT_MEDIA_RESUMED, call)?,
+            Event::Ended { call, reason } => voip_event {
+                end_reason: reason.into(),
+                ..voip_event::of_call(VOIP_EVENT_ENDED, call)?
+            },
+            Event::KeyChanged { name, pinned, offered } => voip_event {
+                name: inline(&name),
+                pinned: inline(&pinned.to_string()),
+                offered: inline(&offered.to_string()),
+                ..voip_event::new(VOIP_EVENT_KEY_CHANGED)
+            },
+            Event::DeviceChanged { direction, device, change } => voip_event {
+                direction: direction.into(),
+                change: change.into(),
+                ..voip_event::of_device(device.as_ref())
+            },
+            Event::Lagged => voip_event::new(VOIP_EVENT_LAGGED),
+            other => unreachable!("{other:?} has no number yet"),
+        })
+    }
+}
+
+/// The next event, waiting for it for at most `timeout_ms`. Free it with `voip_event_free`.
+///
+/// `VOIP_TIMED_OUT`; `VOIP_CLOSED` once the node is closed and its events have been read.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn voip_node_next_event(
+    node: *const voip_node,
+    event: *mut voip_event,
+    timeout_ms: u32,
+) -> voip_status {
+    guard(|| {
+        // SAFETY: The caller vouches for it.
+        let form = unsafe { Form::new("event", event) }?;
+        let node = get(node)?;
+        let Some(event) = node.next_event(time_limit(timeout_ms)) else {
+            return Err(none(node.is_closed()));
+        };
+        // SAFETY: The caller vouches for it.
+        unsafe { form.fill(event.try_into()?) };
+        Ok(())
+    })
+}
+
+pub(crate) fn none(closed: bool) -> Failure {
+    if closed {
+        Failure::new(voip_status::VOIP_CLOSED, "closed: there will be no more events")
+    } else {
+        Failure::new(voip_status::VOIP_TIMED_OUT, "no event within the time limit")
+    }
+}
+
+/// Frees what an event holds: the handle of its call, if it still has one. The event is
+/// `VOIP_EVENT_NONE` then; twice is once. Does not block. If it was the last handle of a call that is not
+/// over, the call is hung up: so does an incoming one end that nobody cares for.
+///
+/// `VOIP_INVALID_ARGUMENT` for what is no event.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn voip_event_free(event: *mut voip_event) -> voip_status {
+    guard(|| {
+        // SAFETY: The caller vouches for it.
+        unsafe { Form::new("event", event) }?;
+        // SAFETY: It is there. What it says of a call may be anything, and is checked.
+        let call = unsafe { (*event).call };
+        // SAFETY: It is there.
+        unsafe {
+            (*event).kind = voip_event_kind::VOIP_EVENT_NONE;
+            (*event).call = std::ptr::null_mut();
+        }
+        if call.is_null() { Ok(()) } else { take(call).map(drop) }
+    })
+}

@@ -1,0 +1,170 @@
+//! Handles: what C holds as a pointer is a ticket, the number of a row in one table and how often
+//! that row has been used. So a handle that was freed, belongs to another type or is no handle at
+//! all is recognised and never followed, from whatever thread it comes.
+//!
+//! A function takes what the row holds (an `Arc`) out of the table before it uses it: another thread
+//! may free the handle meanwhile.
+
+use std::any::Any;
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+use parking_lot::RwLock;
+
+use crate::status::voip_status;
+use crate::wall::{Failure, Outcome};
+
+/// An opaque type of the header.
+pub(crate) trait Opaque {
+    /// What a handle of it stands for.
+    type Object: Any + Send + Sync;
+    /// For messages.
+    const WHAT: &'static str;
+}
+
+/// Half of a pointer's bits number the row; of the other half, the uses, the lowest is always set,
+/// which no pointer to anything of C's has: the structs and handles here are aligned.
+const HALF: u32 = usize::BITS / 2;
+const ROWS: usize = 1 << HALF;
+const USES: usize = 1 << (HALF - 1);
+
+fn ticket(row: usize, uses: usize) -> usize {
+    row << HALF | uses << 1 | 1
+}
+
+fn row_and_uses(ticket: usize) -> Option<(usize, usize)> {
+    (ticket & 1 == 1).then_some((ticket >> HALF, (ticket % ROWS) >> 1))
+}
+
+struct Table {
+    /// After a fork the locks of the parent's table may be held for ever by threads that the child
+    /// does not have: it begins a table of its own.
+    process: u32,
+    /// The rows before belong to the parent.
+    first: usize,
+    end: AtomicUsize,
+    rows: RwLock<Rows>,
+}
+
+#[derive(Default)]
+struct Rows {
+    rows: Vec<Row>,
+    free: Vec<usize>,
+}
+
+#[derive(Default)]
+struct Row {
+    uses: usize,
+    object: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+static TABLE: AtomicPtr<Table> = AtomicPtr::new(ptr::null_mut());
+
+fn table() -> &'static Table {
+    let process = std::process::id();
+    let current = TABLE.load(Ordering::Acquire);
+    // SAFETY: Tables are leaked, one for each process that uses the library.
+    let known = unsafe { current.as_ref() };
+    if let Some(table) = known.filter(|table| table.process == process) {
+        return table;
+    }
+    let first = known.map_or(0, |table| table.end.load(Ordering::Relaxed));
+    let end = AtomicUsize::new(first);
+    let new = Box::into_raw(Box::new(Table { process, first, end, rows: RwLock::default() }));
+    match TABLE.compare_exchange(current, new, Ordering::AcqRel, Ordering::Acquire) {
+        // SAFETY: As above.
+        Ok(_) => unsafe { &*new },
+        Err(other) => {
+            // SAFETY: It was made here and nobody else has seen it; the other one is as above.
+            unsafe {
+                drop(Box::from_raw(new));
+                &*other
+            }
+        }
+    }
+}
+
+impl Table {
+    fn put(&self, object: Arc<dyn Any + Send + Sync>) -> Outcome<usize> {
+        let mut rows = self.rows.write();
+        let row = match rows.free.pop() {
+            Some(row) => row,
+            None if self.first + rows.rows.len() < ROWS => {
+                rows.rows.push(Row::default());
+                self.end.store(self.first + rows.rows.len(), Ordering::Relaxed);
+                rows.rows.len() - 1
+            }
+            None => return Err(Failure::new(voip_status::VOIP_SYSTEM, "too many handles")),
+        };
+        let place = &mut rows.rows[row];
+        place.object = Some(object);
+        Ok(ticket(self.first + row, place.uses))
+    }
+
+    /// Finds the row of a ticket, if its object is a `T`, and hands it to `use_it`.
+    fn find<T: Opaque>(&self, ticket: usize) -> Outcome<Arc<T::Object>> {
+        let row = self.row::<T>(ticket)?;
+        let rows = self.rows.read();
+        object_of::<T>(rows.rows.get(row), ticket)
+    }
+
+    fn take<T: Opaque>(&self, ticket: usize) -> Outcome<Arc<T::Object>> {
+        let row = self.row::<T>(ticket)?;
+        let mut rows = self.rows.write();
+        let object = object_of::<T>(rows.rows.get(row), ticket)?;
+        let place = &mut rows.rows[row];
+        place.object = None;
+        place.uses += 1;
+        // A row that has been used up is left alone: its tickets must not come again.
+        if place.uses < USES {
+            rows.free.push(row);
+        }
+        Ok(object)
+    }
+
+    /// The row of a ticket within this table.
+    fn row<T: Opaque>(&self, ticket: usize) -> Outcome<usize> {
+        if ticket == 0 {
+            return Err(Failure::argument(format!("the {} is NULL", T::WHAT)));
+        }
+        let Some((row, _)) = row_and_uses(ticket) else { return Err(foreign::<T>()) };
+        row.checked_sub(self.first).ok_or_else(|| {
+            let message = format!("this {} belongs to the process that forked this one", T::WHAT);
+            Failure::new(voip_status::VOIP_CLOSED, message)
+        })
+    }
+}
+
+fn object_of<T: Opaque>(row: Option<&Row>, ticket: usize) -> Outcome<Arc<T::Object>> {
+    let (_, uses) = row_and_uses(ticket).unwrap_or_default();
+    let row = row.filter(|row| uses <= row.uses).ok_or_else(foreign::<T>)?;
+    match &row.object {
+        Some(object) if row.uses == uses => {
+            object.clone().downcast().map_err(|_| foreign::<T>())
+        }
+        _ => {
+            let message = format!("this {} has been freed", T::WHAT);
+            Err(Failure::new(voip_status::VOIP_CLOSED, message))
+        }
+    }
+}
+
+fn foreign<T: Opaque>() -> Failure {
+    Failure::argument(format!("that is no {}", T::WHAT))
+}
+
+/// Makes a handle.
+pub(crate) fn put<T: Opaque>(object: T::Object) -> Outcome<*mut T> {
+    Ok(ptr::without_provenance_mut(table().put(Arc::new(object))?))
+}
+
+/// What a handle stands for.
+pub(crate) fn get<T: Opaque>(handle: *const T) -> Outcome<Arc<T::Object>> {
+    table().find::<T>(handle.addr())
+}
+
+/// Frees a handle; the caller lets go of what it stood for.
+pub(crate) fn take<T: Opaque>(handle: *mut T) -> Outcome<Arc<T::Object>> {
+    table().take::<T>(handle.addr())
+}

@@ -1,0 +1,148 @@
+//! # Tracker
+//!
+//! Where nodes find each other. A program may run one itself; it has threads of its own.
+
+use std::ffi::c_char;
+
+use parking_lot::Mutex;
+use voip_core::{Tracker, TrackerBuilder};
+
+use crate::convert::{Place, put_text, text};
+use crate::handle::{Opaque, get, put, take};
+use crate::status::voip_status;
+use crate::wall::{Outcome, guard};
+
+/// What a tracker is to be.
+pub struct voip_tracker_builder {
+    _opaque: [u8; 0],
+}
+
+impl Opaque for voip_tracker_builder {
+    type Object = Mutex<TrackerBuilder>;
+    const WHAT: &'static str = "tracker builder";
+}
+
+/// A tracker.
+pub struct voip_tracker {
+    _opaque: [u8; 0],
+}
+
+impl Opaque for voip_tracker {
+    type Object = Tracker;
+    const WHAT: &'static str = "tracker";
+}
+
+/// Changes the core's builder, which is made anew by each of its methods.
+fn build(
+    builder: *mut voip_tracker_builder,
+    change: impl FnOnce(TrackerBuilder) -> TrackerBuilder,
+) -> Outcome {
+    let builder = get(builder)?;
+    let mut builder = builder.lock();
+    *builder = change(builder.clone());
+    Ok(())
+}
+
+/// Begins to describe a tracker. The handle is freed with `voip_tracker_builder_free`. Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn voip_tracker_builder_new(
+    builder: *mut *mut voip_tracker_builder,
+) -> voip_status {
+    guard(|| {
+        let place = Place::new("builder", builder)?;
+        let handle = put(Mutex::new(Tracker::builder()))?;
+        // SAFETY: The caller vouches for it.
+        unsafe { place.set(handle) };
+        Ok(())
+    })
+}
+
+/// Where to listen, "address:port"; TCP and UDP. Port 0: one that is free. "[::]" takes IPv4 as well as
+/// IPv6. Default "0.0.0.0:6000". Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn voip_tracker_builder_bind(
+    builder: *mut voip_tracker_builder,
+    address: *const c_char,
+) -> voip_status {
+    guard(|| {
+        // SAFETY: The caller vouches for it.
+        let address = unsafe { text("address", address) }?;
+        build(builder, |b| b.bind(address))
+    })
+}
+
+/// Whether every message in and out becomes a `VOIP_TRACKER_EVENT_WIRE`. Default: no. Does not block.
+#[unsafe(no_mangle)]
+pub extern "C" fn voip_tracker_builder_wire_log(
+    builder: *mut voip_tracker_builder,
+    on: bool,
+) -> voip_status {
+    guard(|| build(builder, |b| b.wire_log(on)))
+}
+
+/// The most connections at once; others are turned away. Default 10000. Does not block.
+#[unsafe(no_mangle)]
+pub extern "C" fn voip_tracker_builder_max_connections(
+    builder: *mut voip_tracker_builder,
+    connections: usize,
+) -> voip_status {
+    guard(|| build(builder, |b| b.max_connections(connections)))
+}
+
+/// Starts a tracker. Blocks for as long as the system needs to resolve a name, if the address is one. The
+/// tracker's handle is freed with `voip_tracker_free`; the builder stays as it is.
+///
+/// `VOIP_INVALID_ARGUMENT` (the address is none, or not of this machine), `VOIP_ADDRESS_IN_USE`,
+/// `VOIP_SYSTEM`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn voip_tracker_builder_start(
+    builder: *const voip_tracker_builder,
+    tracker: *mut *mut voip_tracker,
+) -> voip_status {
+    guard(|| {
+        let place = Place::new("tracker", tracker)?;
+        let ready = get(builder)?.lock().clone();
+        let handle = put(ready.start()?)?;
+        // SAFETY: The caller vouches for it.
+        unsafe { place.set(handle) };
+        Ok(())
+    })
+}
+
+/// Frees a builder. Trackers that it started live on. Does not block.
+#[unsafe(no_mangle)]
+pub extern "C" fn voip_tracker_builder_free(builder: *mut voip_tracker_builder) -> voip_status {
+    guard(|| take(builder).map(drop))
+}
+
+/// Where it listens, "ip:port", into `address`, which has room for `capacity` bytes: `VOIP_ADDRESS_SIZE`
+/// is enough. Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn voip_tracker_address(
+    tracker: *const voip_tracker,
+    address: *mut c_char,
+    capacity: usize,
+) -> voip_status {
+    // SAFETY: The caller vouches for it.
+    guard(|| unsafe { put_text(&get(tracker)?.address().to_string(), address, capacity) })
+}
+
+/// Stops and ends all connections; the handle stays. Threads that wait in functions with it return. Twice is
+/// once. Blocks for at most 500 ms.
+#[unsafe(no_mangle)]
+pub extern "C" fn voip_tracker_close(tracker: *const voip_tracker) -> voip_status {
+    guard(|| {
+        get(tracker)?.close();
+        Ok(())
+    })
+}
+
+/// Closes the tracker, as `voip_tracker_close`, and frees its handle. Blocks for at most 500 ms.
+#[unsafe(no_mangle)]
+pub extern "C" fn voip_tracker_free(tracker: *mut voip_tracker) -> voip_status {
+    guard(|| {
+        // Other threads may be inside functions with it: it goes when the last of them has left.
+        take(tracker)?.close();
+        Ok(())
+    })
+}

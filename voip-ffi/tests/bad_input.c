@@ -1,0 +1,408 @@
+/* Calls the library in every wrong way: those that tests/bad_input.rs made up from the header, and those
+ * that need a story. Prints how many, and stops at the first one that is not answered as it should be. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "voip.h"
+
+#define LIMIT 10000 /* ms; nothing here takes so long */
+
+static int tried;
+
+static void expect(int line, const char *call, voip_status wanted, const char *word,
+                   voip_status got)
+{
+    tried++;
+    if (got != wanted || strstr(got == VOIP_OK ? "" : voip_last_error(), word) == NULL) {
+        fprintf(stderr, "%d: %s\n  gave %s, \"%s\"; expected %s, \"%s\"\n", line, call,
+                voip_status_name(got), voip_last_error(), voip_status_name(wanted), word);
+        exit(1);
+    }
+}
+
+#define EXPECT(status, word, call) expect(__LINE__, #call, status, word, call)
+#define FINE(call) EXPECT(VOIP_OK, "", call)
+#define INVALID(word, call) EXPECT(VOIP_INVALID_ARGUMENT, word, call)
+#define EXPECT_TEXT(text, call) \
+    expect(__LINE__, #call, VOIP_OK, "", strcmp(text, call) == 0 ? VOIP_OK : VOIP_INTERNAL)
+
+/* Valid ones. */
+static voip_node *the_voip_node;
+static voip_node_builder *the_voip_node_builder;
+static voip_call *the_voip_call;
+static voip_peer_list *the_voip_peer_list;
+static voip_device_list *the_voip_device_list;
+static voip_tracker *the_voip_tracker;
+static voip_tracker_builder *the_voip_tracker_builder;
+
+/* Freed ones. */
+static voip_node *freed_voip_node;
+static voip_node_builder *freed_voip_node_builder;
+static voip_call *freed_voip_call;
+static voip_peer_list *freed_voip_peer_list;
+static voip_device_list *freed_voip_device_list;
+static voip_tracker *freed_voip_tracker;
+static voip_tracker_builder *freed_voip_tracker_builder;
+
+static voip_audio_device a_voip_audio_device;
+static voip_call_peer a_voip_call_peer;
+static voip_call_stats a_voip_call_stats;
+static voip_device_stats a_voip_device_stats;
+static voip_event a_voip_event;
+static voip_node_stats a_voip_node_stats;
+static voip_peer a_voip_peer;
+static voip_tracker_event a_voip_tracker_event;
+static voip_tracker_stats a_voip_tracker_stats;
+
+static const char some_id[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+static _Alignas(64) char place[4096];
+
+/* The struct, which now says that it has this size. */
+static void *sized(void *of, size_t size)
+{
+    memcpy(of, &size, sizeof size);
+    return of;
+}
+
+static voip_tracker *start_tracker(void)
+{
+    voip_tracker_builder *builder;
+    voip_tracker *tracker;
+    FINE(voip_tracker_builder_new(&builder));
+    FINE(voip_tracker_builder_bind(builder, "127.0.0.1:0"));
+    FINE(voip_tracker_builder_start(builder, &tracker));
+    FINE(voip_tracker_builder_free(builder));
+    return tracker;
+}
+
+static voip_node_builder *describe_node(const char *name)
+{
+    char address[VOIP_ADDRESS_SIZE];
+    voip_node_builder *builder;
+    FINE(voip_tracker_address(the_voip_tracker, address, sizeof address));
+    FINE(voip_node_builder_new(name, &builder));
+    FINE(voip_node_builder_bind(builder, "127.0.0.1:0"));
+    FINE(voip_node_builder_tracker(builder, address));
+    FINE(voip_node_builder_audio_manual(builder, 48000));
+    return builder;
+}
+
+static voip_node *start_node(const char *name)
+{
+    voip_node_builder *builder = describe_node(name);
+    voip_node *node;
+    FINE(voip_node_builder_start(builder, &node));
+    FINE(voip_node_builder_free(builder));
+    FINE(voip_node_wait_registered(node, LIMIT));
+    return node;
+}
+
+static void start(void)
+{
+    the_voip_tracker = start_tracker();
+    the_voip_node = start_node("alice");
+    FINE(voip_node_builder_new("x", &the_voip_node_builder));
+    FINE(voip_tracker_builder_new(&the_voip_tracker_builder));
+    FINE(voip_node_place(the_voip_node, "nobody", &the_voip_call));
+    FINE(voip_node_peers(the_voip_node, LIMIT, &the_voip_peer_list));
+    FINE(voip_devices(LIMIT, &the_voip_device_list));
+
+    freed_voip_tracker = start_tracker();
+    FINE(voip_tracker_free(freed_voip_tracker));
+    freed_voip_node = start_node("carol");
+    FINE(voip_node_free(freed_voip_node));
+    FINE(voip_node_builder_new("x", &freed_voip_node_builder));
+    FINE(voip_node_builder_free(freed_voip_node_builder));
+    FINE(voip_tracker_builder_new(&freed_voip_tracker_builder));
+    FINE(voip_tracker_builder_free(freed_voip_tracker_builder));
+    FINE(voip_call_clone(the_voip_call, &freed_voip_call));
+    FINE(voip_call_free(freed_voip_call));
+    FINE(voip_node_peers(the_voip_node, LIMIT, &freed_voip_peer_list));
+    FINE(voip_peer_list_free(freed_voip_peer_list));
+    FINE(voip_devices(LIMIT, &freed_voip_device_list));
+    FINE(voip_device_list_free(freed_voip_device_list));
+}
+
+static void finish(void)
+{
+    FINE(voip_device_list_free(the_voip_device_list));
+    FINE(voip_peer_list_free(the_voip_peer_list));
+    FINE(voip_call_free(the_voip_call));
+    FINE(voip_tracker_builder_free(the_voip_tracker_builder));
+    FINE(voip_node_builder_free(the_voip_node_builder));
+    FINE(voip_node_free(the_voip_node));
+    FINE(voip_tracker_free(the_voip_tracker));
+}
+
+static void every_function(void)
+{
+#include "bad_input_cases.h"
+}
+
+static void after_fork(void)
+{
+    pid_t child = fork();
+    if (child == 0) {
+#include "bad_input_cases_after_fork.h"
+        /* The child may have a node of its own. */
+        voip_node_builder *builder;
+        voip_node *node;
+        FINE(voip_node_builder_new("child", &builder));
+        FINE(voip_node_builder_bind(builder, "127.0.0.1:0"));
+        FINE(voip_node_builder_start(builder, &node));
+        FINE(voip_node_free(node));
+        FINE(voip_node_builder_free(builder));
+        EXPECT(VOIP_CLOSED, "has been freed", voip_node_free(node));
+        _exit(0);
+    }
+    int status = 1;
+    waitpid(child, &status, 0);
+    if (child < 0 || status != 0) {
+        fprintf(stderr, "the child ended with %d\n", status);
+        exit(1);
+    }
+    FINE(voip_node_name(the_voip_node, place, sizeof place));
+}
+
+static void start_fails(voip_node_builder *builder, voip_status status, const char *word)
+{
+    voip_node *node;
+    EXPECT(status, word, voip_node_builder_start(builder, &node));
+    FINE(voip_node_builder_free(builder));
+}
+
+static void node_of_name(const char *name)
+{
+    voip_node_builder *builder;
+    FINE(voip_node_builder_new(name, &builder));
+    start_fails(builder, VOIP_INVALID_ARGUMENT, "name");
+}
+
+static void names(void)
+{
+    char long_name[66];
+    memset(long_name, 'x', 65);
+    long_name[65] = 0;
+    voip_call *call;
+    static const char *const bad[] = { "", " bob", "bob ", "bo\nb", "bo\x7f", "bo\xe2\x80\x8b" };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        node_of_name(bad[i]);
+        INVALID("name", voip_node_place(the_voip_node, bad[i], &call));
+        INVALID("name", voip_node_accept_key(the_voip_node, bad[i], some_id));
+    }
+    node_of_name(long_name);
+    INVALID("name", voip_node_place(the_voip_node, long_name, &call));
+    INVALID("itself", voip_node_place(the_voip_node, "alice", &call));
+    INVALID("hexadecimal", voip_node_accept_key(the_voip_node, "bob", "0011"));
+    INVALID("hexadecimal", voip_node_accept_key(the_voip_node, "bob", ""));
+}
+
+static void ranges(void)
+{
+    static const uint32_t rates[] = { 0, 1, 7999, 192001, UINT32_MAX };
+    for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
+        voip_node_builder *builder = describe_node("x");
+        FINE(voip_node_builder_audio_manual(builder, rates[i]));
+        start_fails(builder, VOIP_INVALID_ARGUMENT, "audio");
+    }
+    static const uint32_t times[] = { 0, 999, 600001, UINT32_MAX };
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        voip_node_builder *builder = describe_node("x");
+        FINE(voip_node_builder_ring_timeout(builder, times[i]));
+        start_fails(builder, VOIP_INVALID_ARGUMENT, "ring_timeout");
+    }
+    static const uint32_t calls[] = { 0, 33, UINT32_MAX };
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        voip_node_builder *builder = describe_node("x");
+        FINE(voip_node_builder_max_calls(builder, calls[i]));
+        start_fails(builder, VOIP_INVALID_ARGUMENT, "max_calls");
+    }
+    static const char *const trackers[] = { "", "x", "x:", "x:0", ":1", "x:70000", "http://x:1" };
+    for (size_t i = 0; i < sizeof trackers / sizeof *trackers; i++) {
+        voip_node_builder *builder = describe_node("x");
+        FINE(voip_node_builder_tracker(builder, trackers[i]));
+        start_fails(builder, VOIP_INVALID_ARGUMENT, "tracker");
+    }
+    voip_node_builder *builder = describe_node("x");
+    INVALID("bitrate", voip_node_builder_encoder_bitrate(builder, 5999));
+    INVALID("bitrate", voip_node_builder_encoder_bitrate(builder, 510001));
+    INVALID("complexity", voip_node_builder_encoder_complexity(builder, 11));
+    INVALID("complexity", voip_node_builder_encoder_complexity(builder, 256));
+    INVALID("expected_loss", voip_node_builder_encoder_expected_loss(builder, 101));
+    INVALID("expected_loss", voip_node_builder_encoder_expected_loss(builder, 256));
+    INVALID("min_delay", voip_node_builder_jitter(builder, 2, 1));
+    INVALID("max_delay", voip_node_builder_jitter(builder, 0, 601));
+    FINE(voip_node_builder_bind(builder, "nowhere"));
+    start_fails(builder, VOIP_INVALID_ARGUMENT, "bind");
+    builder = describe_node("x");
+    FINE(voip_node_builder_identity_file(builder, "/nowhere/at/all"));
+    start_fails(builder, VOIP_FILE, "/nowhere");
+    builder = describe_node("x");
+    FINE(voip_node_builder_audio_wav(builder, "/nowhere/at/all", NULL));
+    start_fails(builder, VOIP_FILE, "/nowhere");
+
+    voip_tracker_builder *bad_tracker;
+    voip_tracker *tracker;
+    FINE(voip_tracker_builder_new(&bad_tracker));
+    FINE(voip_tracker_builder_bind(bad_tracker, "nowhere"));
+    INVALID("bind", voip_tracker_builder_start(bad_tracker, &tracker));
+    FINE(voip_tracker_builder_free(bad_tracker));
+
+    INVALID("beyond", voip_peer_list_get(the_voip_peer_list, 1000,
+                                         sized(&a_voip_peer, sizeof a_voip_peer)));
+    INVALID("beyond", voip_device_list_get(the_voip_device_list, SIZE_MAX,
+                                           sized(&a_voip_audio_device, sizeof a_voip_audio_device)));
+}
+
+/* A handle that has been freed twice, and an event. */
+static void freed_twice(void)
+{
+    voip_call *call;
+    FINE(voip_call_clone(the_voip_call, &call));
+    FINE(voip_call_free(call));
+    EXPECT(VOIP_CLOSED, "has been freed", voip_call_free(call));
+    voip_call *next; /* the same row of the table, and yet another handle */
+    FINE(voip_call_clone(the_voip_call, &next));
+    EXPECT(VOIP_CLOSED, "has been freed", voip_call_free(call));
+    FINE(voip_call_free(next));
+
+    voip_event event;
+    event.size = sizeof event;
+    FINE(voip_node_next_event(the_voip_node, &event, LIMIT));
+    FINE(voip_event_free(&event));
+    FINE(voip_event_free(&event));
+    memset(&event, 0xa5, sizeof event);
+    event.size = sizeof event;
+    INVALID("that is no call", voip_event_free(&event));
+}
+
+static voip_call *wait_for_call(voip_node *node)
+{
+    voip_event event;
+    event.size = sizeof event;
+    do {
+        FINE(voip_node_next_event(node, &event, LIMIT));
+    } while (event.kind != VOIP_EVENT_INCOMING);
+    return event.call;
+}
+
+/* What a call that is over still says. */
+static void over(voip_call *call, voip_status status, voip_end_reason why)
+{
+    float sound[480] = { 0 };
+    size_t written = 7;
+    voip_call_state state;
+    voip_end_reason reason;
+    FINE(voip_call_wait_ended(call, LIMIT, &reason));
+    FINE(voip_call_get_state(call, &state, &reason));
+    if (state != VOIP_CALL_STATE_ENDED || reason != why) {
+        fprintf(stderr, "state %d, reason %d\n", (int)state, (int)reason);
+        exit(1);
+    }
+    EXPECT(status, "", voip_call_write_f32(call, sound, 480, LIMIT, &written));
+    EXPECT(status, "", voip_call_read_f32(call, sound, 480, LIMIT));
+    EXPECT(status, "", voip_call_answer(call));
+    EXPECT(status, "", voip_call_reject(call, VOIP_REJECT_BUSY));
+    EXPECT(status, "", voip_call_wait_connected(call, LIMIT));
+    EXPECT(VOIP_OK, "", voip_call_get_stats(call, sized(&a_voip_call_stats, sizeof a_voip_call_stats)));
+    if (written != 0) {
+        fprintf(stderr, "written: %zu\n", written);
+        exit(1);
+    }
+    voip_call_hang_up(call);
+    voip_call_set_muted(call, true);
+}
+
+static void calls_in_wrong_states(void)
+{
+    voip_node *bob = start_node("bob");
+    voip_call *out, *in;
+    float sound[480] = { 0 };
+    size_t written;
+    /* One that rings there, not here. */
+    FINE(voip_node_place(the_voip_node, "bob", &out));
+    EXPECT(VOIP_INVALID_STATE, "ring", voip_call_answer(out));
+    EXPECT(VOIP_INVALID_STATE, "ring", voip_call_reject(out, VOIP_REJECT_DECLINED));
+    in = wait_for_call(bob);
+    FINE(voip_call_answer(in));
+    FINE(voip_call_wait_connected(out, LIMIT));
+    FINE(voip_call_wait_connected(in, LIMIT));
+    FINE(voip_call_hang_up(out));
+    over(out, VOIP_CALL_ENDED, VOIP_END_REASON_HUNG_UP);
+    over(in, VOIP_CALL_ENDED, VOIP_END_REASON_PEER_HUNG_UP);
+    FINE(voip_call_free(out));
+    FINE(voip_call_free(in));
+    /* One whose node is closed, and then freed. */
+    FINE(voip_node_place(bob, "nobody at all", &out));
+    FINE(voip_node_close(bob));
+    FINE(voip_node_close(bob));
+    over(out, VOIP_CLOSED, VOIP_END_REASON_NODE_CLOSED);
+    EXPECT(VOIP_CLOSED, "closed", voip_node_place(bob, "alice", &in));
+    EXPECT(VOIP_CLOSED, "closed", voip_node_wait_registered(bob, LIMIT));
+    FINE(voip_node_name(bob, place, sizeof place));
+    FINE(voip_node_free(bob));
+    over(out, VOIP_CLOSED, VOIP_END_REASON_NODE_CLOSED);
+    EXPECT(VOIP_CLOSED, "", voip_call_write_f32(out, sound, 480, LIMIT, &written));
+    FINE(voip_call_free(out));
+}
+
+static void other_audio(void)
+{
+    voip_node_builder *builder = describe_node("dave");
+    voip_node *dave;
+    voip_call *call;
+    float sound[480];
+    int descriptor;
+    size_t written;
+    FINE(voip_node_builder_audio_null(builder));
+    FINE(voip_node_builder_start(builder, &dave));
+    FINE(voip_node_builder_free(builder));
+    FINE(voip_node_place(dave, "alice", &call));
+    memset(sound, 0, sizeof sound);
+    EXPECT(VOIP_INVALID_STATE, "Manual", voip_call_write_f32(call, sound, 480, LIMIT, &written));
+    EXPECT(VOIP_INVALID_STATE, "Manual", voip_call_read_f32(call, sound, 480, LIMIT));
+    EXPECT(VOIP_INVALID_STATE, "Manual", voip_call_pcm_descriptor(call, &descriptor));
+    EXPECT(VOIP_INVALID_STATE, "cards",
+           voip_node_choose_device(dave, VOIP_DEVICE_DIRECTION_INPUT, "default"));
+    EXPECT(VOIP_INVALID_STATE, "device",
+           voip_node_device_stats(dave, VOIP_DEVICE_DIRECTION_INPUT,
+                                  sized(&a_voip_device_stats, sizeof a_voip_device_stats)));
+    FINE(voip_call_free(call));
+    FINE(voip_node_free(dave));
+}
+
+/* A caller of a later release has larger structs: what this library does not know stays as it is. */
+static void larger_struct(void)
+{
+    struct {
+        voip_node_stats known;
+        uint64_t later;
+    } stats;
+    memset(&stats, 0x5a, sizeof stats);
+    stats.known.size = sizeof stats;
+    FINE(voip_node_get_stats(the_voip_node, &stats.known));
+    if (stats.later != 0x5a5a5a5a5a5a5a5a || stats.known.size != sizeof stats) {
+        fprintf(stderr, "written beyond what is known\n");
+        exit(1);
+    }
+}
+
+int main(void)
+{
+    start();
+    every_function();
+    after_fork();
+    names();
+    ranges();
+    freed_twice();
+    calls_in_wrong_states();
+    other_audio();
+    larger_struct();
+    finish();
+    printf("%d calls were answered as they should be\n", tried);
+    return 0;
+}

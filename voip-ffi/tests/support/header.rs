@@ -1,0 +1,91 @@
+//! `include/voip.h` as the source gives it: the contract from the documentation of the crate, then for
+//! each file of `src/` what cbindgen makes of it, under the file's own documentation.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The files with exported functions, in the order of the header.
+const PARTS: [&str; 13] = [
+    "version",
+    "status",
+    "node",
+    "node_builder",
+    "peer",
+    "device",
+    "call",
+    "pcm",
+    "call_stats",
+    "event",
+    "node_stats",
+    "tracker",
+    "tracker_event",
+];
+
+pub(crate) fn package() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+pub(crate) fn path() -> PathBuf {
+    package().join("../include/voip.h")
+}
+
+pub(crate) fn generated() -> String {
+    let src = package().join("src");
+    let mut text = format!(
+        "/* voip {}: peer-to-peer voice calls.\n *\n{} *\n * Generated from voip-ffi/src; do not edit. To renew it:\n \
+         *     VOIP_WRITE_HEADER=1 cargo test -p voip-ffi --test header\n */\n\n\
+         #ifndef VOIP_H\n#define VOIP_H\n\n\
+         #include <stdbool.h>\n#include <stddef.h>\n#include <stdint.h>\n\n\
+         #ifdef __cplusplus\nextern \"C\" {{\n#endif\n",
+        env!("CARGO_PKG_VERSION"),
+        comment(&documentation(&src.join("lib.rs"))),
+    );
+    for part in PARTS {
+        let file = src.join(part).with_extension("rs");
+        let documentation = documentation(&file);
+        let title = documentation.strip_prefix("# ").unwrap_or(&documentation);
+        text += &format!("\n/* ---- {}", comment(title).trim_start_matches(" * "));
+        text.truncate(text.trim_end().len());
+        text += " */\n\n";
+        if part == "version" {
+            text += &version();
+        }
+        text += part_of(&file).trim();
+        text += "\n";
+    }
+    text + "\n#ifdef __cplusplus\n}\n#endif\n\n#endif /* VOIP_H */\n"
+}
+
+fn version() -> String {
+    let define = |name: &str, value: &str| format!("#define VOIP_VERSION{name} {value}\n");
+    [
+        "/** The version of this header, as a text and in numbers. */\n".to_owned(),
+        define("", concat!("\"", env!("CARGO_PKG_VERSION"), "\"")),
+        define("_MAJOR", env!("CARGO_PKG_VERSION_MAJOR")),
+        define("_MINOR", env!("CARGO_PKG_VERSION_MINOR")),
+        define("_PATCH", env!("CARGO_PKG_VERSION_PATCH")),
+        "\n".to_owned(),
+    ]
+    .concat()
+}
+
+/// The lines of a file that begin with `//!`.
+fn documentation(file: &Path) -> String {
+    let text = fs::read_to_string(file).unwrap();
+    let lines = text.lines().map_while(|line| line.strip_prefix("//!"));
+    lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n")
+}
+
+fn comment(text: &str) -> String {
+    text.replace('`', "").lines().map(|l| format!("{}\n", format!(" * {l}").trim_end())).collect()
+}
+
+fn part_of(file: &Path) -> String {
+    let config = cbindgen::Config::from_file(package().join("cbindgen.toml")).unwrap();
+    let bindings =
+        cbindgen::Builder::new().with_config(config).with_src(file).generate().unwrap();
+    let mut text = Vec::new();
+    bindings.write(&mut text);
+    String::from_utf8(text).unwrap().replace('`', "")
+}
