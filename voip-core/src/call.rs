@@ -271,6 +271,7 @@ impl Call {
     }
 
     /// Manual PCM: says `samples`, mono, −1.0 ..= 1.0, at the rate of `Audio::Manual`; any count.
+    /// Returns how many were accepted: all of them, or fewer when `timeout` passed.
     ///
     /// Each complete frame leaves at once. Whoever writes faster than real time is paced: the
     /// queue holds 200 ms, then this blocks. What is written before the call is connected is
@@ -281,9 +282,9 @@ impl Call {
     /// [`SilenceReason::DigitalSilence`]. A program that only listens mutes the call instead.
     ///
     /// # Errors
-    /// [`ErrorKind::TimedOut`] after `timeout`, with what was not accepted lost; the end of the
+    /// [`ErrorKind::TimedOut`] after `timeout` if not one sample was accepted; the end of the
     /// call; [`ErrorKind::InvalidState`] if the node has another kind of audio.
-    pub fn write(&self, samples: &[f32], timeout: Duration) -> Result<(), Error> {
+    pub fn write(&self, samples: &[f32], timeout: Duration) -> Result<usize, Error> {
         self.write_as(samples, |sample| sample, timeout)
     }
 
@@ -291,7 +292,7 @@ impl Call {
     ///
     /// # Errors
     /// As [`Call::write`].
-    pub fn write_i16(&self, samples: &[i16], timeout: Duration) -> Result<(), Error> {
+    pub fn write_i16(&self, samples: &[i16], timeout: Duration) -> Result<usize, Error> {
         self.write_as(samples, |sample| f32::from(sample) / 32768.0, timeout)
     }
 
@@ -318,12 +319,27 @@ impl Call {
         self.read_as(out, |sample| (sample * 32768.0).round() as i16, timeout)
     }
 
+    /// Manual PCM: a descriptor for poll, epoll and event loops, which read and write with a
+    /// `timeout` of zero. After a read that came too early, or a write that could not do all it was
+    /// asked, it becomes readable as soon as so much sound is there, or room for more. The next read
+    /// or write makes it unreadable. When the call is over it is readable for good. Only to wait on.
+    ///
+    /// It is made by the first use of this: call it before the first read or write.
+    ///
+    /// # Errors
+    /// [`ErrorKind::System`] without a descriptor left; [`ErrorKind::InvalidState`] if the node has
+    /// another kind of audio.
+    #[cfg(unix)]
+    pub fn pcm_descriptor(&self) -> Result<std::os::fd::BorrowedFd<'_>, Error> {
+        self.port()?.pcm.descriptor()
+    }
+
     fn write_as<T: Copy>(
         &self,
         samples: &[T],
         to_float: impl Fn(T) -> f32,
         timeout: Duration,
-    ) -> Result<(), Error> {
+    ) -> Result<usize, Error> {
         let wake = || self.shared.requests.wake();
         self.port()?.pcm.write(samples, to_float, deadline_after(timeout), wake)
     }
@@ -340,7 +356,7 @@ impl Call {
 
     fn port(&self) -> Result<&ManualPort, Error> {
         if !self.shared.requests.is_in_this_process() {
-            return Err(closed());
+            return Err(Error::closed());
         }
         self.shared.manual.as_deref().ok_or_else(|| {
             let message = "PCM is read and written only on a node with Audio::Manual";
@@ -357,7 +373,11 @@ impl Call {
     }
 
     fn command(&self, command: Command) -> Result<(), Error> {
-        if self.shared.requests.send(Request::Command(command)) { Ok(()) } else { Err(closed()) }
+        if self.shared.requests.send(Request::Command(command)) {
+            Ok(())
+        } else {
+            Err(Error::closed())
+        }
     }
 
     fn wait<T>(
@@ -365,6 +385,9 @@ impl Call {
         timeout: Duration,
         mut done: impl FnMut(&Progress) -> Option<T>,
     ) -> Result<T, Error> {
+        if !self.shared.requests.is_in_this_process() {
+            return Err(Error::closed());
+        }
         let mut result = None;
         let mut progress = self.shared.progress.lock();
         let undecided = |progress: &mut Progress| {
@@ -394,10 +417,6 @@ impl fmt::Debug for Call {
             .field("state", &progress.state)
             .finish_non_exhaustive()
     }
-}
-
-fn closed() -> Error {
-    Error::new(ErrorKind::Closed, "the node was closed, or belongs to another process")
 }
 
 /// A call without any say in how long it lasts.

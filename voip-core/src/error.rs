@@ -47,6 +47,9 @@ pub enum ErrorKind {
     InvalidState = 18,
     /// The peer or the tracker broke the protocol; the message says how.
     Protocol = 19,
+    /// A bug of the library that a binding for another language has caught. Report it, with the
+    /// message.
+    Internal = 20,
 }
 
 impl ErrorKind {
@@ -66,6 +69,11 @@ pub struct Error {
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Error { kind, message: message.into() }
+    }
+
+    /// Of a node that is gone, for one reason or another.
+    pub(crate) fn closed() -> Self {
+        Error::new(ErrorKind::Closed, "the node was closed, or belongs to another process")
     }
 
     /// What to act on.

@@ -10,6 +10,8 @@ pub(crate) mod pcm;
 pub(crate) mod pins_file;
 pub(crate) mod random;
 mod realtime;
+#[cfg(unix)]
+mod signal;
 #[cfg(feature = "devices")]
 pub(crate) mod sound;
 pub(crate) mod tick;

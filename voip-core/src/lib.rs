@@ -42,7 +42,8 @@
 //!
 //! # Features
 //!
-//! `devices` (on by default): sound cards, through cpal. On Linux it links libasound.
+//! `devices` (on by default): sound cards, through cpal. On Linux the build needs libasound; a program
+//! for x86-64 with glibc loads it when it first asks for sound cards, and starts without it.
 //!
 //! `sim`: the module `sim`, whole calls on a virtual clock and a seeded network, for tests; and
 //! `NodeBuilder::line`, a bad line inside a real node.

@@ -44,7 +44,7 @@ pub struct Node {
     name: String,
     id: PeerId,
     local_address: SocketAddr,
-    thread: Option<JoinHandle<()>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What the facade shares with the engine's thread.
@@ -95,6 +95,8 @@ struct Board {
     registration_error: Option<Error>,
     lists: BTreeMap<u64, Option<Result<Vec<Peer>, Error>>>,
     stats: NodeStats,
+    /// The engine's thread is over, or will be soon.
+    closed: bool,
 }
 
 impl Node {
@@ -123,14 +125,20 @@ impl Node {
     /// # Errors
     /// After `timeout` the reason of the last refusal ([`ErrorKind::NameTaken`],
     /// [`ErrorKind::TrackerUnreachable`] …), or [`ErrorKind::TimedOut`]. A name that is taken is
-    /// reported at once. The node keeps trying.
+    /// reported at once. The node keeps trying. [`ErrorKind::Closed`].
     pub fn wait_registered(&self, timeout: Duration) -> Result<(), Error> {
+        self.check_process()?;
         let taken = |board: &Board| {
             board.registration_error.clone().filter(|e| e.kind() == ErrorKind::NameTaken)
         };
         let mut board = self.inner.board.lock();
-        let undecided = |board: &mut Board| board.registered.is_empty() && taken(board).is_none();
+        let undecided = |board: &mut Board| {
+            board.registered.is_empty() && taken(board).is_none() && !board.closed
+        };
         self.inner.changed.wait_while_until(&mut board, undecided, deadline_after(timeout));
+        if board.closed {
+            return Err(Error::closed());
+        }
         if !board.registered.is_empty() {
             return Ok(());
         }
@@ -142,20 +150,28 @@ impl Node {
     /// included.
     ///
     /// # Errors
-    /// [`ErrorKind::TrackerUnreachable`] without a tracker, [`ErrorKind::TimedOut`].
+    /// [`ErrorKind::TrackerUnreachable`] without a tracker, [`ErrorKind::TimedOut`],
+    /// [`ErrorKind::Closed`].
     pub fn peers(&self, timeout: Duration) -> Result<Vec<Peer>, Error> {
+        self.check_process()?;
         let request = self.inner.next_list.fetch_add(1, Ordering::Relaxed);
         self.inner.board.lock().lists.insert(request, None);
         let sent = self.send(Command::Peers { request });
         let mut board = self.inner.board.lock();
-        let unanswered = |board: &mut Board| matches!(board.lists.get(&request), Some(None));
+        let unanswered =
+            |board: &mut Board| matches!(board.lists.get(&request), Some(None)) && !board.closed;
         if sent.is_ok() {
             self.inner.changed.wait_while_until(&mut board, unanswered, deadline_after(timeout));
         }
         let answer = board.lists.remove(&request).flatten();
+        let is_closed = board.closed;
         sent?;
         answer.unwrap_or_else(|| {
-            Err(Error::new(ErrorKind::TimedOut, "the trackers did not answer in time"))
+            Err(if is_closed {
+                Error::closed()
+            } else {
+                Error::new(ErrorKind::TimedOut, "the trackers did not answer in time")
+            })
         })
     }
 
@@ -213,14 +229,16 @@ impl Node {
         Ok(call)
     }
 
-    /// The next event, waiting for at most `timeout`.
+    /// The next event, waiting for at most `timeout`; `None` when there was none, or when the node is
+    /// [closed](Node::is_closed) and all have been read.
     pub fn next_event(&self, timeout: Duration) -> Option<Event<Call>> {
+        self.check_process().ok()?;
         let event = self.inner.events.next(timeout, || Event::Lagged)?;
         event.try_map(|call| Some(call.into_call()))
     }
 
-    /// A descriptor that is readable while events wait: for poll, epoll and event loops. Only to
-    /// wait on; read the events with [`Node::next_event`].
+    /// A descriptor that is readable while events wait, and once the node is closed: for poll, epoll
+    /// and event loops. Only to wait on; read the events with [`Node::next_event`].
     #[cfg(unix)]
     pub fn event_descriptor(&self) -> std::os::fd::BorrowedFd<'_> {
         self.inner.events.descriptor()
@@ -250,37 +268,48 @@ impl Node {
         self.inner.line.as_ref().map(|counts| *counts.lock())
     }
 
-    /// Ends all calls, leaves the trackers and stops. The same as dropping the node.
-    pub fn close(self) {}
+    /// Ends all calls, leaves the trackers and stops, within half a second. The same as dropping the
+    /// node, but other threads may be using it: whoever waits for something of it returns. A second
+    /// time does nothing.
+    pub fn close(&self) {
+        // After a fork the thread exists in the parent only.
+        if !self.inner.requests.is_in_this_process() {
+            return;
+        }
+        self.inner.requests.send(Request::Stop);
+        self.inner.close_board();
+        let mut thread = self.thread.lock();
+        if let Some(thread) = thread.take() {
+            // A panic of the thread has been reported by its own hook.
+            let _ = thread.join();
+            if let Some(file) = &self.inner.pins {
+                file.settle();
+            }
+        }
+    }
+
+    /// Whether the node has stopped: it was closed, or belongs to another process. Events that it
+    /// left can still be read, but no more will come.
+    pub fn is_closed(&self) -> bool {
+        !self.inner.requests.is_in_this_process() || self.inner.events.is_closed()
+    }
+
+    fn check_process(&self) -> Result<(), Error> {
+        if self.inner.requests.is_in_this_process() { Ok(()) } else { Err(Error::closed()) }
+    }
 
     fn send(&self, command: Command) -> Result<(), Error> {
         self.request(Request::Command(command))
     }
 
     fn request(&self, request: Request) -> Result<(), Error> {
-        if self.inner.requests.send(request) {
-            Ok(())
-        } else {
-            Err(Error::new(ErrorKind::Closed, "the node was closed, or belongs to another process"))
-        }
+        if self.inner.requests.send(request) { Ok(()) } else { Err(Error::closed()) }
     }
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
-        // After a fork the thread exists in the parent only.
-        if !self.inner.requests.is_in_this_process() {
-            return;
-        }
-        self.inner.requests.send(Request::Stop);
-        if let Some(thread) = self.thread.take() {
-            // A panic of the thread has been reported by its own hook.
-            let _ = thread.join();
-        }
-        if let Some(file) = &self.inner.pins {
-            file.settle();
-        }
-        self.inner.events.close();
+        self.close();
     }
 }
 
@@ -294,6 +323,12 @@ impl fmt::Debug for Node {
 }
 
 impl Inner {
+    /// Nobody waits for trackers any more.
+    fn close_board(&self) {
+        self.board.lock().closed = true;
+        self.changed.notify_all();
+    }
+
     /// Makes the first handle of a call and remembers the call until it ends.
     fn adopt(&self, key: CallKey, state: CallState, name: String) -> Call {
         let port = self.manual_rate.map(|rate| Arc::new(ManualPort::new(rate, self.frame)));
@@ -357,6 +392,8 @@ impl Drop for Reporter {
         for known in left.values() {
             known.call.shared.abandon();
         }
+        self.0.close_board();
+        self.0.events.close();
     }
 }
 

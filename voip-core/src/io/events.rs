@@ -1,10 +1,11 @@
 //! The queue between the engine and whoever reads events, with a descriptor to poll on.
 
 use std::collections::VecDeque;
-use std::io::{Read, Write};
 
 use parking_lot::{Condvar, Mutex};
 
+#[cfg(unix)]
+use crate::io::signal::Signal;
 use crate::time::Duration;
 
 /// Events that may wait before the ones that can be read again are dropped.
@@ -17,6 +18,7 @@ const MOST: usize = 4096;
 pub(crate) struct EventQueue<E> {
     state: Mutex<State<E>>,
     arrived: Condvar,
+    /// Readable while the queue is not empty, and once it is closed.
     #[cfg(unix)]
     signal: Signal,
 }
@@ -28,22 +30,8 @@ struct State<E> {
     closed: bool,
 }
 
-/// Readable while the queue is not empty.
-#[cfg(unix)]
-struct Signal {
-    ours: std::os::unix::net::UnixStream,
-    theirs: std::os::unix::net::UnixStream,
-}
-
 impl<E> EventQueue<E> {
     pub(crate) fn new() -> std::io::Result<Self> {
-        #[cfg(unix)]
-        let signal = {
-            let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
-            ours.set_nonblocking(true)?;
-            theirs.set_nonblocking(true)?;
-            Signal { ours, theirs }
-        };
         Ok(EventQueue {
             state: Mutex::new(State {
                 events: VecDeque::new(),
@@ -53,7 +41,7 @@ impl<E> EventQueue<E> {
             }),
             arrived: Condvar::new(),
             #[cfg(unix)]
-            signal,
+            signal: Signal::new()?,
         })
     }
 
@@ -93,7 +81,7 @@ impl<E> EventQueue<E> {
             return Some(lagged());
         }
         let event = state.events.pop_front();
-        if state.events.is_empty() {
+        if state.events.is_empty() && !state.closed {
             self.lower();
         }
         event
@@ -101,9 +89,15 @@ impl<E> EventQueue<E> {
 
     /// Nothing more will come; whoever waits returns.
     pub(crate) fn close(&self) {
-        self.state.lock().closed = true;
+        let mut state = self.state.lock();
+        state.closed = true;
         self.raise();
+        drop(state);
         self.arrived.notify_all();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state.lock().closed
     }
 
     pub(crate) fn dropped(&self) -> u64 {
@@ -112,18 +106,17 @@ impl<E> EventQueue<E> {
 
     #[cfg(unix)]
     pub(crate) fn descriptor(&self) -> std::os::fd::BorrowedFd<'_> {
-        std::os::fd::AsFd::as_fd(&self.signal.theirs)
+        self.signal.descriptor()
     }
 
-    // A full or broken socket pair changes nothing: the queue itself is what counts.
     #[cfg(unix)]
     fn raise(&self) {
-        let _ = (&self.signal.ours).write(&[1]);
+        self.signal.raise();
     }
 
     #[cfg(unix)]
     fn lower(&self) {
-        let _ = (&self.signal.theirs).read(&mut [0; 64]);
+        self.signal.lower();
     }
 
     #[cfg(not(unix))]

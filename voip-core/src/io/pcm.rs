@@ -2,12 +2,17 @@
 //!
 //! The user's side blocks; the engine's side never does. Samples are `f32` at the rate the user
 //! asked for.
+//!
+//! Whoever has an event loop of its own does not block: it tries with no time to wait, and a
+//! descriptor tells when to try again.
 
 use std::collections::VecDeque;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::error::{Error, ErrorKind};
+#[cfg(unix)]
+use crate::io::signal::Signal;
 
 /// What both sides share.
 #[derive(Debug)]
@@ -19,6 +24,9 @@ pub(crate) struct PcmPort {
     sound: Condvar,
     /// Samples that may wait for being sent before `write` blocks.
     limit: usize,
+    /// Raised when what was tried in vain is possible now. Made when somebody asks for it.
+    #[cfg(unix)]
+    signal: std::sync::OnceLock<Signal>,
 }
 
 #[derive(Debug, Default)]
@@ -27,25 +35,57 @@ struct State {
     played: VecDeque<f32>,
     /// Samples that blocked readers wait for, all together.
     wanted: usize,
+    /// Samples that a reader with a descriptor has tried to read and wants to be told of.
+    asked: usize,
+    /// A writer with a descriptor has found no room and wants to be told of it.
+    asked_room: bool,
     ended: Option<Error>,
 }
 
 impl PcmPort {
     pub(crate) fn new(limit: usize) -> Self {
         let state = State { written: VecDeque::with_capacity(limit), ..State::default() };
-        PcmPort { state: Mutex::new(state), room: Condvar::new(), sound: Condvar::new(), limit }
+        PcmPort {
+            state: Mutex::new(state),
+            room: Condvar::new(),
+            sound: Condvar::new(),
+            limit,
+            #[cfg(unix)]
+            signal: std::sync::OnceLock::new(),
+        }
     }
 
-    /// User: queues samples, blocking while the queue is full. `wake` tells the engine; no lock is
-    /// held meanwhile, so that the engine never waits for a thread of lower priority.
+    /// User: what becomes readable when a read or a write that ran out of time can go on.
+    #[cfg(unix)]
+    pub(crate) fn descriptor(&self) -> Result<std::os::fd::BorrowedFd<'_>, Error> {
+        if let Some(signal) = self.signal.get() {
+            return Ok(signal.descriptor());
+        }
+        let made = Signal::new().map_err(|e| {
+            Error::new(ErrorKind::System, format!("a descriptor to wait on for sound: {e}"))
+        })?;
+        let state = self.state.lock();
+        let signal = self.signal.get_or_init(|| made);
+        if state.ended.is_some() {
+            signal.raise();
+        }
+        Ok(signal.descriptor())
+    }
+
+    /// User: queues samples, blocking while the queue is full; says how many it took, fewer only
+    /// when the time was up. `wake` tells the engine; no lock is held meanwhile, so that the engine
+    /// never waits for a thread of lower priority.
     pub(crate) fn write<T: Copy>(
         &self,
         mut samples: &[T],
         to_float: impl Fn(T) -> f32,
         deadline: std::time::Instant,
         wake: impl Fn(),
-    ) -> Result<(), Error> {
+    ) -> Result<usize, Error> {
+        let count = samples.len();
         let mut state = self.state.lock();
+        state.asked_room = false;
+        self.lower(&state);
         loop {
             if let Some(error) = &state.ended {
                 return Err(error.clone());
@@ -58,13 +98,16 @@ impl PcmPort {
                 MutexGuard::unlocked(&mut state, &wake);
             }
             if samples.is_empty() {
-                return Ok(());
+                return Ok(count);
             }
             let is_full =
                 |state: &mut State| state.ended.is_none() && state.written.len() >= self.limit;
             if self.room.wait_while_until(&mut state, is_full, deadline).timed_out() {
-                let message = format!("{} samples were not accepted in time", samples.len());
-                return Err(Error::new(ErrorKind::TimedOut, message));
+                state.asked_room = self.has_signal();
+                return match count - samples.len() {
+                    0 => Err(Error::new(ErrorKind::TimedOut, "no room within the time limit")),
+                    accepted => Ok(accepted),
+                };
             }
         }
     }
@@ -78,6 +121,8 @@ impl PcmPort {
         wake: impl Fn(),
     ) -> Result<(), Error> {
         let mut state = self.state.lock();
+        state.asked = 0;
+        self.lower(&state);
         if state.played.len() < out.len() {
             state.wanted += out.len();
             MutexGuard::unlocked(&mut state, wake);
@@ -87,6 +132,9 @@ impl PcmPort {
             state.wanted -= out.len();
         }
         if state.played.len() < out.len() {
+            if self.has_signal() {
+                state.asked = out.len();
+            }
             let timed_out = || Error::new(ErrorKind::TimedOut, "no sound within the time limit");
             return Err(state.ended.clone().unwrap_or_else(timed_out));
         }
@@ -108,6 +156,9 @@ impl PcmPort {
             *to = from;
         }
         self.room.notify_all();
+        if std::mem::take(&mut state.asked_room) {
+            self.raise(&state);
+        }
         true
     }
 
@@ -119,7 +170,7 @@ impl PcmPort {
     /// Engine: samples that readers wait for and that are not there yet.
     pub(crate) fn missing(&self) -> usize {
         let state = self.state.lock();
-        state.wanted.saturating_sub(state.played.len())
+        (state.wanted + state.asked).saturating_sub(state.played.len())
     }
 
     /// Engine: hands over what was played.
@@ -129,6 +180,9 @@ impl PcmPort {
         if state.played.len() >= state.wanted {
             self.sound.notify_all();
         }
+        if state.asked > 0 && state.played.len() >= state.asked {
+            self.raise(&state);
+        }
     }
 
     /// Engine: the call is over; whoever waits gets this error.
@@ -137,9 +191,44 @@ impl PcmPort {
         state.ended.get_or_insert(error);
         // Handles may outlive their call by far.
         state.written = VecDeque::new();
+        state.asked = 0;
         self.room.notify_all();
         self.sound.notify_all();
+        self.raise(&state);
     }
+
+    #[cfg(unix)]
+    fn has_signal(&self) -> bool {
+        self.signal.get().is_some()
+    }
+
+    #[cfg(unix)]
+    fn raise(&self, _state: &State) {
+        if let Some(signal) = self.signal.get() {
+            signal.raise();
+        }
+    }
+
+    /// Once the call is over it stays readable.
+    #[cfg(unix)]
+    fn lower(&self, state: &State) {
+        if let Some(signal) = self.signal.get()
+            && state.ended.is_none()
+        {
+            signal.lower();
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn has_signal(&self) -> bool {
+        false
+    }
+
+    #[cfg(not(unix))]
+    fn raise(&self, _state: &State) {}
+
+    #[cfg(not(unix))]
+    fn lower(&self, _state: &State) {}
 }
 
 /// What is no number must not get into a codec, which would never be rid of it.
@@ -213,9 +302,57 @@ mod tests {
                 taken.set(taken.get() + 1);
             }
         };
-        port.write(&[1i16; 9], f32::from, deadline_after(Duration::ZERO), take).unwrap();
+        let written = port.write(&[1i16; 9], f32::from, deadline_after(Duration::ZERO), take);
+        assert_eq!(written.unwrap(), 9);
         assert_eq!((taken.get(), port.waiting()), (4, 1));
         assert!(!port.take_frame(&mut frame));
+    }
+
+    /// Whether somebody who polls would be told.
+    #[cfg(unix)]
+    fn is_readable(descriptor: std::os::fd::BorrowedFd<'_>) -> bool {
+        use std::os::fd::AsRawFd;
+        let mut poll =
+            libc::pollfd { fd: descriptor.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: one descriptor, which is open, and no time to wait.
+        unsafe { libc::poll(&raw mut poll, 1, 0) == 1 }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_descriptor_tells_of_sound_of_room_and_of_the_end() {
+        let port = PcmPort::new(4);
+        let descriptor = port.descriptor().unwrap();
+        let write = || port.write(&[0.5; 6], |s| s, deadline_after(Duration::ZERO), || {});
+        assert_eq!(write().unwrap(), 4, "as many as there is room for");
+        assert_eq!(write().unwrap_err().kind(), ErrorKind::TimedOut);
+        assert!(!is_readable(descriptor));
+        assert!(port.take_frame(&mut [0.0; 2]));
+        assert!(is_readable(descriptor), "there is room");
+        assert_eq!(write().unwrap(), 2);
+        assert!(!is_readable(descriptor));
+
+        read(&port, 3, Duration::ZERO).unwrap_err();
+        assert_eq!(port.missing(), 3, "the engine knows though nobody waits");
+        port.put_played(&[1.0, 2.0]);
+        assert!(!is_readable(descriptor), "too little");
+        port.put_played(&[3.0]);
+        assert!(is_readable(descriptor));
+        assert_eq!(read(&port, 3, Duration::ZERO).unwrap(), [1.0, 2.0, 3.0]);
+        assert!(!is_readable(descriptor));
+        assert_eq!(port.missing(), 0);
+
+        port.end(Error::new(ErrorKind::CallEnded, "over"));
+        assert_eq!(read(&port, 1, Duration::ZERO).unwrap_err().kind(), ErrorKind::CallEnded);
+        assert!(is_readable(descriptor), "for good");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_descriptor_of_a_call_that_is_over_is_readable() {
+        let port = PcmPort::new(4);
+        port.end(Error::new(ErrorKind::CallEnded, "over"));
+        assert!(is_readable(port.descriptor().unwrap()));
     }
 
     #[test]

@@ -14,6 +14,8 @@ mod callback;
 mod card;
 mod hosts;
 mod keeper;
+#[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
+mod libasound;
 mod loudspeaker;
 mod microphone;
 mod pace;

@@ -267,7 +267,7 @@ impl NodeBuilder {
         let reporter = Reporter(inner.clone());
         let driver =
             Driver::new(engine, clock, udp, self.trackers, sound, (requests, inbox), reporter);
-        let thread = Some(spawn("voip-engine", move || driver.run())?);
+        let thread = Mutex::new(Some(spawn("voip-engine", move || driver.run())?));
         Ok(Node { inner, name: self.name, id, local_address, thread })
     }
 

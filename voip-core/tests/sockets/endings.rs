@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::harness::{LIMIT, Pair, end_of, failure, incoming, ms, node, online};
-use voip_core::{Audio, CallState, Duration, EndReason, Error, ErrorKind, Node, Reject};
+use voip_core::{Audio, CallState, Duration, EndReason, Error, ErrorKind, Event, Node, Reject};
 
 fn kind(result: Result<impl Sized, Error>) -> ErrorKind {
     failure(result).kind()
@@ -144,6 +144,33 @@ fn a_node_goes_though_its_tracker_says_nothing() {
     let before = Instant::now();
     node.close();
     assert!(before.elapsed() < ms(500), "{:?}", before.elapsed());
+}
+
+#[test]
+fn whoever_waits_for_a_node_returns_when_it_is_closed() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let node = Node::builder("alice").tracker(address).bind("127.0.0.1:0").start().unwrap();
+    let call = node.place("bob").unwrap();
+    std::thread::scope(|scope| {
+        let registering = scope.spawn(|| node.wait_registered(Duration::MAX));
+        let listing = scope.spawn(|| node.peers(Duration::MAX));
+        let reading = scope.spawn(|| {
+            let events = || std::iter::from_fn(|| node.next_event(Duration::MAX));
+            events().filter(|event| matches!(event, Event::Ended { .. })).count()
+        });
+        assert!(!node.is_closed());
+        node.close();
+        node.close();
+        assert_eq!(kind(registering.join().unwrap()), ErrorKind::Closed);
+        assert_eq!(kind(listing.join().unwrap()), ErrorKind::Closed);
+        assert_eq!(reading.join().unwrap(), 1, "the end of its call is still told");
+    });
+    assert!(node.is_closed());
+    assert_eq!(call.state(), CallState::Ended(EndReason::NodeClosed));
+    assert_eq!(kind(node.place("bob")), ErrorKind::Closed);
+    assert_eq!(kind(node.wait_registered(LIMIT)), ErrorKind::Closed);
+    assert_eq!(kind(node.peers(LIMIT)), ErrorKind::Closed);
 }
 
 #[test]

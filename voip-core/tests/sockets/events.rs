@@ -132,5 +132,8 @@ fn the_descriptor_is_readable_while_events_wait() {
         assert!(readable(LIMIT), "readable again");
         await_event(&alice, |event| matches!(event, Event::Joined { .. }).then_some(()));
     }
+    alice.close();
+    while alice.next_event(ms(0)).is_some() {}
+    assert!(readable(ms(0)), "for good: there is nothing to wait for any more");
     poller.delete(descriptor).unwrap();
 }

@@ -8,6 +8,8 @@ use cpal::traits::{DeviceTrait, HostTrait};
 
 use crate::device::{AudioDevice, DeviceChoice, DeviceDirection};
 use crate::error::{Error, ErrorKind};
+#[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
+use crate::io::sound::libasound;
 use crate::io::spawn;
 use crate::time::Duration;
 
@@ -100,14 +102,13 @@ pub(super) struct Found {
 impl Hosts {
     /// Connects to them; may take seconds.
     pub(super) fn open() -> Hosts {
-        let ids = cpal::available_hosts().into_iter();
-        Hosts(ids.filter_map(|id| cpal::host_from_id(id).ok()).collect())
+        Hosts(available().filter_map(|id| cpal::host_from_id(id).ok()).collect())
     }
 
     /// Whether the system has hosts now that are not among these.
     pub(super) fn has_newcomers(&self) -> bool {
         let is_new = |id: &cpal::HostId| self.0.iter().all(|host| host.id() != *id);
-        cpal::available_hosts().iter().any(is_new)
+        available().any(|id| is_new(&id))
     }
 
     pub(super) fn list(&self, direction: DeviceDirection) -> Vec<AudioDevice> {
@@ -157,6 +158,16 @@ impl Hosts {
     fn devices(&self, direction: DeviceDirection) -> impl Iterator<Item = cpal::Device> {
         self.0.iter().flat_map(move |host| devices(host, direction))
     }
+}
+
+/// The sound hosts that the system has.
+fn available() -> impl Iterator<Item = cpal::HostId> {
+    // cpal takes for granted that ALSA is there.
+    #[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
+    let is_there = |id: &cpal::HostId| *id != cpal::HostId::Alsa || libasound::is_there();
+    #[cfg(not(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")))]
+    let is_there = |_: &cpal::HostId| true;
+    cpal::available_hosts().into_iter().filter(is_there)
 }
 
 fn devices(host: &Host, direction: DeviceDirection) -> impl Iterator<Item = cpal::Device> + use<> {
