@@ -76,6 +76,8 @@ pub(crate) enum Command {
     Place {
         call: CallKey,
         target: Target,
+        /// Unless it is the node's.
+        ring_timeout: Option<Duration>,
     },
     Answer {
         call: CallKey,
@@ -268,7 +270,9 @@ impl Engine {
     /// The user wants something.
     pub(crate) fn handle_command(&mut self, now: Instant, command: Command) {
         match command {
-            Command::Place { call, target } => self.place(now, call, target),
+            Command::Place { call, target, ring_timeout } => {
+                self.place(now, call, target, ring_timeout);
+            }
             Command::Answer { call } => self.answer(now, call),
             Command::Reject { call, reason } => self.reject(now, call, reason),
             Command::HangUp { call } => self.hang_up(now, call, EndReason::HungUp),

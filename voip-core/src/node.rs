@@ -182,6 +182,20 @@ impl Node {
     /// [`ErrorKind::InvalidArgument`] for what is no name, or this node's own;
     /// [`ErrorKind::Closed`].
     pub fn place(&self, target: &str) -> Result<Call, Error> {
+        self.place_with(target, None)
+    }
+
+    /// [`Node::place`] for a call that rings for another time than the node's others, 1 s to 10 min.
+    /// (The peer's program has a limit of its own.)
+    ///
+    /// # Errors
+    /// As [`Node::place`]; [`ErrorKind::InvalidArgument`] for a time out of this range.
+    pub fn place_for(&self, target: &str, ring_timeout: Duration) -> Result<Call, Error> {
+        builder::check_ring_timeout(ring_timeout)?;
+        self.place_with(target, Some(ring_timeout))
+    }
+
+    fn place_with(&self, target: &str, ring_timeout: Option<Duration>) -> Result<Call, Error> {
         let target = match PeerId::from_str(target) {
             Ok(id) => Target::Peer(id),
             Err(_) => {
@@ -201,7 +215,7 @@ impl Node {
         if let Some(port) = self.inner.port_of(key) {
             self.request(Request::Manual(key, port))?;
         }
-        self.send(Command::Place { call: key, target })?;
+        self.send(Command::Place { call: key, target, ring_timeout })?;
         Ok(call)
     }
 

@@ -150,7 +150,7 @@ impl World {
             Err(_) => Target::Name(target.to_owned()),
         };
         let call = self.nodes[node.0].new_call();
-        self.command(node, Command::Place { call, target });
+        self.command(node, Command::Place { call, target, ring_timeout: None });
         SimCall(call)
     }
 

@@ -84,6 +84,8 @@ pub(super) struct Call {
     pub(super) deadline: Instant,
     /// When ringing there ends; kept while the phase has another deadline.
     pub(super) ring_deadline: Instant,
+    /// How long it rings.
+    pub(super) ring_timeout: Duration,
     pub(super) began: Instant,
     pub(super) answered: Option<Instant>,
     pub(super) first_audio: Option<Instant>,
@@ -100,7 +102,7 @@ impl Call {
         phase: Phase,
         name: String,
         now: Instant,
-        ring: Duration,
+        ring_timeout: Duration,
     ) -> Call {
         Call {
             id,
@@ -118,8 +120,9 @@ impl Call {
             muted: false,
             told_digital_silence: false,
             silence: SilenceWatch::default(),
-            deadline: now + ring,
-            ring_deadline: now + ring,
+            deadline: now + ring_timeout,
+            ring_deadline: now + ring_timeout,
+            ring_timeout,
             began: now,
             answered: None,
             first_audio: None,

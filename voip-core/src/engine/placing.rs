@@ -61,14 +61,21 @@ pub(super) struct Listing {
 }
 
 impl Engine {
-    pub(super) fn place(&mut self, now: Instant, key: CallKey, target: Target) {
+    pub(super) fn place(
+        &mut self,
+        now: Instant,
+        key: CallKey,
+        target: Target,
+        ring_timeout: Option<Duration>,
+    ) {
         let mut id = CallId([0; 16]);
         self.random.fill_bytes(&mut id.0);
         let name = match &target {
             Target::Name(name) => name.clone(),
             Target::Peer(id) => id.to_string(),
         };
-        let mut call = Call::new(id, Phase::Resolving, name, now, self.config.ring_timeout);
+        let ring_timeout = ring_timeout.unwrap_or(self.config.ring_timeout);
+        let mut call = Call::new(id, Phase::Resolving, name, now, ring_timeout);
         call.deadline = now + LOOKUP_TIMEOUT;
         // Whoever rings here may be the one that is called; that is known when the name is resolved.
         let calls_back = self.calls.values().any(|c| c.rings_here() && c.may_be(&target));
@@ -256,7 +263,7 @@ impl Engine {
         call.name.clone_from(&name);
         call.tracker = tracker;
         call.phase = Phase::Offered;
-        call.ring_deadline = now + self.config.ring_timeout;
+        call.ring_deadline = now + call.ring_timeout;
         call.deadline = call.ring_deadline.min(now + OFFER_TIMEOUT);
         self.outputs.push_back(Output::CallPeer { call: key, name, id: peer });
         let own_name = self.config.name.clone();

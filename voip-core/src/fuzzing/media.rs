@@ -137,7 +137,7 @@ pub fn engine(data: &[u8]) {
             }
             6 => {
                 let target = Target::Name(String::from_utf8_lossy(script.text()).into_owned());
-                engine.handle_command(now, Command::Place { call, target });
+                engine.handle_command(now, Command::Place { call, target, ring_timeout: None });
             }
             7 => engine.handle_command(now, Command::HangUp { call }),
             8 => engine.handle_command(now, Command::Answer { call }),

@@ -96,6 +96,13 @@ pub(super) fn check(field: &str, name: &str) -> Result<(), Error> {
     check_name(name).map_err(|e| invalid(field, &e.to_string()))
 }
 
+pub(super) fn check_ring_timeout(timeout: Duration) -> Result<(), Error> {
+    if (Duration::from_secs(1)..=Duration::from_secs(600)).contains(&timeout) {
+        return Ok(());
+    }
+    Err(invalid("ring_timeout", "1 s to 10 min are possible"))
+}
+
 fn invalid(field: &str, why: &str) -> Error {
     Error::new(ErrorKind::InvalidArgument, format!("{field}: {why}"))
 }
@@ -283,9 +290,7 @@ impl NodeBuilder {
             Resampler::new(rate, crate::frame::SAMPLE_RATE)
                 .map_err(|_| invalid("audio", &format!("{rate} Hz: 8000 to 192000 is possible")))?;
         }
-        if !(Duration::from_secs(1)..=Duration::from_secs(600)).contains(&self.ring_timeout) {
-            return Err(invalid("ring_timeout", "1 s to 10 min are possible"));
-        }
+        check_ring_timeout(self.ring_timeout)?;
         if !(1..=32).contains(&self.max_calls) {
             return Err(invalid("max_calls", "1 to 32 are possible"));
         }

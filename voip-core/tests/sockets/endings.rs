@@ -97,6 +97,15 @@ fn nobody_answers_for_the_ring_time() {
 }
 
 #[test]
+fn a_call_may_have_a_ring_time_of_its_own() {
+    let pair = Pair::new();
+    let call = pair.alice.place_for("bob", Duration::from_secs(1)).unwrap();
+    assert_eq!(end_of(&call), EndReason::NoAnswer);
+    let too_short = pair.alice.place_for("bob", ms(999));
+    assert_eq!(kind(too_short), ErrorKind::InvalidArgument);
+}
+
+#[test]
 fn a_node_dropped_within_a_call_ends_quickly_and_the_peer_hears_of_it() {
     let pair = Pair::new();
     let (at_alice, at_bob) = pair.connect();

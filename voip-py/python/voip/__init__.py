@@ -1,6 +1,21 @@
-"""Peer-to-peer voice calls."""
+"""Peer-to-peer voice: two people talk directly from machine to machine, encrypted end to end.
 
-from ._voip import version
+    import voip
 
-__all__ = ["version"]
-__version__ = version()
+    with voip.Tracker("127.0.0.1:0") as tracker, voip.Node("alice", trackers=[tracker.address]) as me:
+        with me.call("bob", ring_timeout=45) as call:    # voip.Busy, voip.NoAnswer … if it fails
+            print(call.wait_ended())
+
+A ``Node`` calls and is called; a ``Tracker`` is where nodes find each other. What happens is told by
+events: ``node.events()``. Every function that waits takes ``timeout`` in seconds (``None``: for
+ever), lets other threads run meanwhile, and ends on Ctrl-C. All objects may be used from any thread.
+``voip.aio`` has the same for asyncio.
+"""
+
+from . import _enums, _errors, _voip
+from ._enums import *
+from ._errors import *
+from ._voip import *
+
+__all__ = [*_enums.__all__, *_errors.__all__, *_voip.__all__]
+__version__ = _voip.VERSION

@@ -1,0 +1,228 @@
+"""The words that calls, events and statistics are told in. The numbers are those of C."""
+
+from enum import Enum
+
+__all__ = [
+    "Application",
+    "CallState",
+    "Departure",
+    "DeviceChange",
+    "DeviceDirection",
+    "EndReason",
+    "ErrorKind",
+    "FrameDuration",
+    "Presence",
+    "Quality",
+    "Reject",
+    "SilenceReason",
+    "WireDirection",
+]
+
+
+class ErrorKind(Enum):
+    """What went wrong: ``Error.kind``. Each has an exception class, whose text says what to do."""
+
+    INVALID_ARGUMENT = 1
+    FILE = 2
+    ADDRESS_IN_USE = 3
+    SYSTEM = 4
+    TRACKER_UNREACHABLE = 5
+    NAME_TAKEN = 6
+    UNKNOWN_PEER = 7
+    AMBIGUOUS_NAME = 8
+    KEY_CHANGED = 9
+    BUSY = 10
+    DECLINED = 11
+    NO_ANSWER = 12
+    UNREACHABLE = 13
+    NETWORK_LOST = 14
+    CALL_ENDED = 15
+    TIMED_OUT = 16
+    CLOSED = 17
+    INVALID_STATE = 18
+    PROTOCOL = 19
+    INTERNAL = 20
+
+
+class CallState(Enum):
+    """Where a call stands.
+
+    ``PLACING``: outgoing, the peer is being looked up or has not reacted yet.
+    ``RINGING``: it rings, here or at the peer. ``CONNECTING``: answered, the path is being made.
+    ``CONNECTED``: sound goes both ways. ``ENDED``: over, and ``Call.end_reason`` says why.
+    """
+
+    PLACING = 0
+    RINGING = 1
+    CONNECTING = 2
+    CONNECTED = 3
+    ENDED = 4
+
+
+class EndReason(Enum):
+    """Why a call is over; ``describe()`` says it in words.
+
+    ``HUNG_UP``: this side hung up, or cancelled before the answer. ``PEER_HUNG_UP``: the peer did.
+    ``BUSY``: the peer is in another call, or this node has as many as it takes.
+    ``DECLINED``: the peer declined. ``NO_ANSWER``: nobody answered within the ring time.
+    ``MISSED``: an incoming call not answered in time, or given up by the caller.
+    ``UNKNOWN_PEER``: no peer of that name or key is online. ``AMBIGUOUS_NAME``: trackers disagree
+    on whose name it is, and none is pinned. ``KEY_CHANGED``: the name belongs to another key than
+    the one pinned. ``TRACKER_UNREACHABLE``: no tracker could be asked. ``UNREACHABLE``: the peer
+    did not react, or no path to it was found. ``NETWORK_LOST``: the path to the peer was lost.
+    ``PROTOCOL``: the peer sent what makes no sense. ``NODE_CLOSED``: the node was closed.
+    """
+
+    HUNG_UP = 0
+    PEER_HUNG_UP = 1
+    BUSY = 2
+    DECLINED = 3
+    NO_ANSWER = 4
+    MISSED = 5
+    UNKNOWN_PEER = 6
+    AMBIGUOUS_NAME = 7
+    KEY_CHANGED = 8
+    TRACKER_UNREACHABLE = 9
+    UNREACHABLE = 10
+    NETWORK_LOST = 11
+    PROTOCOL = 12
+    NODE_CLOSED = 13
+
+    def describe(self) -> str:
+        """The reason in words, for people."""
+        from ._voip import _end_reason
+
+        return _end_reason(self)[0]
+
+    @property
+    def error_kind(self) -> ErrorKind:
+        """The kind of error that a waiting call raises for this end."""
+        from ._voip import _end_reason
+
+        return _end_reason(self)[1]
+
+
+class Reject(Enum):
+    """How to refuse an incoming call.
+
+    ``DECLINED``: "I do not want to talk." ``BUSY``: "I am in another call."
+    """
+
+    DECLINED = 0
+    BUSY = 1
+
+
+class Presence(Enum):
+    """Whether a peer wants to be called.
+
+    ``AVAILABLE``: call me. ``BUSY``: in a call. ``AWAY``: online, nobody at the device.
+    ``UNKNOWN``: something a later version says.
+    """
+
+    AVAILABLE = 0
+    BUSY = 1
+    AWAY = 2
+    UNKNOWN = 3
+
+
+class SilenceReason(Enum):
+    """Why nothing is heard of a peer that has not muted its microphone.
+
+    ``NO_PACKETS``: no packet of sound has come for 0.9 s.
+    ``DIGITAL_SILENCE``: packets come, and the peer says that its microphone gives nothing but the
+    same value over and over: unplugged, switched off, or forbidden to the program.
+    """
+
+    NO_PACKETS = 0
+    DIGITAL_SILENCE = 1
+
+    def describe(self) -> str:
+        """The reason in words, for people."""
+        from ._voip import _silence_reason
+
+        return _silence_reason(self)
+
+
+class Quality(Enum):
+    """The quality of a call in one word.
+
+    ``UNKNOWN``: nothing has been heard yet. ``GOOD``: under 1 % of the sound made up and under
+    150 ms one way. ``FAIR``: under 5 % and under 400 ms. ``POOR``: worse.
+    """
+
+    UNKNOWN = 0
+    GOOD = 1
+    FAIR = 2
+    POOR = 3
+
+
+class DeviceDirection(Enum):
+    """``INPUT``: a microphone. ``OUTPUT``: a loudspeaker."""
+
+    INPUT = 0
+    OUTPUT = 1
+
+
+class DeviceChange(Enum):
+    """Why another device is in use than before.
+
+    ``OPENED``: opened for a call. ``CHOSEN``: the user chose it. ``DEFAULT_MOVED``: the system has
+    another default now. ``LOST``: unplugged, or it stopped to work; there is silence until another
+    one is found. ``MISSING``: none could be opened; the search goes on. ``FELL_BACK``: the chosen
+    one is not there, the default stands in for it. ``RESTORED``: sound is back after a loss.
+    """
+
+    OPENED = 0
+    CHOSEN = 1
+    DEFAULT_MOVED = 2
+    LOST = 3
+    MISSING = 4
+    FELL_BACK = 5
+    RESTORED = 6
+
+
+class Application(Enum):
+    """What the encoder optimises for (RFC 6716 §2.1.10).
+
+    ``VOIP``: intelligible speech. ``AUDIO``: faithful sound of any kind. ``LOW_DELAY``: 2.5 ms of
+    look-ahead in place of 6.5, and no in-band FEC.
+    """
+
+    VOIP = 0
+    AUDIO = 1
+    LOW_DELAY = 2
+
+
+class FrameDuration(Enum):
+    """How much sound one packet carries; the number is that of milliseconds.
+
+    ``MS10``: least delay, most overhead. ``MS20``: the usual choice. ``MS60``: least overhead.
+    """
+
+    MS10 = 10
+    MS20 = 20
+    MS40 = 40
+    MS60 = 60
+
+
+class Departure(Enum):
+    """How a peer left a tracker.
+
+    ``LEFT``: it said goodbye. ``CLOSED``: its connection ended. ``TIMED_OUT``: it fell silent, or
+    let its record expire. ``SLOW_READER``: it did not read what was sent to it.
+    ``MISBEHAVED``: it broke the protocol. ``RENAMED``: it goes by another name now.
+    """
+
+    LEFT = 0
+    CLOSED = 1
+    TIMED_OUT = 2
+    SLOW_READER = 3
+    MISBEHAVED = 4
+    RENAMED = 5
+
+
+class WireDirection(Enum):
+    """Which way a message went: ``IN`` to the tracker, ``OUT`` from it."""
+
+    IN = 0
+    OUT = 1

@@ -1,0 +1,258 @@
+//! What a node tells: one class for each event, all of them under `Event`.
+
+use pyo3::PyTypeInfo;
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+use voip_core as core;
+
+use crate::devices::AudioDevice;
+use crate::enums::member;
+use crate::errors::exception;
+use crate::peers::{Peer, PeerId};
+use crate::record::record;
+
+/// What a node tells its user, in the order in which it happened. Each event is of one of the classes
+/// under this one; they are frozen and made for `match`:
+///
+///     for event in node.events():
+///         match event:
+///             case voip.Incoming(call=call):
+///                 call.answer()
+///             case voip.Ended(call=call, reason=reason):
+///                 print(call.peer.name, reason.describe())
+#[pyclass(frozen, subclass, module = "voip")]
+pub(crate) struct Event;
+
+#[pymethods]
+impl Event {
+    #[classmethod]
+    fn __class_getitem__<'py>(
+        class: &Bound<'py, PyType>,
+        _handle: &Bound<'py, PyAny>,
+    ) -> Bound<'py, PyType> {
+        class.clone()
+    }
+}
+
+record! {
+    /// A tracker has accepted this node's name and key.
+    Registered extends Event {
+        /// The tracker's address as it was given.
+        tracker: String,
+        /// Peers online there, this one included.
+        online: u32,
+    }
+}
+record! {
+    /// A tracker refused the registration or cannot be reached. The node goes on trying, unless the
+    /// same key has registered from elsewhere.
+    TrackerLost extends Event {
+        /// The tracker's address as it was given.
+        tracker: String,
+        /// Why, an `Error`.
+        error: Py<PyAny>,
+    }
+}
+record! {
+    /// A peer came online.
+    Joined extends Event {
+        /// Who, a `Peer`.
+        peer: Py<Peer>,
+        /// Peers online now.
+        online: u32,
+    }
+}
+record! {
+    /// A peer says something else about itself: its presence.
+    Changed extends Event {
+        /// Who, a `Peer` as it is now.
+        peer: Py<Peer>,
+    }
+}
+record! {
+    /// A peer went offline.
+    Left extends Event {
+        /// Whose name.
+        name: String,
+        /// Whose key.
+        id: PeerId,
+        /// Peers online now.
+        online: u32,
+    }
+}
+record! {
+    /// Somebody calls: answer or reject it. When this event and its call are let go, it is declined.
+    Incoming extends Event {
+        /// The call.
+        call: Py<PyAny>,
+    }
+}
+record! {
+    /// It rings at the peer.
+    Ringing extends Event {
+        /// The call.
+        call: Py<PyAny>,
+    }
+}
+record! {
+    /// The call was answered, here or there.
+    Answered extends Event {
+        /// The call.
+        call: Py<PyAny>,
+    }
+}
+record! {
+    /// There is an encrypted path: sound can flow.
+    Connected extends Event {
+        /// The call.
+        call: Py<PyAny>,
+    }
+}
+record! {
+    /// The first sound of the peer was handed to playout.
+    FirstAudio extends Event {
+        /// The call.
+        call: Py<PyAny>,
+    }
+}
+record! {
+    /// The peer muted or unmuted its microphone. Of ten changes one soon after the other each is
+    /// told, of more than that not every one.
+    PeerMuted extends Event {
+        /// The call.
+        call: Py<PyAny>,
+        /// Muted now.
+        muted: bool,
+    }
+}
+record! {
+    /// Nothing is heard of the peer any more, or nothing was from the beginning, and it is not muted.
+    /// The call goes on. Told once: another of these means another reason, and `MediaResumed` that it
+    /// is over.
+    MediaSilent extends Event {
+        /// The call.
+        call: Py<PyAny>,
+        /// Why, a `SilenceReason`.
+        reason: Py<PyAny>,
+    }
+}
+record! {
+    /// What `MediaSilent` told is over: sound comes again, or the peer muted its microphone, which is
+    /// reason enough.
+    MediaResumed extends Event {
+        /// The call.
+        call: Py<PyAny>,
+    }
+}
+record! {
+    /// The call is over.
+    Ended extends Event {
+        /// The call.
+        call: Py<PyAny>,
+        /// Why, an `EndReason`.
+        reason: Py<PyAny>,
+    }
+}
+record! {
+    /// A name that is pinned to one key was used by another; the call was refused. See
+    /// `Node.accept_key`.
+    KeyChanged extends Event {
+        /// The name.
+        name: String,
+        /// The key it is pinned to.
+        pinned: PeerId,
+        /// The key that used it now.
+        offered: PeerId,
+    }
+}
+record! {
+    /// Another microphone or loudspeaker is in use than before, or none.
+    DeviceChanged extends Event {
+        /// Which of the two, a `DeviceDirection`.
+        direction: Py<PyAny>,
+        /// The `AudioDevice` in use now; `None` while there is none.
+        device: Option<Py<AudioDevice>>,
+        /// Why, a `DeviceChange`.
+        change: Py<PyAny>,
+    }
+}
+record! {
+    /// The queue overflowed and events were dropped, first those about what can be read again: who is
+    /// online, which devices are in use, whether the peers of calls are muted or silent. Read these
+    /// and the states of calls again.
+    Lagged extends Event {
+    }
+}
+
+/// An event as its Python object; `wrap` makes that of its call.
+pub(crate) fn to_python<'py>(
+    py: Python<'py>,
+    event: core::Event<core::Call>,
+    wrap: impl Fn(core::Call) -> PyResult<Py<PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    use core::Event as E;
+    let peer = |peer| Py::new(py, Peer::new(py, peer)?);
+    match event {
+        E::Registered { tracker, online } => make(py, Registered { tracker, online }),
+        E::TrackerLost { tracker, error } => {
+            let error = exception(py, &error).into_value(py).into_any();
+            make(py, TrackerLost { tracker, error })
+        }
+        E::Joined { peer: who, online } => make(py, Joined { peer: peer(who)?, online }),
+        E::Changed { peer: who } => make(py, Changed { peer: peer(who)? }),
+        E::Left { name, id, online } => make(py, Left { name, id: PeerId(id), online }),
+        E::Incoming { call } => make(py, Incoming { call: wrap(call)? }),
+        E::Ringing { call } => make(py, Ringing { call: wrap(call)? }),
+        E::Answered { call } => make(py, Answered { call: wrap(call)? }),
+        E::Connected { call } => make(py, Connected { call: wrap(call)? }),
+        E::FirstAudio { call } => make(py, FirstAudio { call: wrap(call)? }),
+        E::PeerMuted { call, muted } => make(py, PeerMuted { call: wrap(call)?, muted }),
+        E::MediaSilent { call, reason } => {
+            let reason = member(py, "SilenceReason", reason)?;
+            make(py, MediaSilent { call: wrap(call)?, reason })
+        }
+        E::MediaResumed { call } => make(py, MediaResumed { call: wrap(call)? }),
+        E::Ended { call, reason } => {
+            make(py, Ended { call: wrap(call)?, reason: member(py, "EndReason", reason)? })
+        }
+        E::KeyChanged { name, pinned, offered } => {
+            make(py, KeyChanged { name, pinned: PeerId(pinned), offered: PeerId(offered) })
+        }
+        E::DeviceChanged { direction, device, change } => {
+            let direction = member(py, "DeviceDirection", direction)?;
+            let device = device.map(|d| Py::new(py, AudioDevice::new(py, d)?)).transpose()?;
+            make(py, DeviceChanged { direction, device, change: member(py, "DeviceChange", change)? })
+        }
+        // `Lagged`, and what a later version of the library may tell: both mean "look again".
+        _ => make(py, Lagged {}),
+    }
+}
+
+fn make<T>(py: Python<'_>, event: T) -> PyResult<Bound<'_, PyAny>>
+where
+    T: PyClass<BaseType = Event> + PyTypeInfo,
+{
+    let event = PyClassInitializer::from(Event).add_subclass(event);
+    Ok(Bound::new(py, event)?.into_any())
+}
+
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Event>()?;
+    module.add_class::<Registered>()?;
+    module.add_class::<TrackerLost>()?;
+    module.add_class::<Joined>()?;
+    module.add_class::<Changed>()?;
+    module.add_class::<Left>()?;
+    module.add_class::<Incoming>()?;
+    module.add_class::<Ringing>()?;
+    module.add_class::<Answered>()?;
+    module.add_class::<Connected>()?;
+    module.add_class::<FirstAudio>()?;
+    module.add_class::<PeerMuted>()?;
+    module.add_class::<MediaSilent>()?;
+    module.add_class::<MediaResumed>()?;
+    module.add_class::<Ended>()?;
+    module.add_class::<KeyChanged>()?;
+    module.add_class::<DeviceChanged>()?;
+    module.add_class::<Lagged>()
+}

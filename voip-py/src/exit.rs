@@ -1,0 +1,47 @@
+//! The interpreter's end: nodes hang up and say goodbye, and threads that wait stay where they are.
+
+use std::sync::{Arc, OnceLock, Weak};
+use std::thread::ThreadId;
+
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+use voip_core::Node;
+
+static NODES: Mutex<Vec<Weak<Node>>> = Mutex::new(Vec::new());
+/// The thread that ends the interpreter, once it does.
+static ENDING: OnceLock<ThreadId> = OnceLock::new();
+
+/// Remembers a node, to be closed at the interpreter's end.
+pub(crate) fn remember(node: &Arc<Node>) {
+    let mut nodes = NODES.lock();
+    nodes.retain(|node| node.strong_count() > 0);
+    nodes.push(Arc::downgrade(node));
+}
+
+/// Called by every thread before it enters the interpreter again. At the interpreter's end other
+/// threads than the one that ends it stay here: they could only raise that the node was closed,
+/// and print it, or be torn down in the midst of that.
+pub(crate) fn hold_back() {
+    if ENDING.get().is_some_and(|thread| *thread != std::thread::current().id()) {
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+#[pyfunction]
+fn _close_nodes(py: Python<'_>) {
+    py.detach(|| {
+        let _ = ENDING.set(std::thread::current().id());
+        let nodes = std::mem::take(&mut *NODES.lock());
+        for node in nodes.iter().filter_map(Weak::upgrade) {
+            node.close();
+        }
+    });
+}
+
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let close_nodes = wrap_pyfunction!(_close_nodes, module)?;
+    module.py().import("atexit")?.call_method1("register", (close_nodes,))?;
+    Ok(())
+}

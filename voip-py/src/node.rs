@@ -1,0 +1,370 @@
+//! A node.
+
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyTuple};
+use voip_core as core;
+use voip_core::{DeviceDirection, ErrorKind};
+
+use crate::audio::Sound;
+use crate::call::{Call, Owner};
+use crate::devices::choice;
+use crate::encoding::{EncoderConfig, JitterConfig, whole};
+use crate::enums::value;
+use crate::errors::{OrRaise, raise};
+use crate::events;
+use crate::exit;
+use crate::peers::{Peer, PeerId, Target};
+use crate::stats::NodeStats;
+use crate::waiting::{Timeout, ask, seconds, wait, wait_for};
+
+/// One participant: it has a name and a key, is registered at its trackers, and calls and is called.
+///
+/// `name` has 1 to 64 bytes of UTF-8 without control characters.
+/// `trackers`: up to 16, each "host:port"; the node is registered at all of them.
+/// `bind`: the local address and UDP port, "ip:port"; the default is any free port, the same one for
+/// IPv4 and IPv6.
+/// `identity_file` holds the key; made if it is not there. Names of peers are pinned to their keys on
+/// first use and kept beside it. Without one the key lives as long as the node.
+/// `audio` is a `Devices`, a `Manual`, a `Wav`, or `None`: says nothing and plays nothing.
+/// `encoder` is an `EncoderConfig`, `jitter` a `JitterConfig`.
+/// `auto_answer`: whether incoming calls are answered at once.
+/// `ring_timeout`: how long an outgoing call rings, 1 to 600 s.
+/// `max_calls`: calls at one time, 1 to 32; one more is answered "busy".
+///
+/// Does not wait for the trackers: see `wait_registered`. The end of a `with` block closes the node; so do
+/// dropping it and the end of the program. Raises `InvalidArgument` naming the argument, `AddressInUse`,
+/// `FileError` for the identity, its pins or a WAV file, `SystemError`.
+#[pyclass(frozen, module = "voip")]
+pub(crate) struct Node {
+    core: Arc<core::Node>,
+    owner: Owner,
+}
+
+#[pymethods]
+impl Node {
+    #[new]
+    #[pyo3(
+        signature = (name, *, trackers = Trackers::default(), bind = None, identity_file = None,
+            audio = Sound::devices(), encoder = None, jitter = None, auto_answer = false,
+            ring_timeout = None, max_calls = None),
+        text_signature = "(name, *, trackers=(), bind='[::]:0', identity_file=None, \
+            audio=Devices(), encoder=EncoderConfig(), jitter=JitterConfig(), auto_answer=False, \
+            ring_timeout=45.0, max_calls=1)"
+    )]
+    #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
+    fn new(
+        py: Python<'_>,
+        name: &str,
+        trackers: Trackers,
+        bind: Option<&str>,
+        identity_file: Option<PathBuf>,
+        audio: Sound,
+        encoder: Option<Bound<'_, EncoderConfig>>,
+        jitter: Option<Bound<'_, JitterConfig>>,
+        auto_answer: bool,
+        ring_timeout: Option<Bound<'_, PyAny>>,
+        max_calls: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let mut builder = core::Node::builder(name).audio(audio.audio).auto_answer(auto_answer);
+        for tracker in trackers.0 {
+            builder = builder.tracker(tracker);
+        }
+        if let Some(bind) = bind {
+            builder = builder.bind(bind);
+        }
+        if let Some(path) = identity_file {
+            builder = builder.identity_file(path);
+        }
+        if let Some(encoder) = encoder {
+            builder = builder.encoder(encoder.get().to_core(py)?);
+        }
+        if let Some(jitter) = jitter {
+            builder = builder.jitter(jitter.get().to_core());
+        }
+        if let Some(limit) = ring_timeout {
+            builder = builder.ring_timeout(seconds("ring_timeout", &limit)?);
+        }
+        if let Some(calls) = max_calls {
+            builder = builder.max_calls(whole("max_calls", &calls)?);
+        }
+        let core = Arc::new(py.detach(|| builder.start()).or_raise(py)?);
+        exit::remember(&core);
+        let owner = Owner { process: std::process::id(), format: audio.format };
+        Ok(Node { core, owner })
+    }
+
+    /// The name.
+    #[getter]
+    fn name(&self) -> &str {
+        self.core.name()
+    }
+
+    /// The key, a `PeerId`.
+    #[getter]
+    fn id(&self) -> PeerId {
+        PeerId(self.core.id())
+    }
+
+    /// The local UDP address, "ip:port"; of the IPv4 socket if there are two.
+    #[getter]
+    fn local_address(&self) -> String {
+        self.core.local_address().to_string()
+    }
+
+    /// Whether the node was closed, or belongs to the process before a fork.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.owner.process != std::process::id() || self.core.is_closed()
+    }
+
+    /// Waits until one tracker has accepted this node. Raises `NameTaken` at once; after `timeout`
+    /// seconds the reason of the last refusal (`TrackerUnreachable` …) or `TimedOut`. The node keeps
+    /// trying.
+    #[pyo3(signature = (timeout = Timeout::NEVER), text_signature = "($self, timeout=None)")]
+    fn wait_registered(&self, py: Python<'_>, timeout: Timeout) -> PyResult<()> {
+        let core = self.core(py)?;
+        let mut refused = None;
+        let done = wait(py, timeout, |slice| match core.wait_registered(slice) {
+            Err(error) if !is_final(&error) => {
+                refused = Some(error);
+                None
+            }
+            result => Some(result),
+        })?;
+        match (done, refused) {
+            (Some(result), _) => result.or_raise(py),
+            (None, Some(error)) => Err(error).or_raise(py),
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// Who is online, by name, a list of `Peer`: the lists of all trackers that answer, each peer once,
+    /// this node included. Raises `TrackerUnreachable` without a tracker, `TimedOut`: trackers have
+    /// `timeout` seconds and never more than 5.
+    #[pyo3(signature = (timeout = Timeout::NEVER), text_signature = "($self, timeout=None)")]
+    fn peers(&self, py: Python<'_>, timeout: Timeout) -> PyResult<Vec<Peer>> {
+        self.core(py)?;
+        let core = self.core.clone();
+        let peers = ask(py, timeout, move |limit| core.peers(limit))?;
+        peers.into_iter().map(|peer| Peer::new(py, peer)).collect()
+    }
+
+    /// Calls somebody: a name, or a key as `PeerId` or its 64 hexadecimal digits. Returns a `Call` at
+    /// once; what becomes of it is told by events and by `Call.wait_answered`. It rings for
+    /// `ring_timeout` seconds, 1 to 600; `None` is what the node has. Raises `InvalidArgument` for what
+    /// is no name, or this node's own; `Closed`.
+    #[pyo3(signature = (target, *, ring_timeout = None))]
+    fn place(
+        &self,
+        py: Python<'_>,
+        target: Target,
+        ring_timeout: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Call> {
+        let core = self.core(py)?;
+        let call = match ring_timeout {
+            Some(limit) => core.place_for(&target.0, seconds("ring_timeout", &limit)?),
+            None => core.place(&target.0),
+        };
+        Ok(Call::new(call.or_raise(py)?, self.owner))
+    }
+
+    /// `place`, then waits until the call is answered. Raises what it has ended with instead: `Busy`,
+    /// `Declined`, `NoAnswer`, `UnknownPeer`, `TrackerUnreachable`, `Unreachable` … Ctrl-C cancels
+    /// the call.
+    #[pyo3(signature = (target, *, ring_timeout = None))]
+    fn call(
+        &self,
+        py: Python<'_>,
+        target: Target,
+        ring_timeout: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Call> {
+        let call = self.place(py, target, ring_timeout)?;
+        call.wait_answered(py, Timeout::NEVER)?;
+        Ok(call)
+    }
+
+    /// Waits for the next event; `None` after `timeout` seconds. Raises `Closed`.
+    #[pyo3(signature = (timeout = Timeout::NEVER), text_signature = "($self, timeout=None)")]
+    fn next_event<'py>(
+        &self,
+        py: Python<'py>,
+        timeout: Timeout,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.next(py, timeout, own_object(py), raise_closed)
+    }
+
+    /// The next event if there is one, with `wrap(call)` for its call: for `voip.aio`.
+    fn _next_event<'py>(
+        &self,
+        py: Python<'py>,
+        wrap: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let now = Timeout::after(0);
+        self.next(py, now, |call| Ok(wrap.call1((call,))?.unbind()), raise_closed)
+    }
+
+    /// Makes the event descriptor unreadable until the next event: for `voip.aio`.
+    #[cfg(unix)]
+    fn _rest_descriptor(&self, py: Python<'_>) -> PyResult<()> {
+        self.core(py)?.rest_event_descriptor();
+        Ok(())
+    }
+
+    /// The events as they come, until the node is closed or `timeout` seconds pass without one.
+    #[pyo3(signature = (timeout = Timeout::NEVER), text_signature = "($self, timeout=None)")]
+    fn events(slf: Py<Self>, timeout: Timeout) -> Events {
+        Events { node: slf, timeout }
+    }
+
+    /// The number of a descriptor that is readable while events wait: for `select` and event loops.
+    /// Only to wait on; read the events with `next_event(0)`. It lives as long as this object.
+    #[cfg(unix)]
+    fn event_descriptor(&self, py: Python<'_>) -> PyResult<i32> {
+        Ok(self.core(py)?.event_descriptor().as_raw_fd())
+    }
+
+    /// `event_descriptor()`: so that `select` and `selectors` take the node itself.
+    #[cfg(unix)]
+    fn fileno(&self, py: Python<'_>) -> PyResult<i32> {
+        self.event_descriptor(py)
+    }
+
+    /// Accepts that `name` now belongs to another key, as the event `KeyChanged` offered it. Ask the
+    /// person over another way first. Raises `InvalidArgument` for what is no name; `Closed`.
+    fn accept_key(&self, py: Python<'_>, name: &str, id: &Bound<'_, PeerId>) -> PyResult<()> {
+        self.core(py)?.accept_key(name, id.get().0).or_raise(py)
+    }
+
+    /// Uses another microphone or loudspeaker from now on, calls under way included: `direction` is a
+    /// `DeviceDirection`, `device` as in `Devices`. `DeviceChanged` tells what came of it. Raises
+    /// `InvalidState` if the node's audio is not that of devices; `Closed`.
+    fn choose_device(
+        &self,
+        py: Python<'_>,
+        direction: &Bound<'_, PyAny>,
+        device: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let directions = [DeviceDirection::Input, DeviceDirection::Output];
+        let direction = value(direction, "DeviceDirection", &directions)?;
+        self.core(py)?.choose_device(direction, choice(device)?).or_raise(py)
+    }
+
+    /// Statistics, a `NodeStats`: at most 0.2 s old.
+    fn stats(&self, py: Python<'_>) -> PyResult<NodeStats> {
+        NodeStats::new(py, self.core(py)?.stats())
+    }
+
+    /// Ends all calls, leaves the trackers and stops, within half a second. Whoever waits for this node
+    /// or its calls in another thread gets `Closed`. A second time does nothing.
+    fn close(&self, py: Python<'_>) {
+        if self.owner.process == std::process::id() {
+            py.detach(|| self.core.close());
+        }
+    }
+
+    fn __enter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyTuple>) {
+        self.close(py);
+    }
+
+    fn __repr__(&self) -> String {
+        let closed = if self.closed() { ", closed" } else { "" };
+        format!("<voip.Node {:?}, key {}…{closed}>", self.core.name(), self.core.id().short())
+    }
+}
+
+impl Node {
+    /// The library's node, unless this is a process forked from that of the node.
+    fn core(&self, py: Python<'_>) -> PyResult<&core::Node> {
+        if self.owner.process == std::process::id() {
+            return Ok(&self.core);
+        }
+        raise(py, ErrorKind::Closed, "the node belongs to another process".to_owned())
+    }
+
+    /// The next event, with what `wrap` makes of its call; `closed` once there are no more.
+    fn next<'py>(
+        &self,
+        py: Python<'py>,
+        timeout: Timeout,
+        wrap: impl Fn(Call) -> PyResult<Py<PyAny>>,
+        closed: impl FnOnce(Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let core = self.core(py)?;
+        let next = wait(py, timeout, |slice| match core.next_event(slice) {
+            None if core.is_closed() => Some(None),
+            None => None,
+            event => Some(event),
+        })?;
+        match next {
+            Some(Some(event)) => {
+                events::to_python(py, event, |call| wrap(Call::new(call, self.owner))).map(Some)
+            }
+            Some(None) => closed(py),
+            None => Ok(None),
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if self.owner.process == std::process::id() {
+            Python::try_attach(|py| py.detach(|| self.core.close()));
+        }
+    }
+}
+
+fn own_object(py: Python<'_>) -> impl Fn(Call) -> PyResult<Py<PyAny>> {
+    move |call| Ok(Py::new(py, call)?.into_any())
+}
+
+fn raise_closed<T>(py: Python<'_>) -> PyResult<T> {
+    raise(py, ErrorKind::Closed, "the node was closed".to_owned())
+}
+
+/// Whether waiting on for a registration is of no use.
+fn is_final(error: &core::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NameTaken | ErrorKind::Closed)
+}
+
+/// The argument `trackers`: any iterable of texts but a text.
+#[derive(Default)]
+struct Trackers(Vec<String>);
+
+impl<'py> FromPyObject<'_, 'py> for Trackers {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if object.is_instance_of::<PyString>() {
+            return Err(PyTypeError::new_err("trackers is a list of \"host:port\", not one text"));
+        }
+        object.try_iter()?.map(|tracker| tracker?.extract()).collect::<PyResult<_>>().map(Trackers)
+    }
+}
+
+/// The iterator of `Node.events()`.
+#[pyclass(frozen, module = "voip")]
+struct Events {
+    node: Py<Node>,
+    timeout: Timeout,
+}
+
+#[pymethods]
+impl Events {
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.node.get().next(py, self.timeout, own_object(py), |_| Ok(None))
+    }
+}

@@ -1,0 +1,314 @@
+//! The tracker, and what happens at it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pyo3::prelude::*;
+use voip_core as core;
+
+use crate::encoding::whole;
+use crate::enums::member;
+use crate::errors::{OrRaise, raise};
+use crate::peers::PeerId;
+use crate::record::record;
+use crate::waiting::{Timeout, wait};
+
+/// A tracker: peers register here, find each other, and exchange signed signals before they talk
+/// directly. No word of a call goes through it.
+///
+/// `bind` is where to listen, `address:port`, TCP and UDP; port 0 is one that is free, `[::]` takes IPv4
+/// as well as IPv6. `wire_log=True` makes every message in and out a `TrackerEvent.Wire`. Of more
+/// than `max_connections` at once the others are turned away.
+///
+/// It runs until `close()`, the end of its `with` block, or until it is dropped. Raises
+/// `InvalidArgument` (the address is none, or not of this machine), `AddressInUse`, `SystemError`.
+#[pyclass(frozen, module = "voip")]
+pub(crate) struct Tracker {
+    core: core::Tracker,
+    process: u32,
+    closed: AtomicBool,
+}
+
+#[pymethods]
+impl Tracker {
+    #[new]
+    #[pyo3(
+        signature = (bind = "0.0.0.0:6000", *, wire_log = false, max_connections = None),
+        text_signature = "(bind='0.0.0.0:6000', *, wire_log=False, max_connections=10000)"
+    )]
+    fn new(
+        py: Python<'_>,
+        bind: &str,
+        wire_log: bool,
+        max_connections: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let mut builder = core::Tracker::builder().bind(bind).wire_log(wire_log);
+        if let Some(most) = max_connections {
+            builder = builder.max_connections(whole("max_connections", &most)?);
+        }
+        // A name instead of an address is looked up.
+        let core = py.detach(|| builder.start()).or_raise(py)?;
+        Ok(Tracker { core, process: std::process::id(), closed: AtomicBool::new(false) })
+    }
+
+    /// Where it listens, as in "127.0.0.1:6000".
+    #[getter]
+    fn address(&self) -> String {
+        self.core.address().to_string()
+    }
+
+    /// Whether it was closed.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Waits for the next event, a `TrackerEvent`; `None` after `timeout` seconds. The last 4,096 are
+    /// kept for whoever asks late. Raises `Closed`.
+    #[pyo3(signature = (timeout = Timeout::NEVER), text_signature = "($self, timeout=None)")]
+    fn next_event<'py>(
+        &self,
+        py: Python<'py>,
+        timeout: Timeout,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.next(py, timeout, raise_closed)
+    }
+
+    /// The events as they come, until the tracker is closed or `timeout` seconds pass without one.
+    #[pyo3(signature = (timeout = Timeout::NEVER), text_signature = "($self, timeout=None)")]
+    fn events(slf: Py<Self>, timeout: Timeout) -> TrackerEvents {
+        TrackerEvents { tracker: slf, timeout }
+    }
+
+    /// Counters, a moment old. Raises `Closed` in a process forked from that of the tracker.
+    fn stats(&self, py: Python<'_>) -> PyResult<TrackerStats> {
+        self.check(py)?;
+        Ok(TrackerStats::new(self.core.stats()))
+    }
+
+    /// Stops and ends all connections, within half a second. A second time does nothing.
+    fn close(&self, py: Python<'_>) {
+        self.closed.store(true, Ordering::Release);
+        if self.process == std::process::id() {
+            py.detach(|| self.core.close());
+        }
+    }
+
+    fn __enter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, pyo3::types::PyTuple>) {
+        self.close(py);
+    }
+
+    fn __repr__(&self) -> String {
+        let closed = if self.closed() { ", closed" } else { "" };
+        format!("<voip.Tracker at {}{closed}>", self.core.address())
+    }
+}
+
+impl Tracker {
+    fn check(&self, py: Python<'_>) -> PyResult<()> {
+        if self.process == std::process::id() { Ok(()) } else { raise_closed(py) }
+    }
+
+    /// The next event; `closed` once there are no more.
+    fn next<'py>(
+        &self,
+        py: Python<'py>,
+        timeout: Timeout,
+        closed: impl FnOnce(Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.check(py)?;
+        let next = wait(py, timeout, |slice| match self.core.next_event(slice) {
+            None if self.closed() => Some(None),
+            None => None,
+            event => Some(event),
+        })?;
+        match next {
+            Some(Some(event)) => event_to_python(py, event).map(Some),
+            Some(None) => closed(py),
+            None => Ok(None),
+        }
+    }
+}
+
+fn raise_closed<T>(py: Python<'_>) -> PyResult<T> {
+    let message = "the tracker was closed, or belongs to another process";
+    raise(py, core::ErrorKind::Closed, message.to_owned())
+}
+
+impl Drop for Tracker {
+    fn drop(&mut self) {
+        if self.process == std::process::id() {
+            Python::try_attach(|py| py.detach(|| self.core.close()));
+        }
+    }
+}
+
+/// The iterator of `Tracker.events()`.
+#[pyclass(frozen, module = "voip")]
+struct TrackerEvents {
+    tracker: Py<Tracker>,
+    timeout: Timeout,
+}
+
+#[pymethods]
+impl TrackerEvents {
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.tracker.get().next(py, self.timeout, |_| Ok(None))
+    }
+}
+
+/// What happens at a tracker. The classes are `TrackerEvent.Registered`, `TrackerEvent.Left` and
+/// `TrackerEvent.Wire`: frozen, and made for `match`.
+#[pyclass(frozen, subclass, module = "voip")]
+struct TrackerEvent;
+
+record! {
+    /// A peer came.
+    Registered extends TrackerEvent {
+        /// Its key.
+        id: PeerId,
+        /// Its name.
+        name: String,
+        /// Where its connection comes from.
+        from_: String,
+        /// How many peers are online now.
+        online: u32,
+    }
+}
+record! {
+    /// A peer went.
+    Left extends TrackerEvent {
+        /// Its key.
+        id: PeerId,
+        /// Its name.
+        name: String,
+        /// How many peers are online now.
+        online: u32,
+        /// How, a `Departure`.
+        why: Py<PyAny>,
+    }
+}
+record! {
+    /// A message came or went. Only with `wire_log=True`.
+    Wire extends TrackerEvent {
+        /// Which way, a `WireDirection`.
+        direction: Py<PyAny>,
+        /// The other end's address; `None` if it was turned away.
+        from_: Option<String>,
+        /// The other end's name; `None` until it is registered.
+        name: Option<String>,
+        /// The JSON, or what came in place of it.
+        text: String,
+    }
+}
+
+fn event_to_python(py: Python<'_>, event: core::TrackerEvent) -> PyResult<Bound<'_, PyAny>> {
+    let base = || PyClassInitializer::from(TrackerEvent);
+    match event {
+        core::TrackerEvent::Registered { id, name, from, online } => {
+            let event = Registered { id: PeerId(id), name, from_: from.to_string(), online };
+            Ok(Bound::new(py, base().add_subclass(event))?.into_any())
+        }
+        core::TrackerEvent::Left { id, name, online, why } => {
+            let event = Left { id: PeerId(id), name, online, why: member(py, "Departure", why)? };
+            Ok(Bound::new(py, base().add_subclass(event))?.into_any())
+        }
+        core::TrackerEvent::Wire { direction, from, name, text } => {
+            let direction = member(py, "WireDirection", direction)?;
+            let event = Wire { direction, from_: from.map(|from| from.to_string()), name, text };
+            Ok(Bound::new(py, base().add_subclass(event))?.into_any())
+        }
+        // What a later version of the library may tell.
+        _ => Ok(Bound::new(py, base())?.into_any()),
+    }
+}
+
+record! {
+    /// What a tracker has seen. All but the first two count from its start.
+    TrackerStats {
+        /// Connections now.
+        connections: u64,
+        /// Peers registered now.
+        online: u64,
+        /// Connections accepted.
+        accepted: u64,
+        /// Of them: turned away at once, because there were too many.
+        turned_away: u64,
+        /// Times that accepting paused because the system had no descriptor left.
+        accept_pauses: u64,
+        /// Registrations refused: version, form, dates, name, signature.
+        registrations_refused: u64,
+        /// Connections ended because their key registered on another.
+        replaced: u64,
+        /// Connections ended because nothing, or too little, came in time.
+        timeouts: u64,
+        /// Connections ended because the peer did not read.
+        slow_readers: u64,
+        /// Frames that were no message.
+        malformed: u64,
+        /// Frames or signals longer than allowed.
+        too_long: u64,
+        /// Messages of a type unknown to this version.
+        unknown_type: u64,
+        /// Requests of peers that were not registered.
+        not_registered: u64,
+        /// Requests refused because there were too many, of the sender or for the addressee.
+        rate_limited: u64,
+        /// Signals handed on.
+        relayed: u64,
+        /// Signals to peers that were not online.
+        undeliverable: u64,
+        /// Datagrams answered with the address they came from.
+        stun_answered: u64,
+        /// Datagrams dropped: no plain binding request, or too many of one network.
+        stun_dropped: u64,
+        /// Events dropped because nobody fetched them.
+        events_dropped: u64,
+    }
+}
+
+impl TrackerStats {
+    fn new(stats: core::TrackerStats) -> Self {
+        TrackerStats {
+            connections: stats.connections,
+            online: stats.online,
+            accepted: stats.accepted,
+            turned_away: stats.turned_away,
+            accept_pauses: stats.accept_pauses,
+            registrations_refused: stats.registrations_refused,
+            replaced: stats.replaced,
+            timeouts: stats.timeouts,
+            slow_readers: stats.slow_readers,
+            malformed: stats.malformed,
+            too_long: stats.too_long,
+            unknown_type: stats.unknown_type,
+            not_registered: stats.not_registered,
+            rate_limited: stats.rate_limited,
+            relayed: stats.relayed,
+            undeliverable: stats.undeliverable,
+            stun_answered: stats.stun_answered,
+            stun_dropped: stats.stun_dropped,
+            events_dropped: stats.events_dropped,
+        }
+    }
+}
+
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    module.add_class::<Tracker>()?;
+    module.add_class::<TrackerStats>()?;
+    module.add_class::<TrackerEvent>()?;
+    // Inside it, for there are node events of these names.
+    let events = py.get_type::<TrackerEvent>();
+    events.setattr("Registered", py.get_type::<Registered>())?;
+    events.setattr("Left", py.get_type::<Left>())?;
+    events.setattr("Wire", py.get_type::<Wire>())
+}
