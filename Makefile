@@ -2,10 +2,12 @@
 CARGO ?= cargo
 FUZZ_SECONDS ?= 60
 RUNS ?= 5
+PREFIX ?= /usr/local
+LIBDIR ?= lib
 LONG ?=
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help setup demo test test-long soak fuzz bench compare lint clean
+.PHONY: help setup demo test test-long soak fuzz bench compare install lint clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -22,8 +24,10 @@ demo: setup ## hear two people talk: a tracker and two peers on this machine, 15
 test: setup ## every test of the workspace, and the programs in the documentation
 	@echo "test: unit and integration tests, and the programs in the documentation"
 	@$(CARGO) test --workspace --locked --features voip-core/sim
+	@echo "test: the C library, installed and used by programs outside this tree"
+	@scripts/check-c
 
-test-long: ## also the tests that take minutes: long calls, virtual sound cards, fuzzing; optimised
+test-long: ## also the tests that take minutes: long calls, virtual sound cards, the C programs under checkers of memory, fuzzing; optimised
 	@scripts/setup long
 	@echo "test-long: all tests, the long ones too"
 	@$(CARGO) test --workspace --locked --features voip-core/sim --release -- --include-ignored
@@ -47,6 +51,9 @@ bench: setup ## benchmarks of the parts: codec, jitter buffer, mixer, session, t
 compare: setup ## beside libopus alone and toxav, RUNS times each (LONG=1: also ten minutes); writes docs/comparisons.md
 	@$(CARGO) build --release --locked --package voip-benches --bins
 	@$(CARGO) run --release --locked --quiet --package voip-benches --bin compare -- $(RUNS) $(if $(LONG),--long)
+
+install: ## the C library: header, shared and static, pkg-config and CMake; PREFIX=/usr/local, LIBDIR=lib, DESTDIR= for packages
+	@PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' DESTDIR='$(DESTDIR)' CARGO='$(CARGO)' scripts/install-c
 
 lint: ## formatting and clippy, warnings are errors
 	@$(CARGO) fmt --all --check

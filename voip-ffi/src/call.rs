@@ -4,7 +4,7 @@
 //! call is hung up. (One that the node answered by itself stays up until somebody hangs up.) Events that
 //! wait to be read keep no call up, except `VOIP_EVENT_INCOMING`.
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CString, c_char};
 use std::mem::MaybeUninit;
 use std::sync::LazyLock;
 
@@ -337,16 +337,13 @@ pub extern "C" fn voip_call_free(call: *mut voip_call) -> voip_status {
     guard(|| take(call).map(drop))
 }
 
-/// What `voip_call_wait_answered` returns for this end of a call; `VOIP_INVALID_ARGUMENT` for what is no
-/// reason. Does not block.
+/// What `voip_call_wait_answered` returns for this end of a call, and its words in `voip_last_error`;
+/// `VOIP_INVALID_ARGUMENT` for what is no reason. Does not block.
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_end_reason_error_kind(
     reason: MaybeUninit<voip_end_reason>,
 ) -> voip_status {
-    match voip_end_reason::read(reason) {
-        Ok(reason) => reason.error_kind().into(),
-        Err(_) => voip_status::VOIP_INVALID_ARGUMENT,
-    }
+    guard(|| Err(voip_end_reason::read(reason)?.to_error().into()))
 }
 
 /// In words, for people, as in "the peer hung up"; "unknown" for what is no reason. It lives as long as

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 
 use voip_core::{AudioDevice, DeviceChange, DeviceDirection, DeviceStats};
 
-use crate::convert::{Filled, Form, Place, inline, same_variants, time_limit};
+use crate::convert::{Filled, Form, Place, inline, same_variants, text, time_limit};
 use crate::handle::{Opaque, get, put, take};
 use crate::node::voip_node;
 use crate::status::voip_status;
@@ -204,6 +204,24 @@ pub unsafe extern "C" fn voip_device_list_get(
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_device_list_free(list: *mut voip_device_list) -> voip_status {
     guard(|| take(list).map(drop))
+}
+
+/// Uses another microphone or loudspeaker from now on, calls under way included. `choice` as in
+/// `voip_node_builder_audio_devices`. Does not block: `VOIP_EVENT_DEVICE_CHANGED` tells what came of it.
+/// A device that is not there is used as soon as it is, and the default until then.
+///
+/// `VOIP_INVALID_STATE` if the node's sound is not that of devices; `VOIP_CLOSED`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn voip_node_choose_device(
+    node: *const voip_node,
+    direction: MaybeUninit<voip_device_direction>,
+    choice: *const c_char,
+) -> voip_status {
+    guard(|| {
+        // SAFETY: The caller vouches for it.
+        let choice = unsafe { text("choice", choice) }?;
+        Ok(get(node)?.choose_device(voip_device_direction::read(direction)?, choice)?)
+    })
 }
 
 /// How the microphone or the loudspeaker that a node uses is doing, at most 0.2 s old. Does not block.

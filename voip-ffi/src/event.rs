@@ -171,12 +171,8 @@ impl voip_event {
         }
         event
     }
-}
 
-impl TryFrom<Event<Call>> for voip_event {
-    type Error = Failure;
-
-    fn try_from(event: Event<Call>) -> Outcome<voip_event> {
+    fn of(event: Event<Call>) -> Outcome<voip_event> {
         use voip_event_kind::*;
         Ok(match event {
             Event::Registered { tracker, online } => voip_event {
@@ -251,7 +247,7 @@ pub unsafe extern "C" fn voip_node_next_event(
             return Err(none(node.is_closed()));
         };
         // SAFETY: The caller vouches for it.
-        unsafe { form.fill(event.try_into()?) };
+        unsafe { form.fill(voip_event::of(event)?) };
         Ok(())
     })
 }

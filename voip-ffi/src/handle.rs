@@ -23,8 +23,8 @@ pub(crate) trait Opaque {
     const WHAT: &'static str;
 }
 
-/// Half of a pointer's bits number the row; of the other half, the uses, the lowest is always set,
-/// which no pointer to anything of C's has: the structs and handles here are aligned.
+/// Half of a pointer's bits number the row, the other half the uses. Of these the lowest bit is always
+/// set, which it is not in a pointer to anything that is aligned.
 const HALF: u32 = usize::BITS / 2;
 const ROWS: usize = 1 << HALF;
 const USES: usize = 1 << (HALF - 1);
@@ -102,7 +102,6 @@ impl Table {
         Ok(ticket(self.first + row, place.uses))
     }
 
-    /// Finds the row of a ticket, if its object is a `T`, and hands it to `use_it`.
     fn find<T: Opaque>(&self, ticket: usize) -> Outcome<Arc<T::Object>> {
         let row = self.row::<T>(ticket)?;
         let rows = self.rows.read();
@@ -167,4 +166,66 @@ pub(crate) fn get<T: Opaque>(handle: *const T) -> Outcome<Arc<T::Object>> {
 /// Frees a handle; the caller lets go of what it stood for.
 pub(crate) fn take<T: Opaque>(handle: *mut T) -> Outcome<Arc<T::Object>> {
     table().take::<T>(handle.addr())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Thing;
+    impl Opaque for Thing {
+        type Object = u8;
+        const WHAT: &'static str = "thing";
+    }
+
+    struct Other;
+    impl Opaque for Other {
+        type Object = String;
+        const WHAT: &'static str = "other";
+    }
+
+    fn status<T>(outcome: Outcome<T>) -> voip_status {
+        crate::wall::guard(|| outcome.map(drop))
+    }
+
+    #[test]
+    fn a_handle_stands_for_one_thing_until_it_is_freed() {
+        use voip_status::*;
+        let a = put::<Thing>(1).unwrap();
+        let b = put::<Thing>(2).unwrap();
+        assert_eq!((*get(a).unwrap(), *get(b).unwrap()), (1, 2));
+        assert_eq!(status(get(a.cast::<Other>())), VOIP_INVALID_ARGUMENT);
+        let held = get(a).unwrap();
+        assert_eq!(*take(a).unwrap(), 1);
+        assert_eq!(status(get(a)), VOIP_CLOSED);
+        assert_eq!(status(take(a)), VOIP_CLOSED);
+        // One of these has its row.
+        let again = (0..100).map(|_| put::<Thing>(3).unwrap()).collect::<Vec<_>>();
+        assert!(!again.contains(&a));
+        assert_eq!(status(get(a)), VOIP_CLOSED);
+        assert_eq!(*held, 1, "whoever is inside keeps it");
+        for handle in again {
+            take(handle).unwrap();
+        }
+        take(b).unwrap();
+    }
+
+    #[test]
+    fn what_is_no_handle_is_not_followed() {
+        let row = ticket(ROWS - 1, 0);
+        for foreign in [row, ticket(0, USES - 1), 8, 9, usize::MAX, usize::MAX - 1] {
+            let foreign = ptr::without_provenance_mut::<Thing>(foreign);
+            assert_eq!(status(get(foreign)), voip_status::VOIP_INVALID_ARGUMENT, "{foreign:?}");
+            assert_eq!(status(take(foreign)), voip_status::VOIP_INVALID_ARGUMENT, "{foreign:?}");
+        }
+        assert_eq!(status(get::<Thing>(ptr::null())), voip_status::VOIP_INVALID_ARGUMENT);
+    }
+
+    #[test]
+    fn tickets_are_read_as_they_were_written() {
+        for (row, uses) in [(0, 0), (1, 0), (0, 1), (ROWS - 1, USES - 1), (77, 12_345)] {
+            assert_eq!(row_and_uses(ticket(row, uses)), Some((row, uses)));
+        }
+        assert_eq!(row_and_uses(0x1000), None);
+    }
 }

@@ -3,7 +3,6 @@
 //! One participant: one name and key, one port, its trackers, its calls.
 
 use std::ffi::{c_char, c_int};
-use std::mem::MaybeUninit;
 #[cfg(unix)]
 use std::os::fd::AsRawFd;
 use std::str::FromStr;
@@ -12,13 +11,12 @@ use voip_core::{Node, PeerId};
 
 use crate::call::voip_call;
 use crate::convert::{Place, put_text, text, time_limit};
-use crate::device::voip_device_direction;
 use crate::handle::{Opaque, get, put, take};
 use crate::status::voip_status;
 use crate::wall::guard;
 
 /// No time limit.
-pub const VOIP_FOREVER: u32 = 0xFFFF_FFFF;
+pub const VOIP_FOREVER: u32 = u32::MAX;
 /// Room for any name: 64 bytes and a zero.
 pub const VOIP_NAME_SIZE: usize = 65;
 /// Room for the id of a peer: 64 hexadecimal digits and a zero.
@@ -141,24 +139,6 @@ pub unsafe extern "C" fn voip_node_accept_key(
         // SAFETY: The caller vouches for it.
         let (name, id) = unsafe { (text("name", name)?, text("id", id)?) };
         Ok(get(node)?.accept_key(name, PeerId::from_str(id)?)?)
-    })
-}
-
-/// Uses another microphone or loudspeaker from now on, calls under way included. `choice` as in
-/// `voip_node_builder_audio_devices`. Does not block: `VOIP_EVENT_DEVICE_CHANGED` tells what came of it.
-/// A device that is not there is used as soon as it is, and the default until then.
-///
-/// `VOIP_INVALID_STATE` if the node's sound is not that of devices; `VOIP_CLOSED`.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn voip_node_choose_device(
-    node: *const voip_node,
-    direction: MaybeUninit<voip_device_direction>,
-    choice: *const c_char,
-) -> voip_status {
-    guard(|| {
-        // SAFETY: The caller vouches for it.
-        let choice = unsafe { text("choice", choice) }?;
-        Ok(get(node)?.choose_device(voip_device_direction::read(direction)?, choice)?)
     })
 }
 

@@ -89,7 +89,9 @@ mod tests {
     fn each_thread_has_its_own_text_and_success_leaves_it() {
         guard(|| Err(Failure::argument("a\0b")));
         assert_eq!(text(), "ab");
-        std::thread::scope(|scope| scope.spawn(|| assert_eq!(text(), "")));
+        std::thread::scope(|scope| {
+            scope.spawn(|| assert_eq!(text(), ""));
+        });
         assert_eq!(guard(|| Ok(())), voip_status::VOIP_OK);
         assert_eq!(text(), "ab");
     }

@@ -82,7 +82,7 @@ pub(crate) fn build(compiler: &mut Command, name: &str) -> PathBuf {
 pub(crate) fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     // cargo names its own folders there, where an older library may lie.
-    command.env_remove("LD_LIBRARY_PATH").stdin(Stdio::null());
+    command.env_remove("LD_LIBRARY_PATH").current_dir(scratch()).stdin(Stdio::null());
     command
 }
 

@@ -1,6 +1,9 @@
 //! `include/voip.h` as the source gives it: the contract from the documentation of the crate, then for
 //! each file of `src/` what cbindgen makes of it, under the file's own documentation.
 
+// Each test program uses a part of it.
+#![allow(dead_code)]
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -41,18 +44,20 @@ pub(crate) fn generated() -> String {
         env!("CARGO_PKG_VERSION"),
         comment(&documentation(&src.join("lib.rs"))),
     );
-    for part in PARTS {
+    let parts = PARTS.map(|part| part_of(&src.join(part).with_extension("rs")));
+    text += "\n/* ---- Handles */\n\n";
+    text.extend(parts.iter().flat_map(|part| &part.handles).map(String::as_str));
+    for (part, code) in PARTS.iter().zip(&parts) {
         let file = src.join(part).with_extension("rs");
         let documentation = documentation(&file);
         let title = documentation.strip_prefix("# ").unwrap_or(&documentation);
         text += &format!("\n/* ---- {}", comment(title).trim_start_matches(" * "));
         text.truncate(text.trim_end().len());
         text += " */\n\n";
-        if part == "version" {
+        if *part == "version" {
             text += &version();
         }
-        text += part_of(&file).trim();
-        text += "\n";
+        text += &code.rest;
     }
     text + "\n#ifdef __cplusplus\n}\n#endif\n\n#endif /* VOIP_H */\n"
 }
@@ -81,11 +86,56 @@ fn comment(text: &str) -> String {
     text.replace('`', "").lines().map(|l| format!("{}\n", format!(" * {l}").trim_end())).collect()
 }
 
-fn part_of(file: &Path) -> String {
+/// What one file gives.
+struct Part {
+    /// The opaque types, which others may use before their turn has come.
+    handles: Vec<String>,
+    rest: String,
+}
+
+fn part_of(file: &Path) -> Part {
     let config = cbindgen::Config::from_file(package().join("cbindgen.toml")).unwrap();
     let bindings =
         cbindgen::Builder::new().with_config(config).with_src(file).generate().unwrap();
     let mut text = Vec::new();
     bindings.write(&mut text);
-    String::from_utf8(text).unwrap().replace('`', "")
+    let text = String::from_utf8(text).unwrap().replace('`', "");
+    let (mut handles, mut rest) = (Vec::new(), Vec::new());
+    for item in text.trim().split("\n\n") {
+        let item = named(&without_air(item)) + "\n";
+        let is_handle = item.contains("\ntypedef struct") && !item.contains('{');
+        if is_handle { &mut handles } else { &mut rest }.push(item);
+    }
+    Part { handles, rest: rest.join("\n") }
+}
+
+/// `typedef struct {` with the name that the end of the definition gives.
+fn named(item: &str) -> String {
+    let name = item.rsplit_once("\n} ").map_or("", |(_, end)| end.trim_end_matches(';'));
+    let open = |what: &str| (format!("typedef {what} {{"), format!("typedef {what} {name} {{"));
+    let [(a, a_named), (b, b_named)] = ["struct", "enum"].map(open);
+    item.replacen(&a, &a_named, 1).replacen(&b, &b_named, 1)
+}
+
+/// Documentation of one line on one line, and nothing empty at its end.
+fn without_air(item: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for line in item.lines() {
+        let text = line.trim_start();
+        let indent = &line[..line.len() - text.len()];
+        if text == "*/" {
+            if lines.last().is_some_and(|last| last.trim() == "*") {
+                lines.pop();
+            }
+            let is_short = lines.len() >= 2 && lines[lines.len() - 2].trim() == "/**";
+            if let Some(only) = lines.pop_if(|_| is_short) {
+                lines.pop();
+                let only = only.trim_start().trim_start_matches("* ");
+                lines.push(format!("{}/** {only} */", &indent[1..]));
+                continue;
+            }
+        }
+        lines.push(line.to_owned());
+    }
+    lines.join("\n")
 }

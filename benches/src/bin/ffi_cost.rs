@@ -1,0 +1,200 @@
+//! What writing and reading one frame of 20 ms costs through the C function over the Rust call.
+//!
+//! `cargo run --release -p voip-benches --bin ffi_cost -- [frames, default 1500]` prints JSON,
+//! microseconds. Two calls go on at the same time, one held by Rust and one by the C library, from the
+//! same nodes over loopback. Every 20 ms a frame is written to each and read from each, in turns
+//! the one first and the other, with a time limit of zero: the queue has room, and a read is made once
+//! the call's descriptor says that the sound is there, so that no wait is measured. The engine
+//! is woken by every write, in both.
+
+#![expect(clippy::unwrap_used, reason = "a measurement that cannot be made ends the program")]
+#![expect(clippy::undocumented_unsafe_blocks, reason = "pointers are to locals all along")]
+
+use std::ffi::CString;
+use std::os::fd::{AsRawFd, RawFd};
+use std::ptr;
+use std::time::{Duration, Instant};
+
+use voip::*;
+use voip_benches::{Pair, bar, quantile, summary};
+use voip_core::{Call, EncoderConfig, ErrorKind};
+
+const FRAME: usize = 960;
+const PACE: Duration = Duration::from_millis(20);
+/// What the C function may cost beyond the Rust call, microseconds.
+const BAR: f64 = 2.0;
+
+fn main() {
+    let frames = std::env::args().nth(1).map_or(1500, |n| n.parse().unwrap());
+    let pair = Pair::start(&EncoderConfig::default());
+    let (alice, bob) = pair.call();
+    let c = CPair::start(&pair.tracker.address().to_string());
+    let (mut written, mut read) = (Costs::default(), Costs::default());
+    let frame: Vec<f32> = (0..FRAME).map(|i| 0.3 * (i as f32 * 0.05).sin()).collect();
+    let mut heard = vec![0.0; FRAME];
+    let ends = [(bob.pcm_descriptor().unwrap().as_raw_fd()), c.bob_descriptor()];
+    let mut due = Instant::now();
+    for i in 0..frames {
+        let c_first = i % 2 == 0;
+        written.note(c_first, || write(&alice, &frame), || c.write(&frame));
+        // Both say what they want, and are told when it is there.
+        let early = [read_now(&bob, &mut heard), c.read(&mut heard)];
+        for (fd, early) in ends.into_iter().zip(early) {
+            if early.is_none() {
+                wait_readable(fd);
+            }
+        }
+        if early == [None, None] {
+            read.note(c_first, || read_now(&bob, &mut heard), || c.read(&mut heard));
+        }
+        due += PACE;
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+    }
+    println!("{}", serde_json::json!({ "write": written.report("write"), "read": read.report("read") }));
+}
+
+/// What each took, microseconds.
+#[derive(Default)]
+struct Costs {
+    rust: Vec<f64>,
+    c: Vec<f64>,
+}
+
+impl Costs {
+    /// Times both, if both could do it.
+    fn note(
+        &mut self,
+        c_first: bool,
+        rust: impl FnOnce() -> Option<()>,
+        c: impl FnOnce() -> Option<()>,
+    ) {
+        let (rust, c) = if c_first {
+            let c = time(c);
+            (time(rust), c)
+        } else {
+            (time(rust), time(c))
+        };
+        if let (Some(rust), Some(c)) = (rust, c) {
+            self.rust.push(rust);
+            self.c.push(c);
+        }
+    }
+
+    fn report(&self, what: &str) -> serde_json::Value {
+        let over = quantile(&self.c, 0.5) - quantile(&self.rust, 0.5);
+        serde_json::json!({
+            "rust_us": summary(&self.rust),
+            "c_us": summary(&self.c),
+            "over": bar(
+                &format!("{what} of 20 ms through C over Rust, medians"), "µs", over, BAR,
+                "looking up the handle and asking for the process's number",
+            ),
+        })
+    }
+}
+
+fn time(work: impl FnOnce() -> Option<()>) -> Option<f64> {
+    let begun = Instant::now();
+    let done = work();
+    let took = begun.elapsed().as_secs_f64() * 1e6;
+    done.map(|()| took)
+}
+
+fn write(call: &Call, frame: &[f32]) -> Option<()> {
+    (call.write(frame, Duration::ZERO).unwrap() == FRAME).then_some(())
+}
+
+fn read_now(call: &Call, heard: &mut [f32]) -> Option<()> {
+    match call.read(heard, Duration::ZERO) {
+        Ok(()) => Some(()),
+        Err(error) if error.kind() == ErrorKind::TimedOut => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn wait_readable(fd: RawFd) {
+    let mut poll = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    assert_eq!(unsafe { libc::poll(&raw mut poll, 1, 1000) }, 1, "no sound within a second");
+}
+
+/// Two nodes and a call, all held through the C library.
+struct CPair {
+    nodes: [*mut voip_node; 2],
+    alice: *mut voip_call,
+    bob: *mut voip_call,
+}
+
+impl CPair {
+    fn start(tracker: &str) -> CPair {
+        let nodes = ["carol", "dave"].map(|name| c_node(name, tracker));
+        let (mut alice, mut bob) = (ptr::null_mut(), ptr::null_mut());
+        unsafe {
+            let target = CString::new("dave").unwrap();
+            ok(voip_node_place(nodes[0], target.as_ptr(), &raw mut alice));
+            let mut event: voip_event = std::mem::zeroed();
+            event.size = size_of::<voip_event>();
+            while bob.is_null() {
+                ok(voip_node_next_event(nodes[1], &raw mut event, 10_000));
+                if event.kind == voip_event_kind::VOIP_EVENT_INCOMING {
+                    bob = event.call;
+                }
+            }
+        }
+        ok(voip_call_answer(bob));
+        ok(voip_call_wait_connected(alice, 10_000));
+        ok(voip_call_wait_connected(bob, 10_000));
+        CPair { nodes, alice, bob }
+    }
+
+    fn bob_descriptor(&self) -> RawFd {
+        let mut fd = -1;
+        ok(unsafe { voip_call_pcm_descriptor(self.bob, &raw mut fd) });
+        fd
+    }
+
+    fn write(&self, frame: &[f32]) -> Option<()> {
+        let mut written = 0;
+        let status = unsafe {
+            voip_call_write_f32(self.alice, frame.as_ptr(), frame.len(), 0, &raw mut written)
+        };
+        ok(status);
+        (written == FRAME).then_some(())
+    }
+
+    fn read(&self, heard: &mut [f32]) -> Option<()> {
+        match unsafe { voip_call_read_f32(self.bob, heard.as_mut_ptr(), heard.len(), 0) } {
+            voip_status::VOIP_TIMED_OUT => None,
+            status => {
+                ok(status);
+                Some(())
+            }
+        }
+    }
+}
+
+impl Drop for CPair {
+    fn drop(&mut self) {
+        for node in self.nodes {
+            ok(voip_node_free(node));
+        }
+    }
+}
+
+fn c_node(name: &str, tracker: &str) -> *mut voip_node {
+    let text = |text: &str| CString::new(text).unwrap();
+    let (mut builder, mut node) = (ptr::null_mut(), ptr::null_mut());
+    unsafe {
+        ok(voip_node_builder_new(text(name).as_ptr(), &raw mut builder));
+        ok(voip_node_builder_tracker(builder, text(tracker).as_ptr()));
+        ok(voip_node_builder_bind(builder, text("127.0.0.1:0").as_ptr()));
+        ok(voip_node_builder_audio_manual(builder, 48_000));
+        ok(voip_node_builder_start(builder, &raw mut node));
+    }
+    ok(voip_node_builder_free(builder));
+    ok(voip_node_wait_registered(node, 5_000));
+    node
+}
+
+fn ok(status: voip_status) {
+    assert_eq!(status, voip_status::VOIP_OK, "voip_last_error has the words");
+}

@@ -1,0 +1,162 @@
+//! The programs of `examples/c`, the scripted peer and the call in README.md: built by a plain C compiler as
+//! their users build them, and run together.
+
+#![allow(clippy::unwrap_used)]
+#![cfg(target_os = "linux")]
+
+#[path = "support/cc.rs"]
+mod cc;
+#[path = "programs/people.rs"]
+mod people;
+#[path = "programs/tone.rs"]
+mod tone;
+#[path = "programs/tool.rs"]
+mod tool;
+
+use std::fs;
+
+use people::{finish, say_until, start};
+use tool::Tool;
+use voip_core::{Audio, Event, Node, Tracker};
+
+fn tracker() -> Tracker {
+    Tracker::builder().bind("127.0.0.1:0").start().unwrap()
+}
+
+/// A whole call between `call` and `echo_bot`.
+fn play_to_the_bot(tool: Tool) {
+    let tracker = tracker();
+    let address = tracker.address().to_string();
+    let said = tone::wav(&format!("said_{tool:?}.wav"), 1.5);
+    let heard = cc::scratch().join(format!("heard_{tool:?}.wav"));
+    let (said, heard) = (said.to_str().unwrap(), heard.to_str().unwrap());
+    let bot = start(tool.command(&tool.example("echo_bot")), &[&address, "bob", "1"]);
+    let bot = say_until(bot, "registered");
+    let call = tool.command(&tool.example("call"));
+    let told = finish(start(call, &[&address, "alice", "bob", said, heard]));
+    assert!(told.contains("talking to bob\n") && told.contains("over: hung up\n"), "{told}");
+    let told = finish(bot);
+    assert!(told.contains("alice calls\n") && told.contains("over: the peer hung up\n"), "{told}");
+    let (loud, seconds) = tone::loudness(heard);
+    let is_heard = loud > 0.1 || !tool.is_fast();
+    assert!(is_heard, "the echo of a tone of RMS 0.21 has RMS {loud} in {seconds} s");
+}
+
+/// A whole call between two of `epoll_peer`.
+fn talk_on_epoll(tool: Tool) {
+    let tracker = tracker();
+    let address = tracker.address().to_string();
+    let program = tool.example("epoll_peer");
+    let bob = start(tool.command(&program), &[&address, "bob", "60"]);
+    // It says nothing before it is connected; the tracker knows when it is there.
+    while tracker.stats().online == 0 {
+        assert!(tracker.next_event(people::LIMIT).is_some(), "Bob does not register");
+    }
+    let alice = start(tool.command(&program), &[&address, "alice", "1", "bob"]);
+    for (who, told) in [("alice", finish(alice)), ("bob", finish(bob))] {
+        assert!(told.starts_with("connected\nover: "), "{who}: {told}");
+        let (_, level) = told.trim().rsplit_once(' ').unwrap();
+        let level: f64 = level.parse().unwrap();
+        assert!(level > 0.1 || !tool.is_fast(), "{who} heard a tone of RMS 0.21 as {level}");
+    }
+}
+
+#[test]
+fn a_file_is_played_to_a_bot_that_echoes_it() {
+    play_to_the_bot(Tool::Plain);
+}
+
+#[test]
+fn two_peers_talk_on_epoll_alone() {
+    talk_on_epoll(Tool::Plain);
+}
+
+#[test]
+fn threads_leave_when_what_they_use_is_freed() {
+    let program = Tool::Plain.build("voip-ffi/tests", "threads");
+    assert!(finish(start(cc::command(&program), &[])).contains("threads have left"));
+}
+
+#[test]
+#[ignore = "long: with the address sanitizer"]
+fn no_error_and_no_leak_with_the_address_sanitizer() {
+    play_to_the_bot(Tool::AddressSanitizer);
+    talk_on_epoll(Tool::AddressSanitizer);
+}
+
+#[test]
+#[ignore = "long: under valgrind"]
+fn no_error_and_no_leak_under_valgrind() {
+    play_to_the_bot(Tool::Valgrind);
+    talk_on_epoll(Tool::Valgrind);
+}
+
+#[test]
+#[ignore = "long: a thousand calls"]
+fn a_thousand_calls_leave_nothing_behind() {
+    let tracker = tracker();
+    let program = Tool::Plain.build("voip-ffi/tests", "thousand_calls");
+    let address = tracker.address().to_string();
+    let told = finish(start(cc::command(&program), &[&address, "1000"]));
+    println!("{told}");
+    assert!(told.contains("1000 calls"), "{told}");
+}
+
+/// What the README prints between the fences of the language, below the heading.
+fn printed(heading: &str, language: &str) -> String {
+    let text = fs::read_to_string(cc::root().join("README.md")).unwrap();
+    let (_, section) = text.split_once(&format!("\n{heading}\n")).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let (_, code) = section.split_once(&format!("\n```{language}\n")).unwrap();
+    code.split_once("\n```").unwrap().0.to_owned() + "\n"
+}
+
+#[test]
+fn the_call_in_the_readme_runs_as_printed() {
+    let tracker = tracker();
+    let printed = printed("## A call", "c");
+    assert!(printed.lines().count() <= 24, "it is meant to be short");
+    // The only word that differs: there is no tracker of that name.
+    let code = printed.replace("tracker.example.org:6000", &tracker.address().to_string());
+    assert_ne!(code, printed);
+    let source = cc::write("readme.c", &code);
+    let program = cc::build(cc::c().arg("-std=c11").arg(source), "readme");
+    let bob = Node::builder("bob").tracker(tracker.address().to_string()).audio(Audio::Null);
+    let bob = bob.auto_answer(true).start().unwrap();
+    bob.wait_registered(people::LIMIT).unwrap();
+    let alice = start(cc::command(&program), &[]);
+    // A moment's talk, and Bob hangs up.
+    loop {
+        match bob.next_event(people::LIMIT).unwrap() {
+            Event::Connected { call } => break call.hang_up(),
+            _ => continue,
+        }
+    }
+    let told = finish(alice);
+    assert!(told.contains("talking to bob\n"), "{told}");
+    assert!(told.contains("over: the peer hung up\n"), "{told}");
+}
+
+#[test]
+fn the_scripted_peer_plays_its_parts() {
+    let program = Tool::Plain.build("tests/languages", "scripted_peer");
+    for (how, caller, callee) in [
+        ("answer", "answered\nended hung_up\nheard yes\n", "ended peer_hung_up\nheard yes\n"),
+        ("decline", "error declined\n", "ended declined\n"),
+        ("busy", "error busy\n", "ended busy\n"),
+    ] {
+        let tracker = tracker();
+        let address = tracker.address().to_string();
+        let part = |name, rest: &[&str]| {
+            let who = ["--tracker", &address, "--name", name, "--role"];
+            start(cc::command(&program), &[&who, rest].concat())
+        };
+        let bob = say_until(part("bob", &["callee", "--how", how]), "ready");
+        let told = finish(part("alice", &["caller", "--target", "bob"]));
+        assert!(told.ends_with(caller), "{how}: {told}");
+        let told = finish(bob);
+        assert!(told.contains("incoming alice\n") && told.ends_with(callee), "{how}: {told}");
+        let muted = told.contains("peer muted\npeer unmuted\n");
+        assert_eq!(muted, how == "answer", "{told}");
+    }
+}
