@@ -3,6 +3,7 @@
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -301,7 +302,8 @@ impl Node {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let core = self.core(py)?;
         let next = wait(py, timeout, |slice| match core.next_event(slice) {
-            None if core.is_closed() => Some(None),
+            // It may have said something last.
+            None if core.is_closed() => Some(core.next_event(Duration::ZERO)),
             None => None,
             event => Some(event),
         })?;

@@ -39,6 +39,16 @@ impl PeerId {
     }
 }
 
+impl<'py> IntoPyObject<'py> for &PeerId {
+    type Target = PeerId;
+    type Output = Bound<'py, PeerId>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PeerId>> {
+        Bound::new(py, *self)
+    }
+}
+
 /// A name or key as arguments give it: text, or a `PeerId`.
 pub(crate) struct Target(pub(crate) String);
 
