@@ -1,6 +1,6 @@
 //! What a node tells: one class for each event, all of them under `Event`.
 
-use pyo3::PyTypeInfo;
+use pyo3::{PyClass, PyTypeInfo};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 use voip_core as core;

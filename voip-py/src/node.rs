@@ -21,7 +21,7 @@ use crate::events;
 use crate::exit;
 use crate::peers::{Peer, PeerId, Target};
 use crate::stats::NodeStats;
-use crate::waiting::{Timeout, ask, seconds, wait, wait_for};
+use crate::waiting::{Timeout, ask, seconds, wait};
 
 /// One participant: it has a name and a key, is registered at its trackers, and calls and is called.
 ///

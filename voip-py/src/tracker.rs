@@ -170,7 +170,7 @@ impl TrackerEvents {
 /// What happens at a tracker. The classes are `TrackerEvent.Registered`, `TrackerEvent.Left` and
 /// `TrackerEvent.Wire`: frozen, and made for `match`.
 #[pyclass(frozen, subclass, module = "voip")]
-struct TrackerEvent;
+pub(crate) struct TrackerEvent;
 
 record! {
     /// A peer came.
