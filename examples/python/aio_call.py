@@ -54,8 +54,11 @@ async def answer(node: aio.Node) -> aio.Call:
 
 async def main(seconds: float) -> None:
     with voip.Tracker("127.0.0.1:0") as tracker:
-        options = {"trackers": [tracker.address], "audio": voip.Manual(RATE)}
-        async with aio.Node("alice", **options) as alice, aio.Node("bob", **options) as bob:
+        pcm, trackers = voip.Manual(RATE), [tracker.address]
+        async with (
+            aio.Node("alice", trackers=trackers, audio=pcm) as alice,
+            aio.Node("bob", trackers=trackers, audio=pcm) as bob,
+        ):
             await bob.wait_registered(5)
             answering = asyncio.create_task(answer(bob))
             async with await alice.call("bob", ring_timeout=10) as call:

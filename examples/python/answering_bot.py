@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=0, help="end after so many (0: never)")
     options = parser.parse_args()
 
-    recordings = []
+    recordings: list[threading.Thread] = []
     with voip.Node(
         options.name,
         trackers=[options.tracker],

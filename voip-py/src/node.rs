@@ -31,8 +31,9 @@ use crate::waiting::{Timeout, ask, seconds, wait};
 /// IPv4 and IPv6.
 /// `identity_file` holds the key; made if it is not there. Names of peers are pinned to their keys on
 /// first use and kept beside it. Without one the key lives as long as the node.
-/// `audio` is a `Devices`, a `Manual`, a `Wav`, or `None`: says nothing and plays nothing.
-/// `encoder` is an `EncoderConfig`, `jitter` a `JitterConfig`.
+/// `audio` is a `Devices` (the default: the system's microphone and loudspeaker), a `Manual`, a `Wav`, or
+/// `None`: says nothing and plays nothing.
+/// `encoder` is an `EncoderConfig`, `jitter` a `JitterConfig`; `None` is one of defaults.
 /// `auto_answer`: whether incoming calls are answered at once.
 /// `ring_timeout`: how long an outgoing call rings, 1 to 600 s.
 /// `max_calls`: calls at one time, 1 to 32; one more is answered "busy".
@@ -54,8 +55,7 @@ impl Node {
             audio = Sound::devices(), encoder = None, jitter = None, auto_answer = false,
             ring_timeout = None, max_calls = None),
         text_signature = "(name, *, trackers=(), bind='[::]:0', identity_file=None, \
-            audio=Devices(), encoder=EncoderConfig(), jitter=JitterConfig(), auto_answer=False, \
-            ring_timeout=45.0, max_calls=1)"
+            audio=..., encoder=None, jitter=None, auto_answer=False, ring_timeout=45.0, max_calls=1)"
     )]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(

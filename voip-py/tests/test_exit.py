@@ -54,7 +54,6 @@ BLOCKED = """
         ("sys.exit(3)", 3),
         ("os._exit(4)", 4),
         ("raise ValueError('ends it')", 1),
-        ("alice.close(); sys.exit(5)", 5),
         ("sys.exit = None; placed.hang_up()", 0),
         ("os.kill(os.getpid(), 15)", -signal.SIGTERM),
     ],
@@ -72,6 +71,27 @@ def test_an_interpreter_ends_in_a_call(end: str, status: int, blocked: str) -> N
     assert ended.returncode == status, ended.stderr
     assert bool(said) == bool(complaints), ended.stderr
     assert "thread" not in ended.stderr.lower() and "panic" not in ended.stderr
+
+
+def test_a_thread_that_waits_is_told_of_a_close_and_not_of_the_end() -> None:
+    program = textwrap.dedent(CALL) + textwrap.dedent("""
+        def wait():
+            try:
+                alice.next_event() and [*alice.events()]
+                alice.next_event()
+            except voip.Closed:
+                print("closed", flush=True)
+                told.set()
+            bob.wait_registered() or [*bob.events()]
+            print("never said")
+
+        told = threading.Event()
+        threading.Thread(target=wait, daemon=True).start()
+        alice.close()
+        told.wait()
+    """)
+    ended = python(program)
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("closed\n", "", 0)
 
 
 def test_the_peer_hears_of_it(tracker: voip.Tracker) -> None:

@@ -128,7 +128,7 @@ def test_help_shows_it() -> None:
         env={**os.environ, "PAGER": "cat"},
     ).stdout
     assert "Returns a `Call` at" in shown
-    assert "audio=Devices()" in shown, "the signature"
+    assert "ring_timeout=45.0" in shown, "the signature"
     assert "RTP packets sent." in shown
 
 

@@ -1,9 +1,9 @@
 """The native half of ``voip``."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
+from types import GenericAlias, TracebackType
 from typing import ClassVar, Final, Generic, Literal, Self, TypeAlias, final
 
 from typing_extensions import Buffer, TypeVar
@@ -69,9 +69,13 @@ __all__ = [
 VERSION: Final[str]
 """The version of the library, as in "0.1.0"."""
 
-CallT = TypeVar("CallT", default=Call)
-Device: TypeAlias = str | AudioDevice | None
+_CallT = TypeVar("_CallT", default=Call)
+_OtherT = TypeVar("_OtherT")
+_Device: TypeAlias = str | AudioDevice | None
 
+# What begins with an underscore is for the rest of the package.
+def _end_reason(member: EndReason) -> tuple[str, ErrorKind]: ...
+def _silence_reason(member: SilenceReason) -> str: ...
 @final
 class Node:
     """One participant: it has a name and a key, is registered at its trackers, and calls and is called.
@@ -82,8 +86,9 @@ class Node:
     IPv4 and IPv6.
     `identity_file` holds the key; made if it is not there. Names of peers are pinned to their keys on
     first use and kept beside it. Without one the key lives as long as the node.
-    `audio` is a `Devices`, a `Manual`, a `Wav`, or `None`: says nothing and plays nothing.
-    `encoder` is an `EncoderConfig`, `jitter` a `JitterConfig`.
+    `audio` is a `Devices` (the default: the system's microphone and loudspeaker), a `Manual`, a `Wav`, or
+    `None`: says nothing and plays nothing.
+    `encoder` is an `EncoderConfig`, `jitter` a `JitterConfig`; `None` is one of defaults.
     `auto_answer`: whether incoming calls are answered at once.
     `ring_timeout`: how long an outgoing call rings, 1 to 600 s.
     `max_calls`: calls at one time, 1 to 32; one more is answered "busy".
@@ -101,8 +106,8 @@ class Node:
         bind: str = "[::]:0",
         identity_file: str | PathLike[str] | None = None,
         audio: Devices | Manual | Wav | None = ...,
-        encoder: EncoderConfig | None = ...,
-        jitter: JitterConfig | None = ...,
+        encoder: EncoderConfig | None = None,
+        jitter: JitterConfig | None = None,
         auto_answer: bool = False,
         ring_timeout: float = 45.0,
         max_calls: int = 1,
@@ -154,13 +159,15 @@ class Node:
         """Accepts that `name` now belongs to another key, as the event `KeyChanged` offered it. Ask the
         person over another way first. Raises `InvalidArgument` for what is no name; `Closed`.
         """
-    def choose_device(self, direction: DeviceDirection, device: Device) -> None:
+    def choose_device(self, direction: DeviceDirection, device: _Device) -> None:
         """Uses another microphone or loudspeaker from now on, calls under way included: `direction` is a
         `DeviceDirection`, `device` as in `Devices`. `DeviceChanged` tells what came of it. Raises
         `InvalidState` if the node's audio is not that of devices; `Closed`.
         """
     def stats(self) -> NodeStats:
         """Statistics, a `NodeStats`: at most 0.2 s old."""
+    def _next_event(self, wrap: Callable[[Call], _OtherT]) -> Event[_OtherT] | None: ...
+    def _rest_descriptor(self) -> None: ...
     def close(self) -> None:
         """Ends all calls, leaves the trackers and stops, within half a second. Whoever waits for this node
         or its calls in another thread gets `Closed`. A second time does nothing.
@@ -264,6 +271,7 @@ class Call:
         """Manual PCM: `read` into a writable C-contiguous buffer of `int16` or `float32`, or of bytes
         (`int16`, little endian), which it fills.
         """
+    def _write_now(self, data: Buffer, skip: int) -> tuple[int, int]: ...
     def pcm_descriptor(self) -> int:
         """Manual PCM: the number of a descriptor for `select` and event loops, which read and write with
         `timeout=0`. After a read that came too early, or a write that could not do all it was asked, it
@@ -299,7 +307,7 @@ class Devices:
     @property
     def output(self) -> str | AudioDevice | None:
         """The loudspeaker as it was asked for."""
-    def __new__(cls, device: Device | tuple[Device, Device] = None) -> Self: ...
+    def __new__(cls, device: _Device | tuple[_Device, _Device] = None) -> Self: ...
     def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
 
@@ -685,7 +693,7 @@ class NodeStats:
     def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
 
-class Event(Generic[CallT]):
+class Event(Generic[_CallT]):
     """What a node tells its user, in the order in which it happened. Each event is of one of the classes
     under this one; they are frozen and made for `match`:
 
@@ -697,8 +705,10 @@ class Event(Generic[CallT]):
                     print(call.peer.name, reason.describe())
     """
 
+    def __class_getitem__(cls, handle: object, /) -> GenericAlias: ...
+
 @final
-class Registered(Event[CallT]):
+class Registered(Event[_CallT]):
     """A tracker has accepted this node's name and key."""
 
     __match_args__: ClassVar[tuple[Literal["tracker"], Literal["online"]]]
@@ -712,7 +722,7 @@ class Registered(Event[CallT]):
     def __eq__(self, other: object, /) -> bool: ...
 
 @final
-class TrackerLost(Event[CallT]):
+class TrackerLost(Event[_CallT]):
     """A tracker refused the registration or cannot be reached. The node goes on trying, unless the
     same key has registered from elsewhere.
     """
@@ -728,7 +738,7 @@ class TrackerLost(Event[CallT]):
     def __eq__(self, other: object, /) -> bool: ...
 
 @final
-class Joined(Event[CallT]):
+class Joined(Event[_CallT]):
     """A peer came online."""
 
     __match_args__: ClassVar[tuple[Literal["peer"], Literal["online"]]]
@@ -742,7 +752,7 @@ class Joined(Event[CallT]):
     def __eq__(self, other: object, /) -> bool: ...
 
 @final
-class Changed(Event[CallT]):
+class Changed(Event[_CallT]):
     """A peer says something else about itself: its presence."""
 
     __match_args__: ClassVar[tuple[Literal["peer"]]]
@@ -753,7 +763,7 @@ class Changed(Event[CallT]):
     def __eq__(self, other: object, /) -> bool: ...
 
 @final
-class Left(Event[CallT]):
+class Left(Event[_CallT]):
     """A peer went offline."""
 
     __match_args__: ClassVar[tuple[Literal["name"], Literal["id"], Literal["online"]]]
@@ -770,69 +780,69 @@ class Left(Event[CallT]):
     def __eq__(self, other: object, /) -> bool: ...
 
 @final
-class Incoming(Event[CallT]):
+class Incoming(Event[_CallT]):
     """Somebody calls: answer or reject it. When this event and its call are let go, it is declined."""
 
     __match_args__: ClassVar[tuple[Literal["call"]]]
     @property
-    def call(self) -> CallT:
+    def call(self) -> _CallT:
         """The call."""
     def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
 
 @final
-class Ringing(Event[CallT]):
+class Ringing(Event[_CallT]):
     """It rings at the peer."""
 
     __match_args__: ClassVar[tuple[Literal["call"]]]
     @property
-    def call(self) -> CallT:
+    def call(self) -> _CallT:
         """The call."""
     def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
 
 @final
-class Answered(Event[CallT]):
+class Answered(Event[_CallT]):
     """The call was answered, here or there."""
 
     __match_args__: ClassVar[tuple[Literal["call"]]]
     @property
-    def call(self) -> CallT:
+    def call(self) -> _CallT:
         """The call."""
     def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
 
 @final
-class Connected(Event[CallT]):
+class Connected(Event[_CallT]):
     """There is an encrypted path: sound can flow."""
 
     __match_args__: ClassVar[tuple[Literal["call"]]]
     @property
-    def call(self) -> CallT:
+    def call(self) -> _CallT:
         """The call."""
     def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
 
 @final
-class FirstAudio(Event[CallT]):
+class FirstAudio(Event[_CallT]):
     """The first sound of the peer was handed to playout."""
 
     __match_args__: ClassVar[tuple[Literal["call"]]]
     @property
-    def call(self) -> CallT:
+    def call(self) -> _CallT:
         """The call."""
     def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
 
 @final
-class PeerMuted(Event[CallT]):
+class PeerMuted(Event[_CallT]):
     """The peer muted or unmuted its microphone. Of ten changes one soon after the other each is
     told, of more than that not every one.
     """
 
     __match_args__: ClassVar[tuple[Literal["call"], Literal["muted"]]]
     @property
-    def call(self) -> CallT:
+    def call(self) -> _CallT:
         """The call."""
     @property
     def muted(self) -> bool:
@@ -841,7 +851,7 @@ class PeerMuted(Event[CallT]):
     def __eq__(self, other: object, /) -> bool: ...
 
 @final
-class MediaSilent(Event[CallT]):
+class MediaSilent(Event[_CallT]):
     """Nothing is heard of the peer any more, or nothing was from the beginning, and it is not muted.
     The call goes on. Told once: another of these means another reason, and `MediaResumed` that it
     is over.
@@ -849,7 +859,7 @@ class MediaSilent(Event[CallT]):
 
     __match_args__: ClassVar[tuple[Literal["call"], Literal["reason"]]]
     @property
-    def call(self) -> CallT:
+    def call(self) -> _CallT:
         """The call."""
     @property
     def reason(self) -> SilenceReason:
@@ -858,25 +868,25 @@ class MediaSilent(Event[CallT]):
     def __eq__(self, other: object, /) -> bool: ...
 
 @final
-class MediaResumed(Event[CallT]):
+class MediaResumed(Event[_CallT]):
     """What `MediaSilent` told is over: sound comes again, or the peer muted its microphone, which is
     reason enough.
     """
 
     __match_args__: ClassVar[tuple[Literal["call"]]]
     @property
-    def call(self) -> CallT:
+    def call(self) -> _CallT:
         """The call."""
     def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
 
 @final
-class Ended(Event[CallT]):
+class Ended(Event[_CallT]):
     """The call is over."""
 
     __match_args__: ClassVar[tuple[Literal["call"], Literal["reason"]]]
     @property
-    def call(self) -> CallT:
+    def call(self) -> _CallT:
         """The call."""
     @property
     def reason(self) -> EndReason:
@@ -885,7 +895,7 @@ class Ended(Event[CallT]):
     def __eq__(self, other: object, /) -> bool: ...
 
 @final
-class KeyChanged(Event[CallT]):
+class KeyChanged(Event[_CallT]):
     """A name that is pinned to one key was used by another; the call was refused. See
     `Node.accept_key`.
     """
@@ -904,7 +914,7 @@ class KeyChanged(Event[CallT]):
     def __eq__(self, other: object, /) -> bool: ...
 
 @final
-class DeviceChanged(Event[CallT]):
+class DeviceChanged(Event[_CallT]):
     """Another microphone or loudspeaker is in use than before, or none."""
 
     __match_args__: ClassVar[tuple[Literal["direction"], Literal["device"], Literal["change"]]]
@@ -921,7 +931,7 @@ class DeviceChanged(Event[CallT]):
     def __eq__(self, other: object, /) -> bool: ...
 
 @final
-class Lagged(Event[CallT]):
+class Lagged(Event[_CallT]):
     """The queue overflowed and events were dropped, first those about what can be read again: who is
     online, which devices are in use, whether the peers of calls are muted or silent. Read these
     and the states of calls again.

@@ -79,7 +79,8 @@ async def _result(
                 except voip.Error as error:
                     if not goes_on(error):
                         raise
-                    too_late = error
+                    # Without what would tie it to this frame, and so to the call.
+                    too_late = error.with_traceback(None)
                 await descriptor.ready()
     except TimeoutError:
         if too_late is None:
