@@ -7,7 +7,7 @@ LIBDIR ?= lib
 LONG ?=
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help setup demo test test-long soak fuzz bench compare install lint clean
+.PHONY: help setup demo wheel test test-long soak fuzz bench compare install lint clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -21,16 +21,26 @@ demo: setup ## hear two people talk: a tracker and two peers on this machine, 15
 	@$(CARGO) run --release --locked --quiet --package voip-examples --bin demo -- \
 		$(if $(LOSS),'--loss=$(LOSS)') $(if $(JITTER),'--jitter=$(JITTER)') $(if $(RATE),'--rate=$(RATE)')
 
+wheel: setup ## the Python module as a wheel, in target/wheels/release
+	@scripts/python wheel
+
 test: setup ## every test of the workspace, and the programs in the documentation
 	@echo "test: unit and integration tests, and the programs in the documentation"
 	@$(CARGO) test --workspace --locked --features voip-core/sim
 	@echo "test: the C library, installed and used by programs outside this tree"
 	@scripts/check-c
+	@echo "test: the Python module, as installed from its wheel"
+	@scripts/python suite
+	@scripts/python test
 
 test-long: ## also the tests that take minutes: long calls, virtual sound cards, the C programs under checkers of memory, fuzzing; optimised
 	@scripts/setup long
 	@echo "test-long: all tests, the long ones too"
 	@$(CARGO) test --workspace --locked --features voip-core/sim --release -- --include-ignored
+	@echo "test-long: the Python module, and in a Debian that has nothing but Python"
+	@scripts/python suite release
+	@VOIP_LONG=1 scripts/python test
+	@scripts/python bare-root
 	@if $(CARGO) +nightly fuzz --version >/dev/null 2>&1; then $(MAKE) --no-print-directory fuzz; \
 	else echo "test-long: no fuzzing: it needs nightly Rust and cargo-fuzz"; fi
 

@@ -1,6 +1,7 @@
 //! One call, as its user holds it.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -322,7 +323,8 @@ impl Call {
     /// Manual PCM: a descriptor for poll, epoll and event loops, which read and write with a
     /// `timeout` of zero. After a read that came too early, or a write that could not do all it was
     /// asked, it becomes readable as soon as so much sound is there, or room for more. The next read
-    /// or write makes it unreadable. When the call is over it is readable for good. Only to wait on.
+    /// makes it unreadable for sound, the next write for room; one of nothing will do for whoever has
+    /// given up. When the call is over it is readable for good. Only to wait on.
     ///
     /// It is made by the first use of this: call it before the first read or write.
     ///
@@ -408,6 +410,12 @@ impl PartialEq for Call {
 }
 
 impl Eq for Call {}
+
+impl Hash for Call {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.shared).hash(state);
+    }
+}
 
 impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -244,6 +244,16 @@ impl Node {
         self.inner.events.descriptor()
     }
 
+    /// Makes the event descriptor unreadable though events wait: the next one makes it readable again.
+    /// For an event loop in which somebody waits for what a call becomes, as [`Call::state`] tells it,
+    /// and somebody else, later or never, reads the events.
+    #[cfg(unix)]
+    pub fn rest_event_descriptor(&self) {
+        if self.check_process().is_ok() {
+            self.inner.events.rest();
+        }
+    }
+
     /// Accepts that `name` now belongs to another key, as [`Event::KeyChanged`] offered it. Ask
     /// the person over another way first.
     ///

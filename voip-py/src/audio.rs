@@ -146,7 +146,7 @@ impl<'py> FromPyObject<'_, 'py> for Sound {
             return Ok(sound(voip_core::Audio::Wav { play: play.clone(), record: record.clone() }));
         }
         let expected = "audio is a voip.Devices, voip.Manual or voip.Wav, or None";
-        Err(PyTypeError::new_err(format!("{expected}; not {object}")))
+        Err(PyTypeError::new_err(format!("{expected}; not {}", &*object)))
     }
 }
 

@@ -77,6 +77,7 @@ fn _silence_reason(member: &Bound<'_, PyAny>) -> PyResult<&'static str> {
 }
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("_end_reason", wrap_pyfunction!(_end_reason, module)?)?;
-    module.add("_silence_reason", wrap_pyfunction!(_silence_reason, module)?)
+    // Not `add`: that would make them public.
+    module.setattr("_end_reason", wrap_pyfunction!(_end_reason, module)?)?;
+    module.setattr("_silence_reason", wrap_pyfunction!(_silence_reason, module)?)
 }

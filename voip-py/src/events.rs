@@ -1,8 +1,8 @@
 //! What a node tells: one class for each event, all of them under `Event`.
 
-use pyo3::PyTypeInfo;
+use pyo3::{PyClass, PyTypeInfo};
 use pyo3::prelude::*;
-use pyo3::types::PyType;
+use pyo3::types::{PyGenericAlias, PyType};
 use voip_core as core;
 
 use crate::devices::AudioDevice;
@@ -25,12 +25,14 @@ pub(crate) struct Event;
 
 #[pymethods]
 impl Event {
+    /// `Event[Call]`: what its calls are is for type checkers.
     #[classmethod]
+    #[pyo3(signature = (handle, /))]
     fn __class_getitem__<'py>(
         class: &Bound<'py, PyType>,
-        _handle: &Bound<'py, PyAny>,
-    ) -> Bound<'py, PyType> {
-        class.clone()
+        handle: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyGenericAlias>> {
+        PyGenericAlias::new(class.py(), class, handle)
     }
 }
 

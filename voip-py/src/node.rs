@@ -3,6 +3,7 @@
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -20,7 +21,7 @@ use crate::events;
 use crate::exit;
 use crate::peers::{Peer, PeerId, Target};
 use crate::stats::NodeStats;
-use crate::waiting::{Timeout, ask, seconds, wait, wait_for};
+use crate::waiting::{Timeout, ask, seconds, wait};
 
 /// One participant: it has a name and a key, is registered at its trackers, and calls and is called.
 ///
@@ -30,8 +31,9 @@ use crate::waiting::{Timeout, ask, seconds, wait, wait_for};
 /// IPv4 and IPv6.
 /// `identity_file` holds the key; made if it is not there. Names of peers are pinned to their keys on
 /// first use and kept beside it. Without one the key lives as long as the node.
-/// `audio` is a `Devices`, a `Manual`, a `Wav`, or `None`: says nothing and plays nothing.
-/// `encoder` is an `EncoderConfig`, `jitter` a `JitterConfig`.
+/// `audio` is a `Devices` (the default: the system's microphone and loudspeaker), a `Manual`, a `Wav`, or
+/// `None`: says nothing and plays nothing.
+/// `encoder` is an `EncoderConfig`, `jitter` a `JitterConfig`; `None` is one of defaults.
 /// `auto_answer`: whether incoming calls are answered at once.
 /// `ring_timeout`: how long an outgoing call rings, 1 to 600 s.
 /// `max_calls`: calls at one time, 1 to 32; one more is answered "busy".
@@ -53,8 +55,7 @@ impl Node {
             audio = Sound::devices(), encoder = None, jitter = None, auto_answer = false,
             ring_timeout = None, max_calls = None),
         text_signature = "(name, *, trackers=(), bind='[::]:0', identity_file=None, \
-            audio=Devices(), encoder=EncoderConfig(), jitter=JitterConfig(), auto_answer=False, \
-            ring_timeout=45.0, max_calls=1)"
+            audio=..., encoder=None, jitter=None, auto_answer=False, ring_timeout=45.0, max_calls=1)"
     )]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
@@ -301,7 +302,8 @@ impl Node {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let core = self.core(py)?;
         let next = wait(py, timeout, |slice| match core.next_event(slice) {
-            None if core.is_closed() => Some(None),
+            // It may have said something last.
+            None if core.is_closed() => Some(core.next_event(Duration::ZERO)),
             None => None,
             event => Some(event),
         })?;

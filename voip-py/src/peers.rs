@@ -39,6 +39,16 @@ impl PeerId {
     }
 }
 
+impl<'py> IntoPyObject<'py> for &PeerId {
+    type Target = PeerId;
+    type Output = Bound<'py, PeerId>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PeerId>> {
+        Bound::new(py, *self)
+    }
+}
+
 /// A name or key as arguments give it: text, or a `PeerId`.
 pub(crate) struct Target(pub(crate) String);
 
@@ -49,7 +59,7 @@ impl<'py> FromPyObject<'_, 'py> for Target {
         if let Ok(id) = object.cast::<PeerId>() {
             return Ok(Target(id.get().0.to_string()));
         }
-        let expected = |_| PyTypeError::new_err(format!("expected a name or a PeerId, not {object}"));
+        let expected = |_| PyTypeError::new_err(format!("expected a name or a PeerId, not {}", &*object));
         object.extract().map(Target).map_err(expected)
     }
 }

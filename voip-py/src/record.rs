@@ -1,5 +1,6 @@
 //! Values with named attributes: frozen, and compared, hashed, printed and matched by them.
 
+use pyo3::PyClass;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 

@@ -1,6 +1,7 @@
 //! The tracker, and what happens at it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use pyo3::prelude::*;
 use voip_core as core;
@@ -122,7 +123,8 @@ impl Tracker {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.check(py)?;
         let next = wait(py, timeout, |slice| match self.core.next_event(slice) {
-            None if self.closed() => Some(None),
+            // It may have said something last.
+            None if self.closed() => Some(self.core.next_event(Duration::ZERO)),
             None => None,
             event => Some(event),
         })?;
@@ -168,7 +170,7 @@ impl TrackerEvents {
 /// What happens at a tracker. The classes are `TrackerEvent.Registered`, `TrackerEvent.Left` and
 /// `TrackerEvent.Wire`: frozen, and made for `match`.
 #[pyclass(frozen, subclass, module = "voip")]
-struct TrackerEvent;
+pub(crate) struct TrackerEvent;
 
 record! {
     /// A peer came.

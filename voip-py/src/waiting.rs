@@ -118,7 +118,7 @@ pub(crate) fn ask<T: Send + 'static>(
         // Whoever asked may have been interrupted.
         let _ = sender.send(question(limit));
     })?;
-    let answered = wait(py, Timeout::NEVER, |slice| match answer.recv_timeout(slice) {
+    let answered = wait(py, Timeout::NEVER, move |slice| match answer.recv_timeout(slice) {
         Ok(result) => Some(Some(result)),
         Err(RecvTimeoutError::Timeout) => None,
         Err(RecvTimeoutError::Disconnected) => Some(None),

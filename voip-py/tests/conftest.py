@@ -119,4 +119,5 @@ def loudness(pcm: bytes) -> float:
 def python(program: str, *args: str, **options: Any) -> subprocess.CompletedProcess[str]:
     """Runs a program in an interpreter of its own."""
     command = [sys.executable, "-c", textwrap.dedent(program), *args]
-    return subprocess.run(command, text=True, capture_output=True, timeout=30, **options)
+    options = {"timeout": 30, **options}
+    return subprocess.run(command, text=True, capture_output=True, **options)

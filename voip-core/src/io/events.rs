@@ -60,9 +60,8 @@ impl<E> EventQueue<E> {
         if dropped.is_some() {
             state.lagged = true;
             state.dropped += 1;
-        } else if state.events.len() == 1 {
-            self.raise();
         }
+        self.raise();
         self.arrived.notify_one();
         drop(state);
         // What an event holds may do something when it goes: not under the lock.
@@ -102,6 +101,15 @@ impl<E> EventQueue<E> {
 
     pub(crate) fn dropped(&self) -> u64 {
         self.state.lock().dropped
+    }
+
+    /// Makes the descriptor unreadable until something more comes.
+    #[cfg(unix)]
+    pub(crate) fn rest(&self) {
+        let state = self.state.lock();
+        if !state.closed {
+            self.lower();
+        }
     }
 
     #[cfg(unix)]

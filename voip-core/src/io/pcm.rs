@@ -85,7 +85,7 @@ impl PcmPort {
         let count = samples.len();
         let mut state = self.state.lock();
         state.asked_room = false;
-        self.lower(&state);
+        self.signal(&state);
         loop {
             if let Some(error) = &state.ended {
                 return Err(error.clone());
@@ -122,7 +122,7 @@ impl PcmPort {
     ) -> Result<(), Error> {
         let mut state = self.state.lock();
         state.asked = 0;
-        self.lower(&state);
+        self.signal(&state);
         if state.played.len() < out.len() {
             state.wanted += out.len();
             MutexGuard::unlocked(&mut state, wake);
@@ -156,9 +156,7 @@ impl PcmPort {
             *to = from;
         }
         self.room.notify_all();
-        if std::mem::take(&mut state.asked_room) {
-            self.raise(&state);
-        }
+        self.signal(&state);
         true
     }
 
@@ -180,9 +178,7 @@ impl PcmPort {
         if state.played.len() >= state.wanted {
             self.sound.notify_all();
         }
-        if state.asked > 0 && state.played.len() >= state.asked {
-            self.raise(&state);
-        }
+        self.signal(&state);
     }
 
     /// Engine: the call is over; whoever waits gets this error.
@@ -194,7 +190,7 @@ impl PcmPort {
         state.asked = 0;
         self.room.notify_all();
         self.sound.notify_all();
-        self.raise(&state);
+        self.signal(&state);
     }
 
     #[cfg(unix)]
@@ -202,19 +198,16 @@ impl PcmPort {
         self.signal.get().is_some()
     }
 
+    /// Raises the descriptor while what was tried in vain is possible, and for good once the call is
+    /// over. Reading leaves a writer's answer as it is, and the other way round.
     #[cfg(unix)]
-    fn raise(&self, _state: &State) {
-        if let Some(signal) = self.signal.get() {
+    fn signal(&self, state: &State) {
+        let Some(signal) = self.signal.get() else { return };
+        let sound = state.asked > 0 && state.played.len() >= state.asked;
+        let room = state.asked_room && state.written.len() < self.limit;
+        if sound || room || state.ended.is_some() {
             signal.raise();
-        }
-    }
-
-    /// Once the call is over it stays readable.
-    #[cfg(unix)]
-    fn lower(&self, state: &State) {
-        if let Some(signal) = self.signal.get()
-            && state.ended.is_none()
-        {
+        } else {
             signal.lower();
         }
     }
@@ -225,10 +218,7 @@ impl PcmPort {
     }
 
     #[cfg(not(unix))]
-    fn raise(&self, _state: &State) {}
-
-    #[cfg(not(unix))]
-    fn lower(&self, _state: &State) {}
+    fn signal(&self, _state: &State) {}
 }
 
 /// What is no number must not get into a codec, which would never be rid of it.
@@ -345,6 +335,24 @@ mod tests {
         port.end(Error::new(ErrorKind::CallEnded, "over"));
         assert_eq!(read(&port, 1, Duration::ZERO).unwrap_err().kind(), ErrorKind::CallEnded);
         assert!(is_readable(descriptor), "for good");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn who_reads_does_not_take_the_writers_answer_nor_the_other_way_round() {
+        let port = PcmPort::new(4);
+        let descriptor = port.descriptor().unwrap();
+        let write = |count| port.write(&[0.5; 6][..count], |s| s, deadline_after(Duration::ZERO), || {});
+        assert_eq!(write(6).unwrap(), 4);
+        read(&port, 3, Duration::ZERO).unwrap_err();
+        assert!(port.take_frame(&mut [0.0; 2]));
+        read(&port, 3, Duration::ZERO).unwrap_err();
+        assert!(is_readable(descriptor), "there is still room");
+        port.put_played(&[1.0; 3]);
+        assert_eq!(write(2).unwrap(), 2);
+        assert!(is_readable(descriptor), "there is still sound");
+        read(&port, 0, Duration::ZERO).unwrap();
+        assert!(!is_readable(descriptor), "it is not wanted any more");
     }
 
     #[cfg(unix)]

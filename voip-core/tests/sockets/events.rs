@@ -69,7 +69,9 @@ fn the_handles_within_events_are_the_call() {
         Event::Connected { call } => Some(call),
         _ => None,
     };
-    assert_eq!(await_event(&pair.alice, connected), at_alice);
+    let in_event = await_event(&pair.alice, connected);
+    assert_eq!(in_event, at_alice);
+    assert!(std::collections::HashSet::from([in_event]).contains(&at_alice));
     let handle = await_event(&pair.bob, connected);
     drop(at_bob);
     assert_eq!(handle.peer().name, "alice", "a handle out of an event holds as well");
@@ -128,6 +130,13 @@ fn the_descriptor_is_readable_while_events_wait() {
         assert!(alice.next_event(ms(0)).is_none());
         assert!(!readable(ms(0)), "drained");
         assert!(!readable(ms(100)), "and stays so");
+        let boring = online(node("boring", &tracker));
+        assert!(readable(LIMIT));
+        alice.rest_event_descriptor();
+        assert!(!readable(ms(0)), "though an event waits");
+        drop(boring);
+        assert!(readable(LIMIT), "another came");
+        await_event(&alice, |event| matches!(event, Event::Left { .. }).then_some(()));
         let _next = online(node("next", &tracker));
         assert!(readable(LIMIT), "readable again");
         await_event(&alice, |event| matches!(event, Event::Joined { .. }).then_some(()));

@@ -40,9 +40,10 @@ class Error(Exception):
     code: ClassVar[int]
     """The number of ``kind``, the same in C."""
 
-    def __init_subclass__(cls, kind: ErrorKind) -> None:
-        cls.kind = kind
-        cls.code = kind.value
+    def __init_subclass__(cls, kind: ErrorKind | None = None) -> None:
+        if kind is not None:
+            cls.kind = kind
+            cls.code = kind.value
 
 
 class InvalidArgument(Error, ValueError, kind=ErrorKind.INVALID_ARGUMENT):

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, TypeVar
 from weakref import WeakValueDictionary
@@ -46,7 +47,7 @@ class _Descriptor:
         loop = asyncio.get_running_loop()
         future = loop.create_future()
         if not self._waiting:
-            loop.add_reader(self._number, self._wake)
+            loop.add_reader(self._number, self.wake)
         self._waiting.add(future)
         try:
             await future
@@ -55,7 +56,7 @@ class _Descriptor:
             if not self._waiting:
                 loop.remove_reader(self._number)
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
         for future in self._waiting:
             if not future.done():
                 future.set_result(None)
@@ -78,7 +79,8 @@ async def _result(
                 except voip.Error as error:
                     if not goes_on(error):
                         raise
-                    too_late = error
+                    # Without what would tie it to this frame, and so to the call.
+                    too_late = error.with_traceback(None)
                 await descriptor.ready()
     except TimeoutError:
         if too_late is None:
@@ -313,7 +315,7 @@ class Call:
             return accepted
 
         try:
-            return await self._sound(attempt, timeout)
+            return await self._sound(attempt, lambda: self._call._write_now(b"", 0), timeout)
         except voip.TimedOut:
             if not accepted:
                 raise
@@ -327,11 +329,19 @@ class Call:
         timeout: float | None = None,
     ) -> bytes:
         """``voip.Call.read``. When the wait is cancelled nothing is lost."""
-        return await self._sound(lambda: self._call.read(frames, dtype=dtype, timeout=0), timeout)
+
+        def attempt() -> bytes:
+            return self._call.read(frames, dtype=dtype, timeout=0)
+
+        return await self._sound(attempt, lambda: self._call.read(0, timeout=0), timeout)
 
     async def read_into(self, buffer: Buffer, timeout: float | None = None) -> None:
         """``voip.Call.read_into``. When the wait is cancelled nothing is lost."""
-        await self._sound(lambda: self._call.read_into(buffer, 0), timeout)
+
+        def attempt() -> None:
+            self._call.read_into(buffer, 0)
+
+        await self._sound(attempt, lambda: self._call.read(0, timeout=0), timeout)
 
     async def __aenter__(self) -> Call:
         return self
@@ -357,7 +367,17 @@ class Call:
 
         return await _result(attempt, self._node._descriptor, timeout)
 
-    async def _sound(self, attempt: Callable[[], T], timeout: float | None) -> T:
+    async def _sound(
+        self, attempt: Callable[[], T], give_up: Callable[[], object], timeout: float | None
+    ) -> T:
+        """Waits for sound or for room; ``give_up`` takes back that somebody does."""
         if self._pcm is None:
             self._pcm = _Descriptor(self._call.pcm_descriptor())
-        return await _result(attempt, self._pcm, timeout)
+        try:
+            return await _result(attempt, self._pcm, timeout)
+        except (asyncio.CancelledError, voip.TimedOut):
+            with suppress(voip.Error):
+                give_up()
+            # Others may have waited for the same.
+            self._pcm.wake()
+            raise

@@ -1,0 +1,124 @@
+"""Sound whose way can be timed: noise, and a burst of 1 kHz once a second.
+
+The delay of a burst is the time from handing over the 20 ms frame that begins with it to the return
+of the read that contains it. Frames are 1.3 ms later every second against their first grid, so that bursts
+meet every phase of whatever works in blocks.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy
+
+RATE = 48_000
+FRAME = 960
+EVERY = 50  # frames from burst to burst
+SHIFT = 0.0013  # seconds by which the grid moves after each burst
+FRAMES_PER_S = EVERY / (EVERY * 0.02 + SHIFT)
+LOUD = 3_000
+
+
+class Source:
+    """Frames of 20 ms, int16, and when the bursts among them were handed over."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self.bursts: list[float] = []
+        self._began: float | None = None
+        self._random = numpy.random.default_rng(1)
+        seconds = numpy.arange(FRAME) / RATE
+        self._tone = (12_000 * numpy.sin(2 * numpy.pi * 1_000 * seconds)).astype(numpy.int16)
+
+    def wait(self) -> float:
+        """Seconds until the next frame is due."""
+        now = time.monotonic()
+        if self._began is None:
+            self._began = now
+        shift = (self.frames // EVERY) * SHIFT
+        return max(self._began + self.frames * 0.02 + shift - now, 0.0)
+
+    def next(self) -> numpy.ndarray:
+        """The next frame, to be handed over at once."""
+        frame = self._random.integers(-100, 100, FRAME).astype(numpy.int16)
+        if self.frames > EVERY and self.frames % EVERY < 3:
+            frame += self._tone
+        if self.frames > EVERY and self.frames % EVERY == 0:
+            self.bursts.append(time.monotonic())
+        self.frames += 1
+        return frame
+
+
+class Ear:
+    """Hears blocks and finds the bursts of a source in them."""
+
+    def __init__(self, source: Source) -> None:
+        self.first: float | None = None
+        self.samples = 0
+        self.delays: list[float] = []
+        self._source = source
+        self._seen = 0
+        self._quiet_until = 0.0
+
+    def hear(self, block: numpy.ndarray) -> None:
+        now = time.monotonic()
+        self.samples += len(block)
+        loudness = numpy.abs(block.astype(numpy.int32)).max()
+        if self.first is None and loudness > 0:
+            self.first = now
+        if loudness > LOUD:
+            if now > self._quiet_until and len(self._source.bursts) != self._seen:
+                self._seen = len(self._source.bursts)
+                self.delays.append(now - self._source.bursts[-1])
+            self._quiet_until = now + 0.2
+
+
+def median(values: list[float]) -> float:
+    return float(numpy.median(values)) if values else float("nan")
+
+
+def cpu() -> float:
+    """Seconds of CPU that this process has used."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def memory_kb() -> int:
+    """Resident memory."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
+
+
+def compute(stop: list[bool]) -> None:
+    """A thread that computes and does not let go of the interpreter."""
+    x = 0
+    while not stop:
+        for _ in range(100_000):
+            x += 1
+
+
+def alternate(programs: dict[str, list[str]], rounds: int) -> dict[str, dict[str, float]]:
+    """Runs programs of this folder in turns, `rounds` times; the medians of the JSON of each."""
+    folder = Path(__file__).parent
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in programs}
+    for number in range(rounds):
+        for name, command in programs.items():
+            print(f"round {number + 1} of {rounds}: {name}", file=sys.stderr, flush=True)
+            path, *args = command
+            ran = subprocess.run(
+                [sys.executable, str(folder / path), *args], stdout=subprocess.PIPE, check=True
+            )
+            found[name].append(json.loads(ran.stdout))
+    return {
+        name: {key: median([run[key] for run in runs]) for key in runs[0]}
+        for name, runs in found.items()
+    }
+
+
+def bar(what: str, found: float, most: float) -> dict[str, object]:
+    """A figure beside what was promised of it."""
+    return {"what": what, "found": round(found, 3), "most": most, "held": bool(found <= most)}

@@ -1,0 +1,61 @@
+"""Tests that take minutes: `make test-long` sets VOIP_LONG."""
+
+import json
+import os
+
+import pytest
+from conftest import python
+
+pytestmark = pytest.mark.skipif("VOIP_LONG" not in os.environ, reason="takes minutes")
+
+CALLS = """
+    import gc, json, os, sys
+    import voip
+
+    def now():
+        gc.collect()
+        with open("/proc/self/statm") as file:
+            memory = int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        descriptors = len(os.listdir("/proc/self/fd"))
+        return memory / 1e6, descriptors, len(os.listdir("/proc/self/task"))
+
+    def one_call(alice, bob, number):
+        call = alice.place("bob")
+        for event in bob.events(10):
+            if isinstance(event, voip.Incoming):
+                break
+        theirs = event.call
+        theirs.answer()
+        call.wait_connected(10)
+        theirs.wait_connected(10)
+        if number % 2:
+            call.pcm_descriptor()
+        call.write(bytes(960), 10)
+        theirs.read(480, timeout=10)
+        # Dropped: hung up. Bob hears of it before the next call.
+        del call, event
+        theirs.wait_ended(10)
+        while alice.next_event(0) or bob.next_event(0):
+            pass
+
+    with voip.Tracker("127.0.0.1:0") as tracker:
+        options = {"trackers": [tracker.address], "audio": voip.Manual(), "bind": "127.0.0.1:0"}
+        with voip.Node("alice", **options) as alice, voip.Node("bob", **options) as bob:
+            bob.wait_registered(10)
+            seen = {}
+            for number in range(1, 1001):
+                one_call(alice, bob, number)
+                if number in (50, 1000):
+                    seen[number] = now()
+    print(json.dumps([seen[50], seen[1000]]))
+"""
+
+
+def test_a_thousand_calls_leave_nothing_behind() -> None:
+    ran = python(CALLS, timeout=600)
+    assert ran.returncode == 0, ran.stderr
+    (memory, *held), (memory_later, *held_later) = json.loads(ran.stdout)
+    print(f"after 50 calls {memory:.1f} MB, after 1,000 {memory_later:.1f} MB; {held_later}")
+    assert held_later == held, "descriptors and threads"
+    # What the allocator keeps varies by as much.
+    assert memory_later - memory < 2.0
