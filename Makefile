@@ -6,6 +6,8 @@ PREFIX ?= /usr/local
 LIBDIR ?= lib
 LONG ?=
 export PATH := $(PATH):$(HOME)/.cargo/bin
+# Where `scripts/python suite` has installed the module.
+PYTHON_SUITE = $(abspath $(or $(CARGO_TARGET_DIR),target))/python/suite/bin/python
 
 .PHONY: help setup demo wheel test test-long soak fuzz bench compare install lint clean
 
@@ -25,20 +27,22 @@ wheel: setup ## the Python module as a wheel, in target/wheels/release
 	@scripts/python wheel
 
 test: setup ## every test of the workspace, and the programs in the documentation
+	@echo "test: the Python module as a wheel, installed"
+	@scripts/python suite
 	@echo "test: unit and integration tests, and the programs in the documentation"
-	@$(CARGO) test --workspace --locked --features voip-core/sim
+	@VOIP_PYTHON=$(PYTHON_SUITE) $(CARGO) test --workspace --locked --features voip-core/sim
 	@echo "test: the C library, installed and used by programs outside this tree"
 	@scripts/check-c
-	@echo "test: the Python module, as installed from its wheel"
-	@scripts/python suite
+	@echo "test: the Python module"
 	@scripts/python test
 
 test-long: ## also the tests that take minutes: long calls, virtual sound cards, the C programs under checkers of memory, fuzzing; optimised
 	@scripts/setup long
-	@echo "test-long: all tests, the long ones too"
-	@$(CARGO) test --workspace --locked --features voip-core/sim --release -- --include-ignored
-	@echo "test-long: the Python module, and in a Debian that has nothing but Python"
+	@echo "test-long: the Python module as a wheel, installed"
 	@scripts/python suite release
+	@echo "test-long: all tests, the long ones too"
+	@VOIP_PYTHON=$(PYTHON_SUITE) $(CARGO) test --workspace --locked --features voip-core/sim --release -- --include-ignored
+	@echo "test-long: the Python module, and in a Debian that has nothing but Python"
 	@VOIP_LONG=1 scripts/python test
 	@scripts/python bare-root
 	@if $(CARGO) +nightly fuzz --version >/dev/null 2>&1; then $(MAKE) --no-print-directory fuzz; \

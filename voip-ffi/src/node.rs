@@ -6,6 +6,7 @@ use std::ffi::{c_char, c_int};
 #[cfg(unix)]
 use std::os::fd::AsRawFd;
 use std::str::FromStr;
+use std::time::Duration;
 
 use voip_core::{Node, PeerId};
 
@@ -103,6 +104,29 @@ pub unsafe extern "C" fn voip_node_place(
     })
 }
 
+/// Calls somebody, as `voip_node_place`; the call rings for `ring_timeout_ms`, 1,000 to 600,000, and not
+/// for as long as the node's others. (The peer's program has a limit of its own.)
+///
+/// As `voip_node_place`; `VOIP_INVALID_ARGUMENT` for a time out of this range.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn voip_node_place_for(
+    node: *const voip_node,
+    target: *const c_char,
+    ring_timeout_ms: u32,
+    call: *mut *mut voip_call,
+) -> voip_status {
+    guard(|| {
+        let place = Place::new("call", call)?;
+        // SAFETY: The caller vouches for it.
+        let target = unsafe { text("target", target) }?;
+        let ring_timeout = Duration::from_millis(ring_timeout_ms.into());
+        let handle = put(get(node)?.place_for(target, ring_timeout)?)?;
+        // SAFETY: The caller vouches for it.
+        unsafe { place.set(handle) };
+        Ok(())
+    })
+}
+
 /// Calls somebody, as `voip_node_place`, and waits for the answer for at most `timeout_ms`; then the
 /// call is hung up. The handle is freed with `voip_call_free`.
 ///
@@ -161,6 +185,21 @@ pub unsafe extern "C" fn voip_node_event_descriptor(
         let number = crate::convert::no_descriptor(&node)?;
         // SAFETY: The caller vouches for it.
         unsafe { place.set(number) };
+        Ok(())
+    })
+}
+
+/// Makes the event descriptor unreadable until one more event comes, though some wait: for event loops
+/// that wait for what an event changes, such as the state of a call, and leave the events to others.
+/// Does not block.
+#[unsafe(no_mangle)]
+pub extern "C" fn voip_node_rest_event_descriptor(node: *const voip_node) -> voip_status {
+    guard(|| {
+        let node = get(node)?;
+        #[cfg(unix)]
+        node.rest_event_descriptor();
+        #[cfg(not(unix))]
+        crate::convert::no_descriptor(&node)?;
         Ok(())
     })
 }

@@ -137,6 +137,20 @@ pub extern "C" fn voip_tracker_close(tracker: *const voip_tracker) -> voip_statu
     })
 }
 
+/// Whether the tracker was closed. Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn voip_tracker_is_closed(
+    tracker: *const voip_tracker,
+    closed: *mut bool,
+) -> voip_status {
+    guard(|| {
+        let place = Place::new("closed", closed)?;
+        // SAFETY: The caller vouches for it.
+        unsafe { place.set(get(tracker)?.is_closed()) };
+        Ok(())
+    })
+}
+
 /// Closes the tracker, as `voip_tracker_close`, and frees its handle. Blocks for at most 500 ms.
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_tracker_free(tracker: *mut voip_tracker) -> voip_status {

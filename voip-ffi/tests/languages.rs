@@ -6,6 +6,8 @@
 
 #[path = "languages/actor.rs"]
 mod actor;
+#[path = "support/cc.rs"]
+mod cc;
 #[path = "../../tests/languages/scripted_peer.rs"]
 mod scripted_peer;
 
@@ -73,7 +75,7 @@ fn a_call_is_declined() {
     expect_of_every_pair(
         "decline",
         &["ready", "listed alice bob", "error declined"],
-        &["ready", "incoming alice", "ended declined"],
+        &["ready", "incoming alice", "ended hung_up"],
     );
 }
 
@@ -82,7 +84,7 @@ fn a_peer_is_busy() {
     expect_of_every_pair(
         "busy",
         &["ready", "listed alice bob", "error busy"],
-        &["ready", "incoming alice", "ended busy"],
+        &["ready", "incoming alice", "ended hung_up"],
     );
 }
 

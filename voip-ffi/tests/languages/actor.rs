@@ -9,13 +9,14 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::cc;
 use crate::scripted_peer::{self, Role, Script};
 
 /// No line comes later.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
+pub(crate) enum Language {
     Rust,
     C,
     Python,
@@ -23,7 +24,7 @@ pub enum Language {
 
 impl Language {
     /// Those that this machine can run.
-    pub fn all() -> Vec<Language> {
+    pub(crate) fn all() -> Vec<Language> {
         let mut all = vec![Language::Rust, Language::C];
         match env::var_os("VOIP_PYTHON") {
             Some(_) => all.push(Language::Python),
@@ -34,7 +35,7 @@ impl Language {
 }
 
 /// One peer that plays its part.
-pub struct Actor {
+pub(crate) struct Actor {
     lines: Receiver<String>,
     said: Vec<String>,
     end: End,
@@ -47,14 +48,13 @@ enum End {
 
 impl Actor {
     /// `options` as `tests/languages/README.md` has them.
-    pub fn start(language: Language, tracker: &str, name: &str, options: &[&str]) -> Actor {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/languages");
+    pub(crate) fn start(language: Language, tracker: &str, name: &str, options: &[&str]) -> Actor {
         let mut command = match language {
             Language::Rust => return Actor::thread(tracker, name, options),
             Language::C => Command::new(c_program()),
             Language::Python => {
                 let mut python = Command::new(env::var_os("VOIP_PYTHON").unwrap());
-                python.arg(script.join("scripted_peer.py"));
+                python.arg(cc::root().join("tests/languages/scripted_peer.py"));
                 python
             }
         };
@@ -97,7 +97,7 @@ impl Actor {
     }
 
     /// Waits until it can be called.
-    pub fn ready(mut self) -> Actor {
+    pub(crate) fn ready(mut self) -> Actor {
         let line = self.lines.recv_timeout(PATIENCE).expect("a peer that gets ready");
         assert_eq!(line, "ready");
         self.said.push(line);
@@ -105,7 +105,7 @@ impl Actor {
     }
 
     /// All that it said, when it has played its part.
-    pub fn finish(mut self) -> Vec<String> {
+    pub(crate) fn finish(mut self) -> Vec<String> {
         while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
             self.said.push(line);
         }
@@ -120,27 +120,11 @@ impl Actor {
     }
 }
 
-/// The program in C, compiled once against the library beside this test.
+/// The program in C, compiled once.
 fn c_program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
-        let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let libraries = env::current_exe().unwrap().parent().unwrap().to_path_buf();
-        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("scripted_peer");
-        let compiled = Command::new(env::var_os("CC").unwrap_or_else(|| "cc".into()))
-            .args(["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"])
-            .arg(package.join("../tests/languages/scripted_peer.c"))
-            .arg("-I")
-            .arg(package.join("../include"))
-            .arg("-L")
-            .arg(&libraries)
-            .args(["-lvoip", "-lm"])
-            .arg(format!("-Wl,-rpath,{}", libraries.display()))
-            .arg("-o")
-            .arg(&program)
-            .status()
-            .unwrap();
-        assert!(compiled.success(), "the C compiler refused scripted_peer.c");
-        program
+        let source = cc::root().join("tests/languages/scripted_peer.c");
+        cc::build(cc::c().arg("-std=c11").arg(source), "scripted_peer")
     })
 }

