@@ -239,11 +239,11 @@ static void ranges(void)
     FINE(voip_node_builder_bind(builder, "nowhere"));
     start_fails(builder, VOIP_INVALID_ARGUMENT, "bind");
     builder = describe_node("x");
-    FINE(voip_node_builder_identity_file(builder, "/nowhere/at/all"));
-    start_fails(builder, VOIP_FILE, "/nowhere");
+    FINE(voip_node_builder_identity_file(builder, "/dev/null/file"));
+    start_fails(builder, VOIP_FILE, "/dev/null/file");
     builder = describe_node("x");
-    FINE(voip_node_builder_audio_wav(builder, "/nowhere/at/all", NULL));
-    start_fails(builder, VOIP_FILE, "/nowhere");
+    FINE(voip_node_builder_audio_wav(builder, "/dev/null/file", NULL));
+    start_fails(builder, VOIP_FILE, "/dev/null/file");
 
     voip_tracker_builder *bad_tracker;
     voip_tracker *tracker;

@@ -6,14 +6,25 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-/// Longer than anything here takes, valgrind and a thousand calls included.
-pub(crate) const LIMIT: Duration = Duration::from_secs(600);
+/// Longer than anything takes that is not meant to take long.
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+/// Longer than valgrind and a thousand calls take.
+const LONG: Duration = Duration::from_secs(900);
 
 /// A program under way, and what it has said.
 pub(crate) struct Person {
     child: Child,
     output: BufReader<ChildStdout>,
     said: String,
+    limit: Duration,
+}
+
+impl Person {
+    /// Gives it more time.
+    pub(crate) fn patient(mut self) -> Person {
+        self.limit = LONG;
+        self
+    }
 }
 
 impl Drop for Person {
@@ -28,7 +39,7 @@ pub(crate) fn start(mut program: Command, arguments: &[&str]) -> Person {
     let mut child =
         program.args(arguments).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
     let output = BufReader::new(child.stdout.take().unwrap());
-    Person { child, output, said: String::new() }
+    Person { child, output, said: String::new(), limit: LIMIT }
 }
 
 /// Waits for a line that has this word.
@@ -52,14 +63,14 @@ pub(crate) fn finish(person: Person) -> String {
 }
 
 fn within_limit(mut person: Person, wait: impl FnOnce(&mut Person) + Send + 'static) -> Person {
-    let process = person.child.id();
+    let (process, limit) = (person.child.id(), person.limit);
     let (done, result) = channel();
     let thread = thread::spawn(move || {
         wait(&mut person);
         let _ = done.send(());
         person
     });
-    if result.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
+    if result.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
         // Its output ends with it, and with that the thread.
         let _ = Command::new("kill").arg(process.to_string()).status();
         let person = thread.join();

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::cc;
+use crate::people::{self, Person};
 
 /// Nothing, or a checker of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +33,13 @@ impl Tool {
         self.build("examples/c", name)
     }
 
-    /// The program, to be started so that a leak or an error of memory makes it fail.
-    pub(crate) fn command(self, program: &Path) -> Command {
+    /// Starts the program so that a leak or an error of memory makes it fail.
+    pub(crate) fn start(self, program: &Path, arguments: &[&str]) -> Person {
+        let person = people::start(self.command(program), arguments);
+        if self.is_fast() { person } else { person.patient() }
+    }
+
+    fn command(self, program: &Path) -> Command {
         if self != Tool::Valgrind {
             let mut command = cc::command(program);
             command.env("ASAN_OPTIONS", "detect_leaks=1:detect_stack_use_after_return=1");
