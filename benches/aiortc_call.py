@@ -44,7 +44,7 @@ async def listen(track: MediaStreamTrack, ear: Ear) -> None:
         while True:
             frame = await track.recv()
             channels = len(frame.layout.channels)
-            ear.hear(frame.to_ndarray().reshape(-1)[::channels])
+            ear.hear(frame.to_ndarray().reshape(-1)[::channels].tolist())
     except MediaStreamError:
         pass
 
