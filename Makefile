@@ -23,20 +23,22 @@ wheel: setup ## the Python module as a wheel, in target/wheels/release
 	@scripts/python wheel
 
 test: setup ## every test of the workspace, and the programs in the documentation
-	@echo "test: unit and integration tests, and the programs in the documentation"
-	@$(CARGO) test --workspace --locked --features voip-core/sim
 	@echo "test: the Python module, as installed from its wheel"
 	@scripts/python suite
 	@scripts/python test
+	@echo "test: unit and integration tests, and the programs in the documentation"
+	@VOIP_PYTHON=$$(scripts/python interpreter) \
+		$(CARGO) test --workspace --exclude voip-py --locked --features voip-core/sim
 
 test-long: ## also the tests that take minutes: long calls, virtual sound cards, fuzzing; optimised
 	@scripts/setup long
-	@echo "test-long: all tests, the long ones too"
-	@$(CARGO) test --workspace --locked --features voip-core/sim --release -- --include-ignored
 	@echo "test-long: the Python module, and in a Debian that has nothing but Python"
 	@scripts/python suite release
 	@VOIP_LONG=1 scripts/python test
 	@scripts/python bare-root
+	@echo "test-long: all tests, the long ones too"
+	@VOIP_PYTHON=$$(scripts/python interpreter) $(CARGO) test --workspace --exclude voip-py --locked \
+		--features voip-core/sim --release -- --include-ignored
 	@if $(CARGO) +nightly fuzz --version >/dev/null 2>&1; then $(MAKE) --no-print-directory fuzz; \
 	else echo "test-long: no fuzzing: it needs nightly Rust and cargo-fuzz"; fi
 
@@ -54,9 +56,10 @@ fuzz: setup ## every fuzz target for FUZZ_SECONDS each (needs nightly Rust and c
 bench: setup ## benchmarks of the parts: codec, jitter buffer, mixer, session, tracker
 	@$(CARGO) bench --locked --quiet --package voip-benches --bench '*'
 
-compare: setup ## beside libopus alone and toxav, RUNS times each (LONG=1: also ten minutes); writes docs/comparisons.md
+compare: setup ## beside libopus alone, toxav and aiortc, RUNS times each (LONG=1: also ten minutes); writes docs/comparisons.md
 	@$(CARGO) build --release --locked --package voip-benches --bins
 	@$(CARGO) run --release --locked --quiet --package voip-benches --bin compare -- $(RUNS) $(if $(LONG),--long)
+	@scripts/python versus-aiortc $(RUNS)
 
 lint: ## formatting and clippy, warnings are errors
 	@$(CARGO) fmt --all --check
