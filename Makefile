@@ -6,8 +6,6 @@ PREFIX ?= /usr/local
 LIBDIR ?= lib
 LONG ?=
 export PATH := $(PATH):$(HOME)/.cargo/bin
-# Where `scripts/python suite` has installed the module.
-PYTHON_SUITE = $(abspath $(or $(CARGO_TARGET_DIR),target))/python/suite/bin/python
 
 .PHONY: help setup demo wheel test test-long soak fuzz bench compare install lint clean
 
@@ -27,24 +25,24 @@ wheel: setup ## the Python module as a wheel, in target/wheels/release
 	@scripts/python wheel
 
 test: setup ## every test of the workspace, and the programs in the documentation
-	@echo "test: the Python module as a wheel, installed"
+	@echo "test: the Python module, as installed from its wheel"
 	@scripts/python suite
+	@scripts/python test
 	@echo "test: unit and integration tests, and the programs in the documentation"
-	@VOIP_PYTHON=$(PYTHON_SUITE) $(CARGO) test --workspace --locked --features voip-core/sim
+	@VOIP_PYTHON=$$(scripts/python interpreter) \
+		$(CARGO) test --workspace --exclude voip-py --locked --features voip-core/sim
 	@echo "test: the C library, installed and used by programs outside this tree"
 	@scripts/check-c
-	@echo "test: the Python module"
-	@scripts/python test
 
 test-long: ## also the tests that take minutes: long calls, virtual sound cards, the C programs under checkers of memory, fuzzing; optimised
 	@scripts/setup long
-	@echo "test-long: the Python module as a wheel, installed"
-	@scripts/python suite release
-	@echo "test-long: all tests, the long ones too"
-	@VOIP_PYTHON=$(PYTHON_SUITE) $(CARGO) test --workspace --locked --features voip-core/sim --release -- --include-ignored
 	@echo "test-long: the Python module, and in a Debian that has nothing but Python"
+	@scripts/python suite release
 	@VOIP_LONG=1 scripts/python test
 	@scripts/python bare-root
+	@echo "test-long: all tests, the long ones too"
+	@VOIP_PYTHON=$$(scripts/python interpreter) $(CARGO) test --workspace --exclude voip-py --locked \
+		--features voip-core/sim --release -- --include-ignored
 	@if $(CARGO) +nightly fuzz --version >/dev/null 2>&1; then $(MAKE) --no-print-directory fuzz; \
 	else echo "test-long: no fuzzing: it needs nightly Rust and cargo-fuzz"; fi
 
@@ -62,9 +60,10 @@ fuzz: setup ## every fuzz target for FUZZ_SECONDS each (needs nightly Rust and c
 bench: setup ## benchmarks of the parts: codec, jitter buffer, mixer, session, tracker
 	@$(CARGO) bench --locked --quiet --package voip-benches --bench '*'
 
-compare: setup ## beside libopus alone and toxav, RUNS times each (LONG=1: also ten minutes); writes docs/comparisons.md
+compare: setup ## beside libopus alone, toxav and aiortc, RUNS times each (LONG=1: also ten minutes); writes docs/comparisons.md
 	@$(CARGO) build --release --locked --package voip-benches --bins
 	@$(CARGO) run --release --locked --quiet --package voip-benches --bin compare -- $(RUNS) $(if $(LONG),--long)
+	@scripts/python versus-aiortc $(RUNS)
 
 install: ## the C library: header, shared and static, pkg-config and CMake; PREFIX=/usr/local, LIBDIR=lib, DESTDIR= for packages
 	@PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' DESTDIR='$(DESTDIR)' CARGO='$(CARGO)' scripts/install-c

@@ -1,9 +1,9 @@
 """Calls with aiortc, both ends in this process, measured as `voip_call.py` measures those of voip.
 
-    python aiortc_call.py SECONDS CALLS [--busy]
+    python aiortc_call.py SECONDS CALLS [--busy] [--one-way]
 
 CALLS are set up one after the other, the last of them is kept for SECONDS; `--busy`: beside a thread that
-computes. Prints one JSON object.
+computes; `--one-way`: Bob only listens, and Alice only speaks. Prints one JSON object.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ async def listen(track: MediaStreamTrack, ear: Ear) -> None:
         while True:
             frame = await track.recv()
             channels = len(frame.layout.channels)
-            ear.hear(frame.to_ndarray().reshape(-1)[::channels])
+            ear.hear(frame.to_ndarray().reshape(-1)[::channels].tolist())
     except MediaStreamError:
         pass
 
@@ -60,7 +60,7 @@ class Call:
         self.ears = Ear(self.microphones[1].source), Ear(self.microphones[0].source)
         self.listening: list[asyncio.Task[None]] = []
 
-    async def begin(self) -> float:
+    async def begin(self, one_way: bool) -> float:
         """Seconds from the offer to the first frame that Bob gets."""
         alice, bob = self.ends
         for end, ear in zip(self.ends, self.ears):
@@ -73,7 +73,8 @@ class Call:
         alice.addTrack(self.microphones[0])
         await alice.setLocalDescription(await alice.createOffer())
         await bob.setRemoteDescription(alice.localDescription)
-        bob.addTrack(self.microphones[1])
+        if not one_way:
+            bob.addTrack(self.microphones[1])
         await bob.setLocalDescription(await bob.createAnswer())
         await alice.setRemoteDescription(bob.localDescription)
         while self.ears[1].first is None:
@@ -85,11 +86,11 @@ class Call:
             await end.close()
 
 
-async def main(seconds: float, calls: int, busy: bool) -> None:
+async def main(seconds: float, calls: int, busy: bool, one_way: bool) -> None:
     setups = []
     for i in range(calls):
         call = Call()
-        setups.append(await call.begin())
+        setups.append(await call.begin(one_way))
         if i < calls - 1:
             await call.end()
     await asyncio.sleep(2)
@@ -117,4 +118,5 @@ async def main(seconds: float, calls: int, busy: bool) -> None:
     print(json.dumps(found))
 
 
-asyncio.run(main(float(sys.argv[1]), int(sys.argv[2]), "--busy" in sys.argv))
+busy, one_way = ("--busy" in sys.argv), ("--one-way" in sys.argv)
+asyncio.run(main(float(sys.argv[1]), int(sys.argv[2]), busy, one_way))

@@ -11,6 +11,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy
@@ -24,15 +25,19 @@ LOUD = 3_000
 
 
 class Source:
-    """Frames of 20 ms, int16, and when the bursts among them were handed over."""
+    """Frames of 20 ms, int16, and when the bursts among them were handed over.
+
+    They are made beforehand, for numpy lets go of the interpreter whenever it computes.
+    """
 
     def __init__(self) -> None:
         self.frames = 0
         self.bursts: list[float] = []
         self._began: float | None = None
-        self._random = numpy.random.default_rng(1)
-        seconds = numpy.arange(FRAME) / RATE
-        self._tone = (12_000 * numpy.sin(2 * numpy.pi * 1_000 * seconds)).astype(numpy.int16)
+        noise = numpy.random.default_rng(1).integers(-100, 100, (EVERY, FRAME), numpy.int16)
+        tone = 12_000 * numpy.sin(2 * numpy.pi * 1_000 * numpy.arange(FRAME) / RATE)
+        self._quiet = list(noise)
+        self._loud = list(noise[:3] + tone.astype(numpy.int16))
 
     def wait(self) -> float:
         """Seconds until the next frame is due."""
@@ -44,13 +49,12 @@ class Source:
 
     def next(self) -> numpy.ndarray:
         """The next frame, to be handed over at once."""
-        frame = self._random.integers(-100, 100, FRAME).astype(numpy.int16)
-        if self.frames > EVERY and self.frames % EVERY < 3:
-            frame += self._tone
-        if self.frames > EVERY and self.frames % EVERY == 0:
+        place = self.frames % EVERY
+        loud = self.frames > EVERY and place < len(self._loud)
+        if loud and place == 0:
             self.bursts.append(time.monotonic())
         self.frames += 1
-        return frame
+        return self._loud[place] if loud else self._quiet[place]
 
 
 class Ear:
@@ -64,10 +68,10 @@ class Ear:
         self._seen = 0
         self._quiet_until = 0.0
 
-    def hear(self, block: numpy.ndarray) -> None:
+    def hear(self, block: Sequence[int]) -> None:
         now = time.monotonic()
         self.samples += len(block)
-        loudness = numpy.abs(block.astype(numpy.int32)).max()
+        loudness = max(block)
         if self.first is None and loudness > 0:
             self.first = now
         if loudness > LOUD:

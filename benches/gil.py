@@ -2,9 +2,12 @@
 
     python gil.py [ROUNDS 3] [SECONDS 15] [--without-aiortc]
 
-Three times, with and without such a thread in turns: sound through files, which needs no Python; PCM through
-Python, where the interpreter is needed twice on the way from the burst's frame to the ear: by the
-thread that speaks, to wake up in time, and by the one that listens, to return; and the same with aiortc.
+With and without such a thread in turns: sound through files, which needs no Python; PCM through Python,
+one way, where the interpreter has to be had twice for each frame: by the thread that speaks, to wake up in time,
+and by the one that listens, to return; and the same with aiortc.
+
+Each time costs the 5 ms that a thread which computes may keep the interpreter (`sys.setswitchinterval`), so
+four threads that speak and listen, both ends of a two-way call, would fill the 20 ms of a frame.
 """
 
 import json
@@ -19,8 +22,8 @@ TURNS = 2
 
 programs = {
     "file": ["file_call.py", SECONDS],
-    "pcm": ["voip_call.py", SECONDS, "1"],
-    "aiortc": ["aiortc_call.py", SECONDS, "1"],
+    "pcm": ["voip_call.py", SECONDS, "1", "--one-way"],
+    "aiortc": ["aiortc_call.py", SECONDS, "1", "--one-way"],
 }
 if "--without-aiortc" in sys.argv:
     del programs["aiortc"]

@@ -15,8 +15,8 @@ def echo(call: voip.Call) -> None:
 
 
 tracker, name = sys.argv[1], (sys.argv[2:] or ["echo"])[0]
-options = {"audio": voip.Manual(), "auto_answer": True, "max_calls": 32}
-with voip.Node(name, trackers=[tracker], **options) as me:
+pcm = voip.Manual()
+with voip.Node(name, trackers=[tracker], audio=pcm, auto_answer=True, max_calls=32) as me:
     print(f"{name} waits for calls", flush=True)
     try:
         for event in me.events():

@@ -20,7 +20,8 @@ STEP = RATE // 100  # one column is 10 ms
 HEIGHT = WINDOW // 2
 METER = 48  # rows of the level's strip
 GAP = 6
-DARKEST = -85.0  # dBFS
+DARKEST = -85.0  # dBFS, of the spectrogram
+LOWEST = -60.0  # dBFS, of the level
 
 
 def spectrum(samples: list[float]) -> list[complex]:
@@ -42,7 +43,8 @@ def colour(level: float) -> tuple[int, int, int]:
     stops = [(0, 0, 0), (72, 18, 112), (226, 92, 40), (255, 240, 200)]
     place = min(max(1 - level / DARKEST, 0), 0.999) * (len(stops) - 1)
     low, part = int(place), place % 1
-    return tuple(round(a + (b - a) * part) for a, b in zip(stops[low], stops[low + 1]))
+    red, green, blue = (round(a + (b - a) * part) for a, b in zip(stops[low], stops[low + 1]))
+    return red, green, blue
 
 
 def draw(samples: array.array) -> list[list[tuple[int, int, int]]]:
@@ -54,7 +56,7 @@ def draw(samples: array.array) -> list[list[tuple[int, int, int]]]:
         bins = spectrum([w * s for w, s in zip(window, block)])[:HEIGHT]
         tops = [colour(decibels(abs(b / (WINDOW / 4)) ** 2)) for b in reversed(bins)]
         level = decibels(sum(s * s for s in block) / WINDOW)
-        lit = round(METER * min(max(1 - level / DARKEST, 0), 1))
+        lit = round(METER * min(max(1 - level / LOWEST, 0), 1))
         meter = [(24, 24, 28)] * (METER - lit) + [colour(level)] * lit
         columns.append(tops + [(255, 255, 255)] * GAP + meter)
     return [list(row) for row in zip(*columns)]

@@ -150,7 +150,8 @@ async def test_cancelling_loses_no_sound(alice: aio.Node, bob: aio.Node) -> None
     long = bytes(2 * 48_000)
     assert 0 < await at_bob.write(long, timeout=0) < 48_000
     with pytest.raises(voip.TimedOut):
-        await at_bob.write(long, timeout=0)
+        for _ in range(1_000):
+            await at_bob.write(long, timeout=0)
     assert await at_bob.write(tone(9_600)) == 9_600
     floats = array.array("f", bytes(4 * 9_600))
     assert await at_bob.write(floats) == 9_600

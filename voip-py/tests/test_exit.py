@@ -161,7 +161,7 @@ def test_ctrl_c_ends_any_wait(wait: str) -> None:
             pressed = time.monotonic()
             os.kill(os.getpid(), signal.SIGINT)
 
-        threading.Timer(0.4, interrupt).start()
+        threading.Timer(0.42, interrupt).start()
         try:
             {wait}
         except KeyboardInterrupt:

@@ -1,8 +1,12 @@
 """One exception class for each kind of error, all of them under ``Error``."""
 
-from typing import ClassVar
+from __future__ import annotations
 
 from ._enums import ErrorKind
+
+TYPE_CHECKING = False  # as in typing, of which the import would take a third of that of this package
+if TYPE_CHECKING:
+    from typing import ClassVar
 
 __all__ = [
     "AddressInUse",
