@@ -1,26 +1,26 @@
 /* voip 0.1.0: peer-to-peer voice calls.
  *
- * A node (voip_node) has a name and a key, registers at one or more trackers, calls and is called;
- * a tracker (voip_tracker) is where nodes find each other and hears nothing of what they say.
- * A call in 20 lines is in README.md, whole programs are in examples/c.
+ * A node (voip_node) has a name and a key, registers at one or more trackers, calls and is
+ * called; a tracker (voip_tracker) is where nodes find each other and hears nothing of what they
+ * say. A call in 20 lines is in README.md, whole programs are in examples/c.
  *
- * Status. Every function that can fail returns a voip_status: VOIP_OK, which is 0, or what went
- * wrong. After a failure results are left as they were, unless the function says otherwise, and
- * voip_last_error has the words for it. Whatever a function's own list says, it may also return
- * VOIP_INVALID_ARGUMENT for a pointer that is NULL or a text that is not UTF-8, VOIP_CLOSED for a
- * handle that was freed, and VOIP_INTERNAL, which is a bug of the library.
+ * Status. Every function that can fail returns a voip_status: VOIP_OK, which is 0, or what
+ * went wrong. After a failure results are left as they were, unless the function says otherwise,
+ * and voip_last_error has the words for it. Whatever a function's own list says, it may also
+ * return VOIP_INVALID_ARGUMENT for a pointer that is NULL or a text that is not UTF-8,
+ * VOIP_CLOSED for a handle that was freed, and VOIP_INTERNAL, which is a bug of the library.
  *
  * Handles. voip_node *, voip_call * and the other opaque types are not addresses but tickets,
- * which the library checks: one that was freed gives VOIP_CLOSED; NULL, one of another type and any
- * other pointer give VOIP_INVALID_ARGUMENT. Whoever got a handle frees it, once, with the function
- * named after its type; freeing returns a status, too, which may be ignored. A handle may be freed
- * while other threads are inside functions with it.
+ * which the library checks: one that was freed gives VOIP_CLOSED; NULL, one of another type and
+ * any other pointer give VOIP_INVALID_ARGUMENT. Whoever got a handle frees it, once, with the
+ * function named after its type; freeing returns a status, too, which may be ignored. A handle may
+ * be freed while other threads are inside functions with it.
  *
- * Threads. Any function may be called from any thread, with any handle, at any time. No thread of the
- * library ever runs code of the program: what happens is told by events that are asked for.
+ * Threads. Any function may be called from any thread, with any handle, at any time. No thread of
+ * the library ever runs code of the program: what happens is told by events that are asked for.
  *
- * Blocking. Each function says what it may wait for and how long. Those with timeout_ms wait for at
- * most so many milliseconds: 0 does not wait, VOIP_FOREVER sets no limit.
+ * Blocking. Each function says what it may wait for and how long. Those with timeout_ms wait for
+ * at most so many milliseconds: 0 does not wait, VOIP_FOREVER sets no limit.
  *
  * Memory. Texts and arrays that go in are copied, or done with, before the function returns. Texts
  * that come out are copied into arrays of the caller's, and zero-terminated.
@@ -29,17 +29,17 @@
  * Later releases may add members at the end, and write only those that the caller's size has room
  * for. A smaller size than the first release's gives VOIP_INVALID_ARGUMENT.
  *
- * Versions. Numbers of enums are fixed, functions and members stay what they are; an enum may get new
- * numbers and a struct new members. What breaks a compiled program changes the number in the name of
- * the shared library (libvoip.so.0).
+ * Versions. Numbers of enums are fixed, functions and members stay what they are; an enum may get
+ * new numbers and a struct new members. What breaks a compiled program changes the number in the
+ * name of the shared library (libvoip.so.0).
  *
  * After a fork the handles of the parent give VOIP_CLOSED in the child, which may make its own.
  *
- * Units. Times are milliseconds, rates hertz, levels dBFS. Sound is mono. Texts are UTF-8 and end with
- * a zero byte. A peer's id is its public key, 64 lower-case hexadecimal digits.
+ * Units. Times are milliseconds, rates hertz, levels dBFS. Sound is mono. Texts are UTF-8 and end
+ * with a zero byte. A peer's id is its public key, 64 lower-case hexadecimal digits.
  *
- * Names are those of the Rust library: a getter has get_ in its name only where a type has the name
- * without.
+ * Names are those of the Rust library: a getter has get_ in its name only where a type has the
+ * name without.
  *
  * Generated from voip-ffi/src; do not edit. To renew it:
  *     VOIP_WRITE_HEADER=1 cargo test -p voip-ffi --test header
@@ -82,8 +82,8 @@ typedef struct voip_tracker_builder voip_tracker_builder;
 #define VOIP_VERSION_PATCH 0
 
 /**
- * The version of the library, as in "0.1.0"; VOIP_VERSION is that of the header. The string lives
- * as long as the library is loaded; do not free it. Does not block.
+ * The version of the library, as in "0.1.0"; VOIP_VERSION is that of the header. The string
+ * lives as long as the library is loaded; do not free it. Does not block.
  */
 const char *voip_version(void);
 
@@ -95,7 +95,10 @@ const char *voip_version(void);
 typedef enum voip_status {
     /** It worked. */
     VOIP_OK = 0,
-    /** An argument is NULL, out of its range or not of its form; the text names it. Correct the call. */
+    /**
+     * An argument is NULL, out of its range or not of its form; the text names it. Correct the
+     * call.
+     */
     VOIP_INVALID_ARGUMENT = 1,
     /** A file could not be read or written, or its contents make no sense; the text names it. */
     VOIP_FILE = 2,
@@ -134,8 +137,8 @@ typedef enum voip_status {
     /** The time limit of this function passed; nothing else changed. Call again. */
     VOIP_TIMED_OUT = 16,
     /**
-     * The node or tracker was closed, the handle was freed, or it belongs to the process that forked
-     * this one.
+     * The node or tracker was closed, the handle was freed, or it belongs to the process that
+     * forked this one.
      */
     VOIP_CLOSED = 17,
     /** Not possible in this state, on this system or with this kind of audio; the text says why. */
@@ -181,18 +184,16 @@ const char *voip_status_name(voip_status status);
 voip_status voip_node_name(const voip_node *node, char *name, size_t capacity);
 
 /**
- * The key, 64 hexadecimal digits, into id, which has room for capacity bytes: VOIP_ID_SIZE is
- * enough. Does not block.
+ * The key, 64 hexadecimal digits, into id, which has room for capacity bytes: VOIP_ID_SIZE
+ * is enough. Does not block.
  */
 voip_status voip_node_id(const voip_node *node, char *id, size_t capacity);
 
 /**
- * The local UDP address "ip:port", of the IPv4 socket if there are two, into address, which has room
- * for capacity bytes: VOIP_ADDRESS_SIZE is enough. Does not block.
+ * The local UDP address "ip:port", of the IPv4 socket if there are two, into address, which has
+ * room for capacity bytes: VOIP_ADDRESS_SIZE is enough. Does not block.
  */
-voip_status voip_node_local_address(const voip_node *node,
-                                    char *address,
-                                    size_t capacity);
+voip_status voip_node_local_address(const voip_node *node, char *address, size_t capacity);
 
 /**
  * Waits until one tracker has accepted this node, for at most timeout_ms.
@@ -203,31 +204,19 @@ voip_status voip_node_local_address(const voip_node *node,
 voip_status voip_node_wait_registered(const voip_node *node, uint32_t timeout_ms);
 
 /**
- * Calls somebody: a name, or a key of 64 hexadecimal digits. Does not block: what becomes of the call
- * is told by events and by voip_call_wait_answered. The handle is freed with voip_call_free.
+ * Calls somebody: a name, or a key of 64 hexadecimal digits. Does not block: what becomes of the
+ * call is told by events and by voip_call_wait_answered. The handle is freed with
+ * voip_call_free.
  *
- * VOIP_INVALID_ARGUMENT for what is no name, or this node's own; VOIP_CLOSED.
+ * Errors: VOIP_INVALID_ARGUMENT for what is no name, or this node's own; VOIP_CLOSED.
  */
-voip_status voip_node_place(const voip_node *node,
-                            const char *target,
-                            voip_call **call);
+voip_status voip_node_place(const voip_node *node, const char *target, voip_call **call);
 
 /**
- * Calls somebody, as voip_node_place; the call rings for ring_timeout_ms, 1,000 to 600,000, and not
- * for as long as the node's others. (The peer's program has a limit of its own.)
+ * Calls somebody, as voip_node_place, and waits for the answer for at most timeout_ms; then
+ * the call is hung up. The handle is freed with voip_call_free.
  *
- * As voip_node_place; VOIP_INVALID_ARGUMENT for a time out of this range.
- */
-voip_status voip_node_place_for(const voip_node *node,
-                                const char *target,
-                                uint32_t ring_timeout_ms,
-                                voip_call **call);
-
-/**
- * Calls somebody, as voip_node_place, and waits for the answer for at most timeout_ms; then the
- * call is hung up. The handle is freed with voip_call_free.
- *
- * As voip_node_place and voip_call_wait_answered.
+ * Errors: as voip_node_place and voip_call_wait_answered.
  */
 voip_status voip_node_call(const voip_node *node,
                            const char *target,
@@ -238,30 +227,22 @@ voip_status voip_node_call(const voip_node *node,
  * Accepts that name now belongs to the key id, as VOIP_EVENT_KEY_CHANGED offered it. Ask the
  * person over another way first. Does not block.
  *
- * VOIP_INVALID_ARGUMENT for what is no name or no key; VOIP_CLOSED.
+ * Errors: VOIP_INVALID_ARGUMENT for what is no name or no key; VOIP_CLOSED.
  */
 voip_status voip_node_accept_key(const voip_node *node, const char *name, const char *id);
 
 /**
- * A descriptor that is readable while events wait, for poll, epoll and event loops, and when the node
- * has been closed. Only to wait on: read the events with voip_node_next_event until it returns
- * VOIP_TIMED_OUT. It belongs to the node and is gone when that is freed. Does not block.
+ * A descriptor that is readable while events wait, for poll, epoll and event loops, and when the
+ * node has been closed. Only to wait on: read the events with voip_node_next_event until it
+ * returns VOIP_TIMED_OUT. It belongs to the node and is gone when that is freed. Does not block.
  *
- * VOIP_INVALID_STATE on systems that are no Unix.
+ * Errors: VOIP_INVALID_STATE on systems that are no Unix.
  */
-voip_status voip_node_event_descriptor(const voip_node *node,
-                                       int *descriptor);
+voip_status voip_node_event_descriptor(const voip_node *node, int *descriptor);
 
 /**
- * Makes the event descriptor unreadable until one more event comes, though some wait: for event loops
- * that wait for what an event changes, such as the state of a call, and leave the events to others.
- * Does not block.
- */
-voip_status voip_node_rest_event_descriptor(const voip_node *node);
-
-/**
- * Ends all calls, leaves the trackers and stops; the handle stays. Threads that wait in functions with
- * it return. Twice is once. Blocks for at most 500 ms.
+ * Ends all calls, leaves the trackers and stops; the handle stays. Threads that wait in functions
+ * with it return. Twice is once. Blocks for at most 500 ms.
  */
 voip_status voip_node_close(const voip_node *node);
 
@@ -269,15 +250,16 @@ voip_status voip_node_close(const voip_node *node);
 voip_status voip_node_is_closed(const voip_node *node, bool *closed);
 
 /**
- * Closes the node, as voip_node_close, and frees its handle. Handles of its calls, which are over
- * now, are freed by themselves. Blocks for at most 500 ms.
+ * Closes the node, as voip_node_close, and frees its handle. Handles of its calls, which are
+ * over now, are freed by themselves. Blocks for at most 500 ms.
  */
 voip_status voip_node_free(voip_node *node);
 
 /* ---- Describing a node
  *
- * A builder holds what a node is to be; each function sets one thing. Ranges are checked at once where
- * they are given below, the rest by voip_node_builder_start. A builder can start several nodes. */
+ * A builder holds what a node is to be; each function sets one thing. Ranges are checked at once
+ * where they are given below, the rest by voip_node_builder_start. A builder can start several
+ * nodes. */
 
 /** How much sound one packet carries; the numbers are milliseconds. */
 typedef enum voip_frame_duration {
@@ -302,35 +284,34 @@ typedef enum voip_application {
 } voip_application;
 
 /**
- * Begins to describe a node. name: 1 to 64 bytes of UTF-8, none of them of a character that cannot
- * be seen, no space at either end; checked by voip_node_builder_start. The handle is freed with
- * voip_node_builder_free. Does not block.
+ * Begins to describe a node. name: 1 to 64 bytes of UTF-8, none of them of a character that
+ * cannot be seen, no space at either end; checked by voip_node_builder_start. The handle is
+ * freed with voip_node_builder_free. Does not block.
  */
-voip_status voip_node_builder_new(const char *name,
-                                  voip_node_builder **builder);
+voip_status voip_node_builder_new(const char *name, voip_node_builder **builder);
 
 /** Adds a tracker, "host:port". Up to 16; a node is registered at all of them. Default: none. */
 voip_status voip_node_builder_tracker(voip_node_builder *builder, const char *address);
 
 /**
- * The local address and UDP port, "ip:port". Default "[::]:0": any free port, the same one for IPv4
- * and IPv6. Another address serves its own family alone.
+ * The local address and UDP port, "ip:port". Default "[::]:0": any free port, the same one for
+ * IPv4 and IPv6. Another address serves its own family alone.
  */
 voip_status voip_node_builder_bind(voip_node_builder *builder, const char *address);
 
 /**
  * The file that holds the key; made if it is not there. Names of peers are pinned to their keys on
- * first use and kept beside it, in "<file>.pins". Without one the key lives as long as the node, and
- * nothing is pinned but what voip_node_accept_key is told.
+ * first use and kept beside it, in "<file>.pins". Without one the key lives as long as the node,
+ * and nothing is pinned but what voip_node_accept_key is told.
  */
-voip_status voip_node_builder_identity_file(voip_node_builder *builder,
-                                            const char *path);
+voip_status voip_node_builder_identity_file(voip_node_builder *builder, const char *path);
 
 /**
  * Sound comes from a microphone and goes to a loudspeaker of this system, opened while calls need
- * them. input and output are each "default" (the system's default, also when that changes), "off",
- * or a device: its id, its name, or a part of its name that fits one device only. While a chosen one
- * is not there the default stands in for it. VOIP_EVENT_DEVICE_CHANGED tells which are in use.
+ * them. input and output are each "default" (the system's default, also when that changes),
+ * "off", or a device: its id, its name, or a part of its name that fits one device only. While a
+ * chosen one is not there the default stands in for it. VOIP_EVENT_DEVICE_CHANGED tells which
+ * are in use.
  */
 voip_status voip_node_builder_audio_devices(voip_node_builder *builder,
                                             const char *input,
@@ -344,9 +325,10 @@ voip_status voip_node_builder_audio_devices(voip_node_builder *builder,
 voip_status voip_node_builder_audio_manual(voip_node_builder *builder, uint32_t rate);
 
 /**
- * A WAV file is the microphone: play, or NULL for silence; any rate of 8 to 192 kHz, any channels. It
- * is played once in real time while calls are connected and followed by digital silence. What is heard
- * is recorded to record, 48 kHz mono 16 bit; an existing file is replaced; NULL for no recording.
+ * A WAV file is the microphone: play, or NULL for silence; any rate of 8 to 192 kHz, any
+ * channels. It is played once in real time while calls are connected and followed by digital
+ * silence. What is heard is recorded to record, 48 kHz mono 16 bit; an existing file is
+ * replaced; NULL for no recording.
  */
 voip_status voip_node_builder_audio_wav(voip_node_builder *builder,
                                         const char *play,
@@ -359,14 +341,14 @@ voip_status voip_node_builder_audio_wav(voip_node_builder *builder,
 voip_status voip_node_builder_audio_null(voip_node_builder *builder);
 
 /**
- * Whether incoming calls are answered at once. Such a call stays up until somebody hangs up, though
- * nobody may hold a handle of it. Default: no.
+ * Whether incoming calls are answered at once. Such a call stays up until somebody hangs up,
+ * though nobody may hold a handle of it. Default: no.
  */
 voip_status voip_node_builder_auto_answer(voip_node_builder *builder, bool yes);
 
 /**
- * How long an outgoing call rings: 1000 to 600000 ms, checked by voip_node_builder_start. Default
- * 45000.
+ * How long an outgoing call rings: 1000 to 600000 ms, checked by voip_node_builder_start.
+ * Default 45000.
  */
 voip_status voip_node_builder_ring_timeout(voip_node_builder *builder, uint32_t timeout_ms);
 
@@ -376,9 +358,11 @@ voip_status voip_node_builder_ring_timeout(voip_node_builder *builder, uint32_t 
  */
 voip_status voip_node_builder_max_calls(voip_node_builder *builder, uint32_t calls);
 
-/** The encoder's rate: 6000 to 510000 bits per second. Default 32000: full-band speech with room for FEC. */
-voip_status voip_node_builder_encoder_bitrate(voip_node_builder *builder,
-                                              uint32_t bits_per_second);
+/**
+ * The encoder's rate: 6000 to 510000 bits per second. Default 32000: full-band speech with room
+ * for FEC.
+ */
+voip_status voip_node_builder_encoder_bitrate(voip_node_builder *builder, uint32_t bits_per_second);
 
 /** The encoder's effort: 0 to 10. Default 5. */
 voip_status voip_node_builder_encoder_complexity(voip_node_builder *builder, uint32_t complexity);
@@ -393,11 +377,10 @@ voip_status voip_node_builder_encoder_frame(voip_node_builder *builder, voip_fra
 voip_status voip_node_builder_encoder_fec(voip_node_builder *builder, bool on);
 
 /**
- * Discontinuous transmission: next to nothing is sent in silence (RFC 6716, section 2.1.9). Default:
- * off, so that a steady stream shows at once when a path breaks.
+ * Discontinuous transmission: next to nothing is sent in silence (RFC 6716, section 2.1.9).
+ * Default: off, so that a steady stream shows at once when a path breaks.
  */
-voip_status voip_node_builder_encoder_dtx(voip_node_builder *builder,
-                                          bool on);
+voip_status voip_node_builder_encoder_dtx(voip_node_builder *builder, bool on);
 
 /** Packet loss to prepare for: 0 to 100 per cent. Default 10. */
 voip_status voip_node_builder_encoder_expected_loss(voip_node_builder *builder, uint32_t percent);
@@ -407,23 +390,21 @@ voip_status voip_node_builder_encoder_application(voip_node_builder *builder,
                                                   voip_application application);
 
 /**
- * The jitter buffer's delay over the fastest packet: min_ms is kept even on a perfect line, max_ms
- * is never exceeded for long. 0 <= min_ms <= max_ms <= 600. Default 0 and 400.
+ * The jitter buffer's delay over the fastest packet: min_ms is kept even on a perfect line,
+ * max_ms is never exceeded for long. 0 <= min_ms <= max_ms <= 600. Default 0 and 400.
  */
-voip_status voip_node_builder_jitter(voip_node_builder *builder,
-                                     uint32_t min_ms,
-                                     uint32_t max_ms);
+voip_status voip_node_builder_jitter(voip_node_builder *builder, uint32_t min_ms, uint32_t max_ms);
 
 /**
  * Starts a node: binds its port, opens its files, and begins to register. Does not wait for the
- * trackers: see voip_node_wait_registered. Blocks for as long as the files and the system's random
- * generator do. The node's handle is freed with voip_node_free; the builder stays as it is.
+ * trackers: see voip_node_wait_registered. Blocks for as long as the files and the system's
+ * random generator do. The node's handle is freed with voip_node_free; the builder stays as it
+ * is.
  *
- * VOIP_INVALID_ARGUMENT, the text names the field; VOIP_ADDRESS_IN_USE; VOIP_FILE: the identity,
- * its pins or a WAV file; VOIP_SYSTEM.
+ * Errors: VOIP_INVALID_ARGUMENT, the text names the field; VOIP_ADDRESS_IN_USE; VOIP_FILE:
+ * the identity, its pins or a WAV file; VOIP_SYSTEM.
  */
-voip_status voip_node_builder_start(const voip_node_builder *builder,
-                                    voip_node **node);
+voip_status voip_node_builder_start(const voip_node_builder *builder, voip_node **node);
 
 /** Frees a builder. Nodes that it started live on. Does not block. */
 voip_status voip_node_builder_free(voip_node_builder *builder);
@@ -457,14 +438,13 @@ typedef struct voip_peer {
 } voip_peer;
 
 /**
- * Who is online, sorted by name: the lists of all trackers that answer, each peer once, this node included.
- * Waits for the trackers for at most timeout_ms. The list is freed with voip_peer_list_free.
+ * Who is online, sorted by name: the lists of all trackers that answer, each peer once, this node
+ * included. Waits for the trackers for at most timeout_ms. The list is freed with
+ * voip_peer_list_free.
  *
- * VOIP_TRACKER_UNREACHABLE without a tracker, VOIP_TIMED_OUT, VOIP_CLOSED.
+ * Errors: VOIP_TRACKER_UNREACHABLE without a tracker, VOIP_TIMED_OUT, VOIP_CLOSED.
  */
-voip_status voip_node_peers(const voip_node *node,
-                            uint32_t timeout_ms,
-                            voip_peer_list **list);
+voip_status voip_node_peers(const voip_node *node, uint32_t timeout_ms, voip_peer_list **list);
 
 /** How many peers the list has. Does not block. */
 voip_status voip_peer_list_count(const voip_peer_list *list, size_t *count);
@@ -472,7 +452,7 @@ voip_status voip_peer_list_count(const voip_peer_list *list, size_t *count);
 /**
  * One of them, index from 0. Does not block.
  *
- * VOIP_INVALID_ARGUMENT beyond the end.
+ * Errors: VOIP_INVALID_ARGUMENT beyond the end.
  */
 voip_status voip_peer_list_get(const voip_peer_list *list, size_t index, voip_peer *peer);
 
@@ -545,8 +525,8 @@ typedef struct voip_device_stats {
     /** Samples per channel in its last callback. */
     uint32_t callback_frames;
     /**
-     * Delay between the air and the library, milliseconds: the device's own buffers, the ring and the
-     * resampler.
+     * Delay between the air and the library, milliseconds: the device's own buffers, the ring and
+     * the resampler.
      */
     double delay_ms;
     /**
@@ -554,7 +534,10 @@ typedef struct voip_device_stats {
      * resampling.
      */
     double drift_ppm;
-    /** Milliseconds of sound that were not there in time (loudspeaker) or found no room (microphone). */
+    /**
+     * Milliseconds of sound that were not there in time (loudspeaker) or found no room
+     * (microphone).
+     */
     double missed_ms;
     /** Buffer overruns and underruns that the system reported. */
     uint64_t xruns;
@@ -563,14 +546,13 @@ typedef struct voip_device_stats {
 } voip_device_stats;
 
 /**
- * The microphones and loudspeakers that this system has now; none is no error. Waits for the system for
- * at most timeout_ms; a sound server that hangs is not waited for any longer. The list is freed with
- * voip_device_list_free.
+ * The microphones and loudspeakers that this system has now; none is no error. Waits for the
+ * system for at most timeout_ms; a sound server that hangs is not waited for any longer. The
+ * list is freed with voip_device_list_free.
  *
- * VOIP_TIMED_OUT; VOIP_SYSTEM without a thread to ask on.
+ * Errors: VOIP_TIMED_OUT; VOIP_SYSTEM without a thread to ask on.
  */
-voip_status voip_devices(uint32_t timeout_ms,
-                         voip_device_list **list);
+voip_status voip_devices(uint32_t timeout_ms, voip_device_list **list);
 
 /** How many devices the list has. Does not block. */
 voip_status voip_device_list_count(const voip_device_list *list, size_t *count);
@@ -578,7 +560,7 @@ voip_status voip_device_list_count(const voip_device_list *list, size_t *count);
 /**
  * One of them, index from 0. Does not block.
  *
- * VOIP_INVALID_ARGUMENT beyond the end.
+ * Errors: VOIP_INVALID_ARGUMENT beyond the end.
  */
 voip_status voip_device_list_get(const voip_device_list *list,
                                  size_t index,
@@ -589,20 +571,21 @@ voip_status voip_device_list_free(voip_device_list *list);
 
 /**
  * Uses another microphone or loudspeaker from now on, calls under way included. choice as in
- * voip_node_builder_audio_devices. Does not block: VOIP_EVENT_DEVICE_CHANGED tells what came of it.
- * A device that is not there is used as soon as it is, and the default until then.
+ * voip_node_builder_audio_devices. Does not block: VOIP_EVENT_DEVICE_CHANGED tells what came
+ * of it. A device that is not there is used as soon as it is, and the default until then.
  *
- * VOIP_INVALID_STATE if the node's sound is not that of devices; VOIP_CLOSED.
+ * Errors: VOIP_INVALID_STATE if the node's sound is not that of devices; VOIP_CLOSED.
  */
 voip_status voip_node_choose_device(const voip_node *node,
                                     voip_device_direction direction,
                                     const char *choice);
 
 /**
- * How the microphone or the loudspeaker that a node uses is doing, at most 0.2 s old. Does not block.
+ * How the microphone or the loudspeaker that a node uses is doing, at most 0.2 s old. Does not
+ * block.
  *
- * VOIP_INVALID_STATE while there is none: the node's sound is not that of devices, no call wants
- * sound, or none could be opened.
+ * Errors: VOIP_INVALID_STATE while there is none: the node's sound is not that of devices, no
+ * call wants sound, or none could be opened.
  */
 voip_status voip_node_device_stats(const voip_node *node,
                                    voip_device_direction direction,
@@ -610,9 +593,9 @@ voip_status voip_node_device_stats(const voip_node *node,
 
 /* ---- Call
  *
- * Several handles may stand for one call: those of its events, and clones. When the last is freed the
- * call is hung up. (One that the node answered by itself stays up until somebody hangs up.) Events that
- * wait to be read keep no call up, except VOIP_EVENT_INCOMING. */
+ * Several handles may stand for one call: those of its events, and clones. When the last is freed
+ * the call is hung up. (One that the node answered by itself stays up until somebody hangs up.)
+ * Events that wait to be read keep no call up, except VOIP_EVENT_INCOMING. */
 
 /** Where a call stands. */
 typedef enum voip_call_state {
@@ -675,14 +658,14 @@ typedef enum voip_silence_reason {
     /** All is well, or that is not what the event is about. */
     VOIP_SILENCE_REASON_NONE = 0,
     /**
-     * No packet of sound has come for 0.9 s: the path is broken or blocked in this direction, or the
-     * peer's program has stopped or has nothing to send.
+     * No packet of sound has come for 0.9 s: the path is broken or blocked in this direction, or
+     * the peer's program has stopped or has nothing to send.
      */
     VOIP_SILENCE_REASON_NO_PACKETS = 1,
     /**
-     * Packets come, and the peer says that there is no sound in them: its microphone has given digital
-     * silence for a second. It is unplugged, switched off, muted outside the program, or forbidden to
-     * the program; or there is none.
+     * Packets come, and the peer says that there is no sound in them: its microphone has given
+     * digital silence for a second. It is unplugged, switched off, muted outside the program, or
+     * forbidden to the program; or there is none.
      */
     VOIP_SILENCE_REASON_DIGITAL_SILENCE = 2,
 } voip_silence_reason;
@@ -701,8 +684,8 @@ typedef struct voip_call_peer {
 voip_status voip_call_get_peer(const voip_call *call, voip_call_peer *peer);
 
 /**
- * Where the call stands, and why it is over if it is: reason is VOIP_END_REASON_NONE before; it may
- * be NULL. Does not block.
+ * Where the call stands, and why it is over if it is: reason is VOIP_END_REASON_NONE before;
+ * it may be NULL. Does not block.
  */
 voip_status voip_call_get_state(const voip_call *call,
                                 voip_call_state *state,
@@ -711,18 +694,21 @@ voip_status voip_call_get_state(const voip_call *call,
 /**
  * Answers an incoming call. Does not block; VOIP_EVENT_CONNECTED follows.
  *
- * VOIP_INVALID_STATE if it does not ring here; what its end was.
+ * Errors: VOIP_INVALID_STATE if it does not ring here; if it is over, what its end was.
  */
 voip_status voip_call_answer(const voip_call *call);
 
 /**
  * Refuses an incoming call. Does not block.
  *
- * VOIP_INVALID_STATE if it does not ring here; what its end was.
+ * Errors: VOIP_INVALID_STATE if it does not ring here; if it is over, what its end was.
  */
 voip_status voip_call_reject(const voip_call *call, voip_reject how);
 
-/** Ends the call in whatever state it is: cancels, declines or hangs up. Twice is once. Does not block. */
+/**
+ * Ends the call in whatever state it is: cancels, declines or hangs up. Twice is once. Does not
+ * block.
+ */
 voip_status voip_call_hang_up(const voip_call *call);
 
 /** Stops or resumes sending the microphone. Muted, no voice packet leaves at all. Does not block. */
@@ -743,23 +729,24 @@ voip_status voip_call_peer_silence(const voip_call *call, voip_silence_reason *r
 /**
  * Waits until the call is answered, for at most timeout_ms.
  *
- * VOIP_TIMED_OUT; the call goes on. Otherwise what its end was: VOIP_BUSY, VOIP_DECLINED,
- * VOIP_NO_ANSWER, VOIP_UNKNOWN_PEER, VOIP_TRACKER_UNREACHABLE, VOIP_UNREACHABLE,
- * VOIP_CALL_ENDED ...
+ * Errors: VOIP_TIMED_OUT; the call goes on. Otherwise what its end was: VOIP_BUSY,
+ * VOIP_DECLINED, VOIP_NO_ANSWER, VOIP_UNKNOWN_PEER, VOIP_TRACKER_UNREACHABLE,
+ * VOIP_UNREACHABLE, VOIP_CALL_ENDED ...
  */
 voip_status voip_call_wait_answered(const voip_call *call, uint32_t timeout_ms);
 
 /**
  * Waits until sound can flow, for at most timeout_ms.
  *
- * As voip_call_wait_answered.
+ * Errors: as voip_call_wait_answered.
  */
 voip_status voip_call_wait_connected(const voip_call *call, uint32_t timeout_ms);
 
 /**
- * Waits until the call is over, for at most timeout_ms, and tells why it is; reason may be NULL.
+ * Waits until the call is over, for at most timeout_ms, and tells why it is; reason may be
+ * NULL.
  *
- * VOIP_TIMED_OUT; the call goes on.
+ * Errors: VOIP_TIMED_OUT; the call goes on.
  */
 voip_status voip_call_wait_ended(const voip_call *call,
                                  uint32_t timeout_ms,
@@ -768,51 +755,52 @@ voip_status voip_call_wait_ended(const voip_call *call,
 /** Another handle of the same call, freed with voip_call_free as well. Does not block. */
 voip_status voip_call_clone(const voip_call *call, voip_call **clone);
 
-/** Whether two handles stand for the same call: pointers differ though it is the same. Does not block. */
-voip_status voip_call_equal(const voip_call *call,
-                            const voip_call *other,
-                            bool *equal);
+/**
+ * Whether two handles stand for the same call: pointers differ though it is the same. Does not
+ * block.
+ */
+voip_status voip_call_equal(const voip_call *call, const voip_call *other, bool *equal);
 
 /**
- * Frees a handle; with the last one of a call that is not over, hangs up. Does not block. A thread inside
- * a function with the handle keeps the call up until it has left.
+ * Frees a handle; with the last one of a call that is not over, hangs up. Does not block. A thread
+ * inside a function with the handle keeps the call up until it has left.
  */
 voip_status voip_call_free(voip_call *call);
 
 /**
- * What voip_call_wait_answered returns for this end of a call, and its words in voip_last_error;
- * VOIP_INVALID_ARGUMENT for what is no reason. Does not block.
+ * What voip_call_wait_answered returns for this end of a call, and its words in
+ * voip_last_error; VOIP_INVALID_ARGUMENT for what is no reason. Does not block.
  */
 voip_status voip_end_reason_error_kind(voip_end_reason reason);
 
 /**
- * In words, for people, as in "the peer hung up"; "unknown" for what is no reason. It lives as long as
- * the library is loaded; do not free it. Does not block.
+ * In words, for people, as in "the peer hung up"; "unknown" for what is no reason. It lives as
+ * long as the library is loaded; do not free it. Does not block.
  */
 const char *voip_end_reason_describe(voip_end_reason reason);
 
 /**
- * In words, for people, as in "no sound arrives"; "unknown" for what is no reason. It lives as long as the
- * library is loaded; do not free it. Does not block.
+ * In words, for people, as in "no sound arrives"; "unknown" for what is no reason. It lives as
+ * long as the library is loaded; do not free it. Does not block.
  */
 const char *voip_silence_reason_describe(voip_silence_reason reason);
 
 /* ---- Sound of a call
  *
- * For nodes with voip_node_builder_audio_manual: mono, at its rate, any count of samples. Floats are
- * -1.0 to 1.0. All of these return VOIP_INVALID_STATE for another kind of audio, and once the call
- * is over what its end was: VOIP_CALL_ENDED, VOIP_NETWORK_LOST ... */
+ * For nodes with voip_node_builder_audio_manual: mono, at its rate, any count of samples. Floats
+ * are -1.0 to 1.0. All of these return VOIP_INVALID_STATE for another kind of audio, and once
+ * the call is over what its end was: VOIP_CALL_ENDED, VOIP_NETWORK_LOST ... */
 
 /**
- * Says count samples. Each complete frame leaves at once. Whoever writes faster than real time is
- * paced: the queue holds 200 ms, then this waits for room, for at most timeout_ms. written is how
- * many were accepted; fewer than count only if the time has passed. What is written before the call
- * is connected is spoken to nobody, in real time.
+ * Says count samples. Each complete frame leaves at once. Whoever writes faster than real time
+ * is paced: the queue holds 200 ms, then this waits for room, for at most timeout_ms. written
+ * is how many were accepted; fewer than count only if the time has passed. What is written
+ * before the call is connected is spoken to nobody, in real time.
  *
  * Whoever writes nothing sends nothing, which the peer's program reports after 0.9 s as
  * VOIP_SILENCE_REASON_NO_PACKETS; a program that only listens mutes the call instead.
  *
- * VOIP_TIMED_OUT if none was accepted. written is 0 after every failure.
+ * Errors: VOIP_TIMED_OUT if none was accepted. written is 0 after every failure.
  */
 voip_status voip_call_write_f32(const voip_call *call,
                                 const float *samples,
@@ -828,12 +816,12 @@ voip_status voip_call_write_i16(const voip_call *call,
                                 size_t *written);
 
 /**
- * Hears exactly count samples, or none. Reading is the playout clock of this call: sound is decoded
- * on demand, and whoever reads early waits, for at most timeout_ms. If nobody reads for 200 ms time
- * goes on without the reader, and unread_ms of voip_call_stats counts what was not heard. Before
- * the call is connected this hears silence.
+ * Hears exactly count samples, or none. Reading is the playout clock of this call: sound is
+ * decoded on demand, and whoever reads early waits, for at most timeout_ms. If nobody reads for
+ * 200 ms time goes on without the reader, and unread_ms of voip_call_stats counts what was not
+ * heard. Before the call is connected this hears silence.
  *
- * VOIP_TIMED_OUT: nothing is lost, read again.
+ * Errors: VOIP_TIMED_OUT: nothing is lost, read again.
  */
 voip_status voip_call_read_f32(const voip_call *call,
                                float *samples,
@@ -847,17 +835,17 @@ voip_status voip_call_read_i16(const voip_call *call,
                                uint32_t timeout_ms);
 
 /**
- * A descriptor for poll, epoll and event loops, which read and write with timeout_ms 0. After a read
- * that came too early, or a write that could not do all it was asked, it becomes readable as soon as so
- * much sound is there, or room for more. The next read or write makes it unreadable. When the call is
- * over it is readable for good. Only to wait on. It is made by the first use of this function: call it
- * before the first read or write. It belongs to the call and is gone when the last handle of that is
- * freed. Does not block.
+ * A descriptor for poll, epoll and event loops, which read and write with timeout_ms 0. After a
+ * read that came too early, or a write that could not do all it was asked, it becomes readable as
+ * soon as so much sound is there, or room for more. The next read or write makes it unreadable.
+ * When the call is over it is readable for good. Only to wait on. It is made by the first use of
+ * this function: call it before the first read or write. It belongs to the call and is gone when
+ * the last handle of that is freed. Does not block.
  *
- * VOIP_SYSTEM without a descriptor left; VOIP_INVALID_STATE on systems that are no Unix, too.
+ * Errors: VOIP_SYSTEM without a descriptor left; VOIP_INVALID_STATE on systems that are no
+ * Unix, too.
  */
-voip_status voip_call_pcm_descriptor(const voip_call *call,
-                                     int *descriptor);
+voip_status voip_call_pcm_descriptor(const voip_call *call, int *descriptor);
 
 /* ---- Statistics of a call */
 
@@ -874,8 +862,8 @@ typedef enum voip_quality {
 } voip_quality;
 
 /**
- * Mouth-to-ear delay by stage, milliseconds, for the first sample of a packet. It never grows: a stage
- * of a later release is a member of voip_call_stats.
+ * Mouth-to-ear delay by stage, milliseconds, for the first sample of a packet. It never grows: a
+ * stage of a later release is a member of voip_call_stats.
  */
 typedef struct voip_stages {
     /** Waiting until a whole packet's worth of sound is there, and the device's own buffer. */
@@ -941,8 +929,8 @@ typedef struct voip_call_stats {
     /** The quality in one word. */
     voip_quality quality;
     /**
-     * Whether the microphone of this side has given nothing but digital silence, the same value over
-     * and over, for a second though it is not muted. The peer is told.
+     * Whether the microphone of this side has given nothing but digital silence, the same value
+     * over and over, for a second though it is not muted. The peer is told.
      */
     bool digital_silence;
     /** Local address of the path in use, "ip:port"; "" without one. */
@@ -956,12 +944,15 @@ voip_status voip_call_get_stats(const voip_call *call, voip_call_stats *stats);
 
 /* ---- Events of a node */
 
-/** Room for a tracker's "host:port" and for the words of an error, and a zero; longer ones are cut off. */
+/**
+ * Room for a tracker's "host:port" and for the words of an error, and a zero; longer ones are cut
+ * off.
+ */
 #define VOIP_TEXT_SIZE 264
 
 /**
- * What happened. The members of voip_event that are told are named in brackets; those not named are
- * 0, NULL or "".
+ * What happened. The members of voip_event that are told are named in brackets; those not named
+ * are 0, NULL or "".
  */
 typedef enum voip_event_kind {
     /** Nothing: the event has been freed. */
@@ -990,19 +981,19 @@ typedef enum voip_event_kind {
     /** The first sound of the peer was handed to playout. [call] */
     VOIP_EVENT_FIRST_AUDIO = 10,
     /**
-     * The peer muted or unmuted its microphone. Of ten changes one soon after the other each is told,
-     * of more than that not every one. [call, muted]
+     * The peer muted or unmuted its microphone. Of ten changes one soon after the other each is
+     * told, of more than that not every one. [call, muted]
      */
     VOIP_EVENT_PEER_MUTED = 11,
     /**
-     * Nothing is heard of the peer any more, or nothing was from the beginning, and it is not muted.
-     * The call goes on. Told once: another of these means another reason, and
+     * Nothing is heard of the peer any more, or nothing was from the beginning, and it is not
+     * muted. The call goes on. Told once: another of these means another reason, and
      * VOIP_EVENT_MEDIA_RESUMED that it is over. [call, silence_reason]
      */
     VOIP_EVENT_MEDIA_SILENT = 12,
     /**
-     * What VOIP_EVENT_MEDIA_SILENT told is over: sound comes again, or the peer muted its microphone,
-     * which is reason enough. [call]
+     * What VOIP_EVENT_MEDIA_SILENT told is over: sound comes again, or the peer muted its
+     * microphone, which is reason enough. [call]
      */
     VOIP_EVENT_MEDIA_RESUMED = 13,
     /** The call is over. [call, end_reason] */
@@ -1018,9 +1009,9 @@ typedef enum voip_event_kind {
      */
     VOIP_EVENT_DEVICE_CHANGED = 16,
     /**
-     * The queue overflowed and events were dropped, first those about what can be read again: who is
-     * online, devices, whether the peers of calls are muted or silent. Read these and the states of
-     * calls again.
+     * The queue overflowed and events were dropped, first those about what can be read again: who
+     * is online, devices, whether the peers of calls are muted or silent. Read these and the
+     * states of calls again.
      */
     VOIP_EVENT_LAGGED = 17,
 } voip_event_kind;
@@ -1034,8 +1025,8 @@ typedef struct voip_event {
     /** How many peers are online at that tracker now, this one included. */
     uint32_t online;
     /**
-     * A handle of the call, which belongs to the event: voip_event_free frees it. To keep it, copy
-     * it and set this to NULL before; then it is freed with voip_call_free.
+     * A handle of the call, which belongs to the event: voip_event_free frees it. To keep it,
+     * copy it and set this to NULL before; then it is freed with voip_call_free.
      */
     voip_call *call;
     /** Why the call is over. */
@@ -1075,16 +1066,16 @@ typedef struct voip_event {
 /**
  * The next event, waiting for it for at most timeout_ms. Free it with voip_event_free.
  *
- * VOIP_TIMED_OUT; VOIP_CLOSED once the node is closed and its events have been read.
+ * Errors: VOIP_TIMED_OUT; VOIP_CLOSED once the node is closed and its events have been read.
  */
 voip_status voip_node_next_event(const voip_node *node, voip_event *event, uint32_t timeout_ms);
 
 /**
  * Frees what an event holds: the handle of its call, if it still has one. The event is
- * VOIP_EVENT_NONE then; twice is once. Does not block. If it was the last handle of a call that is not
- * over, the call is hung up: so does an incoming one end that nobody cares for.
+ * VOIP_EVENT_NONE then; twice is once. Does not block. If it was the last handle of a call that
+ * is not over, the call is hung up: so does an incoming one end that nobody cares for.
  *
- * VOIP_INVALID_ARGUMENT for what is no event.
+ * Errors: VOIP_INVALID_ARGUMENT for what is no event.
  */
 voip_status voip_event_free(voip_event *event);
 
@@ -1099,15 +1090,15 @@ typedef struct voip_node_stats {
     /** Signalling that was forged, stale, replayed or made no sense. */
     uint64_t signals_dropped;
     /**
-     * Messages of trackers that made no sense, answered nothing, or held a record whose signature does
-     * not hold.
+     * Messages of trackers that made no sense, answered nothing, or held a record whose signature
+     * does not hold.
      */
     uint64_t tracker_messages_dropped;
     /** Events dropped because nobody read them. */
     uint64_t events_dropped;
     /**
-     * When sample 0 of the microphone was captured: microseconds since 1970-01-01 UTC, with audio of
-     * WAV files or none, once a call has started them; 0 otherwise.
+     * When sample 0 of the microphone was captured: microseconds since 1970-01-01 UTC, with audio
+     * of WAV files or none, once a call has started them; 0 otherwise.
      */
     uint64_t capture_started_unix_us;
     /**
@@ -1126,52 +1117,50 @@ voip_status voip_node_get_stats(const voip_node *node, voip_node_stats *stats);
  *
  * Where nodes find each other. A program may run one itself; it has threads of its own. */
 
-/** Begins to describe a tracker. The handle is freed with voip_tracker_builder_free. Does not block. */
+/**
+ * Begins to describe a tracker. The handle is freed with voip_tracker_builder_free. Does not
+ * block.
+ */
 voip_status voip_tracker_builder_new(voip_tracker_builder **builder);
 
 /**
- * Where to listen, "address:port"; TCP and UDP. Port 0: one that is free. "[::]" takes IPv4 as well as
- * IPv6. Default "0.0.0.0:6000". Does not block.
+ * Where to listen, "address:port"; TCP and UDP. Port 0: one that is free. "[::]" takes IPv4 as
+ * well as IPv6. Default "0.0.0.0:6000". Does not block.
  */
-voip_status voip_tracker_builder_bind(voip_tracker_builder *builder,
-                                      const char *address);
+voip_status voip_tracker_builder_bind(voip_tracker_builder *builder, const char *address);
 
-/** Whether every message in and out becomes a VOIP_TRACKER_EVENT_WIRE. Default: no. Does not block. */
-voip_status voip_tracker_builder_wire_log(voip_tracker_builder *builder,
-                                          bool on);
+/**
+ * Whether every message in and out becomes a VOIP_TRACKER_EVENT_WIRE. Default: no. Does not
+ * block.
+ */
+voip_status voip_tracker_builder_wire_log(voip_tracker_builder *builder, bool on);
 
 /** The most connections at once; others are turned away. Default 10000. Does not block. */
 voip_status voip_tracker_builder_max_connections(voip_tracker_builder *builder, size_t connections);
 
 /**
- * Starts a tracker. Blocks for as long as the system needs to resolve a name, if the address is one. The
- * tracker's handle is freed with voip_tracker_free; the builder stays as it is.
+ * Starts a tracker. Blocks for as long as the system needs to resolve a name, if the address is
+ * one. The tracker's handle is freed with voip_tracker_free; the builder stays as it is.
  *
- * VOIP_INVALID_ARGUMENT (the address is none, or not of this machine), VOIP_ADDRESS_IN_USE,
- * VOIP_SYSTEM.
+ * Errors: VOIP_INVALID_ARGUMENT (the address is none, or not of this machine),
+ * VOIP_ADDRESS_IN_USE, VOIP_SYSTEM.
  */
-voip_status voip_tracker_builder_start(const voip_tracker_builder *builder,
-                                       voip_tracker **tracker);
+voip_status voip_tracker_builder_start(const voip_tracker_builder *builder, voip_tracker **tracker);
 
 /** Frees a builder. Trackers that it started live on. Does not block. */
 voip_status voip_tracker_builder_free(voip_tracker_builder *builder);
 
 /**
- * Where it listens, "ip:port", into address, which has room for capacity bytes: VOIP_ADDRESS_SIZE
- * is enough. Does not block.
+ * Where it listens, "ip:port", into address, which has room for capacity bytes:
+ * VOIP_ADDRESS_SIZE is enough. Does not block.
  */
-voip_status voip_tracker_address(const voip_tracker *tracker,
-                                 char *address,
-                                 size_t capacity);
+voip_status voip_tracker_address(const voip_tracker *tracker, char *address, size_t capacity);
 
 /**
- * Stops and ends all connections; the handle stays. Threads that wait in functions with it return. Twice is
- * once. Blocks for at most 500 ms.
+ * Stops and ends all connections; the handle stays. Threads that wait in functions with it return.
+ * Twice is once. Blocks for at most 500 ms.
  */
 voip_status voip_tracker_close(const voip_tracker *tracker);
-
-/** Whether the tracker was closed. Does not block. */
-voip_status voip_tracker_is_closed(const voip_tracker *tracker, bool *closed);
 
 /** Closes the tracker, as voip_tracker_close, and frees its handle. Blocks for at most 500 ms. */
 voip_status voip_tracker_free(voip_tracker *tracker);
@@ -1179,8 +1168,8 @@ voip_status voip_tracker_free(voip_tracker *tracker);
 /* ---- What a tracker tells */
 
 /**
- * What happened. The members of voip_tracker_event that are told are named in brackets; those not
- * named are 0 or "".
+ * What happened. The members of voip_tracker_event that are told are named in brackets; those
+ * not named are 0 or "".
  */
 typedef enum voip_tracker_event_kind {
     /** A peer came. [name, id, from, online] */
@@ -1188,8 +1177,8 @@ typedef enum voip_tracker_event_kind {
     /** A peer went. [name, id, online, why] */
     VOIP_TRACKER_EVENT_LEFT = 2,
     /**
-     * A message came or went. Only with the wire log switched on.
-     * [direction, name: "" before it is registered, from: "" if it was turned away, text]
+     * A message came or went. Only with the wire log switched on. [direction, name: "" before it
+     * is registered, from: "" if it was turned away, text]
      */
     VOIP_TRACKER_EVENT_WIRE = 3,
 } voip_tracker_event_kind;
@@ -1237,8 +1226,8 @@ typedef struct voip_tracker_event {
     /** Which way the message went. */
     voip_wire_direction direction;
     /**
-     * The message, JSON, or what came in place of it. It lives until this thread asks for the next event
-     * of a tracker, or the thread's end; do not free it.
+     * The message, JSON, or what came in place of it. It lives until this thread asks for the next
+     * event of a tracker, or the thread's end; do not free it.
      */
     const char *text;
 } voip_tracker_event;
@@ -1288,10 +1277,11 @@ typedef struct voip_tracker_stats {
 } voip_tracker_stats;
 
 /**
- * What happened next at a tracker, waiting for it for at most timeout_ms. The last 4096 events are kept
- * for whoever asks late; events_dropped of voip_tracker_stats counts the rest.
+ * What happened next at a tracker, waiting for it for at most timeout_ms. The last 4096 events
+ * are kept for whoever asks late; events_dropped of voip_tracker_stats counts the rest.
  *
- * VOIP_TIMED_OUT; VOIP_CLOSED once the tracker is closed and its events have been read.
+ * Errors: VOIP_TIMED_OUT; VOIP_CLOSED once the tracker is closed and its events have been
+ * read.
  */
 voip_status voip_tracker_next_event(const voip_tracker *tracker,
                                     voip_tracker_event *event,

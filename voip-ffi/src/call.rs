@@ -1,8 +1,8 @@
 //! # Call
 //!
-//! Several handles may stand for one call: those of its events, and clones. When the last is freed the
-//! call is hung up. (One that the node answered by itself stays up until somebody hangs up.) Events that
-//! wait to be read keep no call up, except `VOIP_EVENT_INCOMING`.
+//! Several handles may stand for one call: those of its events, and clones. When the last is freed
+//! the call is hung up. (One that the node answered by itself stays up until somebody hangs up.)
+//! Events that wait to be read keep no call up, except `VOIP_EVENT_INCOMING`.
 
 use std::ffi::{CString, c_char};
 use std::mem::MaybeUninit;
@@ -89,12 +89,12 @@ same_variants!(
 pub enum voip_silence_reason {
     /// All is well, or that is not what the event is about.
     None = 0,
-    /// No packet of sound has come for 0.9 s: the path is broken or blocked in this direction, or the
-    /// peer's program has stopped or has nothing to send.
+    /// No packet of sound has come for 0.9 s: the path is broken or blocked in this direction, or
+    /// the peer's program has stopped or has nothing to send.
     NoPackets = 1,
-    /// Packets come, and the peer says that there is no sound in them: its microphone has given digital
-    /// silence for a second. It is unplugged, switched off, muted outside the program, or forbidden to
-    /// the program; or there is none.
+    /// Packets come, and the peer says that there is no sound in them: its microphone has given
+    /// digital silence for a second. It is unplugged, switched off, muted outside the program, or
+    /// forbidden to the program; or there is none.
     DigitalSilence = 2,
 }
 same_variants!(
@@ -151,8 +151,8 @@ pub unsafe extern "C" fn voip_call_get_peer(
     })
 }
 
-/// Where the call stands, and why it is over if it is: `reason` is `VOIP_END_REASON_NONE` before; it may
-/// be NULL. Does not block.
+/// Where the call stands, and why it is over if it is: `reason` is `VOIP_END_REASON_NONE` before;
+/// it may be NULL. Does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_call_get_state(
     call: *const voip_call,
@@ -183,7 +183,7 @@ pub unsafe extern "C" fn voip_call_get_state(
 
 /// Answers an incoming call. Does not block; `VOIP_EVENT_CONNECTED` follows.
 ///
-/// `VOIP_INVALID_STATE` if it does not ring here; what its end was.
+/// Errors: `VOIP_INVALID_STATE` if it does not ring here; if it is over, what its end was.
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_call_answer(call: *const voip_call) -> voip_status {
     guard(|| Ok(get(call)?.answer()?))
@@ -191,7 +191,7 @@ pub extern "C" fn voip_call_answer(call: *const voip_call) -> voip_status {
 
 /// Refuses an incoming call. Does not block.
 ///
-/// `VOIP_INVALID_STATE` if it does not ring here; what its end was.
+/// Errors: `VOIP_INVALID_STATE` if it does not ring here; if it is over, what its end was.
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_call_reject(
     call: *const voip_call,
@@ -200,7 +200,8 @@ pub extern "C" fn voip_call_reject(
     guard(|| Ok(get(call)?.reject(voip_reject::read(how)?)?))
 }
 
-/// Ends the call in whatever state it is: cancels, declines or hangs up. Twice is once. Does not block.
+/// Ends the call in whatever state it is: cancels, declines or hangs up. Twice is once. Does not
+/// block.
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_call_hang_up(call: *const voip_call) -> voip_status {
     guard(|| {
@@ -264,9 +265,9 @@ pub unsafe extern "C" fn voip_call_peer_silence(
 
 /// Waits until the call is answered, for at most `timeout_ms`.
 ///
-/// `VOIP_TIMED_OUT`; the call goes on. Otherwise what its end was: `VOIP_BUSY`, `VOIP_DECLINED`,
-/// `VOIP_NO_ANSWER`, `VOIP_UNKNOWN_PEER`, `VOIP_TRACKER_UNREACHABLE`, `VOIP_UNREACHABLE`,
-/// `VOIP_CALL_ENDED` ...
+/// Errors: `VOIP_TIMED_OUT`; the call goes on. Otherwise what its end was: `VOIP_BUSY`,
+/// `VOIP_DECLINED`, `VOIP_NO_ANSWER`, `VOIP_UNKNOWN_PEER`, `VOIP_TRACKER_UNREACHABLE`,
+/// `VOIP_UNREACHABLE`, `VOIP_CALL_ENDED` ...
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_call_wait_answered(call: *const voip_call, timeout_ms: u32) -> voip_status {
     guard(|| Ok(get(call)?.wait_answered(time_limit(timeout_ms))?))
@@ -274,15 +275,16 @@ pub extern "C" fn voip_call_wait_answered(call: *const voip_call, timeout_ms: u3
 
 /// Waits until sound can flow, for at most `timeout_ms`.
 ///
-/// As `voip_call_wait_answered`.
+/// Errors: as `voip_call_wait_answered`.
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_call_wait_connected(call: *const voip_call, timeout_ms: u32) -> voip_status {
     guard(|| Ok(get(call)?.wait_connected(time_limit(timeout_ms))?))
 }
 
-/// Waits until the call is over, for at most `timeout_ms`, and tells why it is; `reason` may be NULL.
+/// Waits until the call is over, for at most `timeout_ms`, and tells why it is; `reason` may be
+/// NULL.
 ///
-/// `VOIP_TIMED_OUT`; the call goes on.
+/// Errors: `VOIP_TIMED_OUT`; the call goes on.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_call_wait_ended(
     call: *const voip_call,
@@ -315,7 +317,8 @@ pub unsafe extern "C" fn voip_call_clone(
     })
 }
 
-/// Whether two handles stand for the same call: pointers differ though it is the same. Does not block.
+/// Whether two handles stand for the same call: pointers differ though it is the same. Does not
+/// block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_call_equal(
     call: *const voip_call,
@@ -330,24 +333,22 @@ pub unsafe extern "C" fn voip_call_equal(
     })
 }
 
-/// Frees a handle; with the last one of a call that is not over, hangs up. Does not block. A thread inside
-/// a function with the handle keeps the call up until it has left.
+/// Frees a handle; with the last one of a call that is not over, hangs up. Does not block. A thread
+/// inside a function with the handle keeps the call up until it has left.
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_call_free(call: *mut voip_call) -> voip_status {
     guard(|| take(call).map(drop))
 }
 
-/// What `voip_call_wait_answered` returns for this end of a call, and its words in `voip_last_error`;
-/// `VOIP_INVALID_ARGUMENT` for what is no reason. Does not block.
+/// What `voip_call_wait_answered` returns for this end of a call, and its words in
+/// `voip_last_error`; `VOIP_INVALID_ARGUMENT` for what is no reason. Does not block.
 #[unsafe(no_mangle)]
-pub extern "C" fn voip_end_reason_error_kind(
-    reason: MaybeUninit<voip_end_reason>,
-) -> voip_status {
+pub extern "C" fn voip_end_reason_error_kind(reason: MaybeUninit<voip_end_reason>) -> voip_status {
     guard(|| Err(voip_end_reason::read(reason)?.to_error().into()))
 }
 
-/// In words, for people, as in "the peer hung up"; "unknown" for what is no reason. It lives as long as
-/// the library is loaded; do not free it. Does not block.
+/// In words, for people, as in "the peer hung up"; "unknown" for what is no reason. It lives as
+/// long as the library is loaded; do not free it. Does not block.
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_end_reason_describe(reason: MaybeUninit<voip_end_reason>) -> *const c_char {
     /// By number.
@@ -358,15 +359,16 @@ pub extern "C" fn voip_end_reason_describe(reason: MaybeUninit<voip_end_reason>)
     find(&WORDS, number(reason))
 }
 
-/// In words, for people, as in "no sound arrives"; "unknown" for what is no reason. It lives as long as the
-/// library is loaded; do not free it. Does not block.
+/// In words, for people, as in "no sound arrives"; "unknown" for what is no reason. It lives as
+/// long as the library is loaded; do not free it. Does not block.
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_silence_reason_describe(
     reason: MaybeUninit<voip_silence_reason>,
 ) -> *const c_char {
     /// By number.
     static WORDS: LazyLock<Vec<CString>> = LazyLock::new(|| {
-        let words = |n| voip_silence_reason::read_number(n).map_or("unknown", SilenceReason::describe);
+        let words =
+            |n| voip_silence_reason::read_number(n).map_or("unknown", SilenceReason::describe);
         (0..=voip_silence_reason::DigitalSilence as i32).map(|n| owned(words(n))).collect()
     });
     find(&WORDS, number(reason))

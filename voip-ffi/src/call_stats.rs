@@ -27,8 +27,8 @@ pub enum voip_quality {
 }
 same_variants!(Quality, voip_quality, "voip_quality": Unknown, Good, Fair, Poor);
 
-/// Mouth-to-ear delay by stage, milliseconds, for the first sample of a packet. It never grows: a stage
-/// of a later release is a member of `voip_call_stats`.
+/// Mouth-to-ear delay by stage, milliseconds, for the first sample of a packet. It never grows: a
+/// stage of a later release is a member of `voip_call_stats`.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct voip_stages {
@@ -96,8 +96,8 @@ pub struct voip_call_stats {
     pub level_out_dbfs: f32,
     /// The quality in one word.
     pub quality: voip_quality,
-    /// Whether the microphone of this side has given nothing but digital silence, the same value over
-    /// and over, for a second though it is not muted. The peer is told.
+    /// Whether the microphone of this side has given nothing but digital silence, the same value
+    /// over and over, for a second though it is not muted. The peer is told.
     pub digital_silence: bool,
     /// Local address of the path in use, "ip:port"; "" without one.
     pub path_local: [c_char; VOIP_ADDRESS_SIZE],

@@ -100,13 +100,14 @@ pub struct voip_device_stats {
     pub channels: u32,
     /// Samples per channel in its last callback.
     pub callback_frames: u32,
-    /// Delay between the air and the library, milliseconds: the device's own buffers, the ring and the
-    /// resampler.
+    /// Delay between the air and the library, milliseconds: the device's own buffers, the ring and
+    /// the resampler.
     pub delay_ms: f64,
     /// How fast its clock was found to run against the system's, parts per million; taken out by
     /// resampling.
     pub drift_ppm: f64,
-    /// Milliseconds of sound that were not there in time (loudspeaker) or found no room (microphone).
+    /// Milliseconds of sound that were not there in time (loudspeaker) or found no room
+    /// (microphone).
     pub missed_ms: f64,
     /// Buffer overruns and underruns that the system reported.
     pub xruns: u64,
@@ -147,11 +148,11 @@ impl Opaque for voip_device_list {
     const WHAT: &'static str = "list of devices";
 }
 
-/// The microphones and loudspeakers that this system has now; none is no error. Waits for the system for
-/// at most `timeout_ms`; a sound server that hangs is not waited for any longer. The list is freed with
-/// `voip_device_list_free`.
+/// The microphones and loudspeakers that this system has now; none is no error. Waits for the
+/// system for at most `timeout_ms`; a sound server that hangs is not waited for any longer. The
+/// list is freed with `voip_device_list_free`.
 ///
-/// `VOIP_TIMED_OUT`; `VOIP_SYSTEM` without a thread to ask on.
+/// Errors: `VOIP_TIMED_OUT`; `VOIP_SYSTEM` without a thread to ask on.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_devices(
     timeout_ms: u32,
@@ -182,7 +183,7 @@ pub unsafe extern "C" fn voip_device_list_count(
 
 /// One of them, `index` from 0. Does not block.
 ///
-/// `VOIP_INVALID_ARGUMENT` beyond the end.
+/// Errors: `VOIP_INVALID_ARGUMENT` beyond the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_device_list_get(
     list: *const voip_device_list,
@@ -207,10 +208,10 @@ pub extern "C" fn voip_device_list_free(list: *mut voip_device_list) -> voip_sta
 }
 
 /// Uses another microphone or loudspeaker from now on, calls under way included. `choice` as in
-/// `voip_node_builder_audio_devices`. Does not block: `VOIP_EVENT_DEVICE_CHANGED` tells what came of it.
-/// A device that is not there is used as soon as it is, and the default until then.
+/// `voip_node_builder_audio_devices`. Does not block: `VOIP_EVENT_DEVICE_CHANGED` tells what came
+/// of it. A device that is not there is used as soon as it is, and the default until then.
 ///
-/// `VOIP_INVALID_STATE` if the node's sound is not that of devices; `VOIP_CLOSED`.
+/// Errors: `VOIP_INVALID_STATE` if the node's sound is not that of devices; `VOIP_CLOSED`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_node_choose_device(
     node: *const voip_node,
@@ -224,10 +225,11 @@ pub unsafe extern "C" fn voip_node_choose_device(
     })
 }
 
-/// How the microphone or the loudspeaker that a node uses is doing, at most 0.2 s old. Does not block.
+/// How the microphone or the loudspeaker that a node uses is doing, at most 0.2 s old. Does not
+/// block.
 ///
-/// `VOIP_INVALID_STATE` while there is none: the node's sound is not that of devices, no call wants
-/// sound, or none could be opened.
+/// Errors: `VOIP_INVALID_STATE` while there is none: the node's sound is not that of devices, no
+/// call wants sound, or none could be opened.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_node_device_stats(
     node: *const voip_node,

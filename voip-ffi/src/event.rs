@@ -13,11 +13,12 @@ use crate::peer::voip_presence;
 use crate::status::voip_status;
 use crate::wall::{Failure, Outcome, guard};
 
-/// Room for a tracker's "host:port" and for the words of an error, and a zero; longer ones are cut off.
+/// Room for a tracker's "host:port" and for the words of an error, and a zero; longer ones are cut
+/// off.
 pub const VOIP_TEXT_SIZE: usize = 264;
 
-/// What happened. The members of `voip_event` that are told are named in brackets; those not named are
-/// 0, NULL or "".
+/// What happened. The members of `voip_event` that are told are named in brackets; those not named
+/// are 0, NULL or "".
 ///
 /// cbindgen:rename-all=None
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,15 +47,15 @@ pub enum voip_event_kind {
     VOIP_EVENT_CONNECTED = 9,
     /// The first sound of the peer was handed to playout. [call]
     VOIP_EVENT_FIRST_AUDIO = 10,
-    /// The peer muted or unmuted its microphone. Of ten changes one soon after the other each is told,
-    /// of more than that not every one. [call, muted]
+    /// The peer muted or unmuted its microphone. Of ten changes one soon after the other each is
+    /// told, of more than that not every one. [call, muted]
     VOIP_EVENT_PEER_MUTED = 11,
-    /// Nothing is heard of the peer any more, or nothing was from the beginning, and it is not muted.
-    /// The call goes on. Told once: another of these means another reason, and
+    /// Nothing is heard of the peer any more, or nothing was from the beginning, and it is not
+    /// muted. The call goes on. Told once: another of these means another reason, and
     /// `VOIP_EVENT_MEDIA_RESUMED` that it is over. [call, silence_reason]
     VOIP_EVENT_MEDIA_SILENT = 12,
-    /// What `VOIP_EVENT_MEDIA_SILENT` told is over: sound comes again, or the peer muted its microphone,
-    /// which is reason enough. [call]
+    /// What `VOIP_EVENT_MEDIA_SILENT` told is over: sound comes again, or the peer muted its
+    /// microphone, which is reason enough. [call]
     VOIP_EVENT_MEDIA_RESUMED = 13,
     /// The call is over. [call, end_reason]
     VOIP_EVENT_ENDED = 14,
@@ -64,9 +65,9 @@ pub enum voip_event_kind {
     /// Another microphone or loudspeaker is in use than before, or none: then device_id is "".
     /// [direction, change, device_id, device_name]
     VOIP_EVENT_DEVICE_CHANGED = 16,
-    /// The queue overflowed and events were dropped, first those about what can be read again: who is
-    /// online, devices, whether the peers of calls are muted or silent. Read these and the states of
-    /// calls again.
+    /// The queue overflowed and events were dropped, first those about what can be read again: who
+    /// is online, devices, whether the peers of calls are muted or silent. Read these and the
+    /// states of calls again.
     VOIP_EVENT_LAGGED = 17,
 }
 
@@ -80,8 +81,8 @@ pub struct voip_event {
     pub kind: voip_event_kind,
     /// How many peers are online at that tracker now, this one included.
     pub online: u32,
-    /// A handle of the call, which belongs to the event: `voip_event_free` frees it. To keep it, copy
-    /// it and set this to NULL before; then it is freed with `voip_call_free`.
+    /// A handle of the call, which belongs to the event: `voip_event_free` frees it. To keep it,
+    /// copy it and set this to NULL before; then it is freed with `voip_call_free`.
     pub call: *mut voip_call,
     /// Why the call is over.
     pub end_reason: voip_end_reason,
@@ -186,9 +187,7 @@ impl voip_event {
                 message: inline(error.message()),
                 ..voip_event::new(VOIP_EVENT_TRACKER_LOST)
             },
-            Event::Joined { peer, online } => {
-                voip_event::of_peer(VOIP_EVENT_JOINED, &peer, online)
-            }
+            Event::Joined { peer, online } => voip_event::of_peer(VOIP_EVENT_JOINED, &peer, online),
             Event::Changed { peer } => voip_event::of_peer(VOIP_EVENT_CHANGED, &peer, 0),
             Event::Left { name, id, online } => voip_event {
                 name: inline(&name),
@@ -232,7 +231,7 @@ impl voip_event {
 
 /// The next event, waiting for it for at most `timeout_ms`. Free it with `voip_event_free`.
 ///
-/// `VOIP_TIMED_OUT`; `VOIP_CLOSED` once the node is closed and its events have been read.
+/// Errors: `VOIP_TIMED_OUT`; `VOIP_CLOSED` once the node is closed and its events have been read.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_node_next_event(
     node: *const voip_node,
@@ -261,10 +260,10 @@ pub(crate) fn none(closed: bool) -> Failure {
 }
 
 /// Frees what an event holds: the handle of its call, if it still has one. The event is
-/// `VOIP_EVENT_NONE` then; twice is once. Does not block. If it was the last handle of a call that is not
-/// over, the call is hung up: so does an incoming one end that nobody cares for.
+/// `VOIP_EVENT_NONE` then; twice is once. Does not block. If it was the last handle of a call that
+/// is not over, the call is hung up: so does an incoming one end that nobody cares for.
 ///
-/// `VOIP_INVALID_ARGUMENT` for what is no event.
+/// Errors: `VOIP_INVALID_ARGUMENT` for what is no event.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_event_free(event: *mut voip_event) -> voip_status {
     guard(|| {

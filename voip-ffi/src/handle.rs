@@ -2,8 +2,8 @@
 //! that row has been used. So a handle that was freed, belongs to another type or is no handle at
 //! all is recognised and never followed, from whatever thread it comes.
 //!
-//! A function takes what the row holds (an `Arc`) out of the table before it uses it: another thread
-//! may free the handle meanwhile.
+//! A function takes what the row holds (an `Arc`) out of the table before it uses it: another
+//! thread may free the handle meanwhile.
 
 use std::any::Any;
 use std::ptr;
@@ -23,8 +23,8 @@ pub(crate) trait Opaque {
     const WHAT: &'static str;
 }
 
-/// Half of a pointer's bits number the row, the other half the uses. Of these the lowest bit is always
-/// set, which it is not in a pointer to anything that is aligned.
+/// Half of a pointer's bits number the row, the other half the uses. Of these the lowest bit is
+/// always set, which it is not in a pointer to anything that is aligned.
 const HALF: u32 = usize::BITS / 2;
 const ROWS: usize = 1 << HALF;
 const USES: usize = 1 << (HALF - 1);
@@ -139,9 +139,7 @@ fn object_of<T: Opaque>(row: Option<&Row>, ticket: usize) -> Outcome<Arc<T::Obje
     let (_, uses) = row_and_uses(ticket).unwrap_or_default();
     let row = row.filter(|row| uses <= row.uses).ok_or_else(foreign::<T>)?;
     match &row.object {
-        Some(object) if row.uses == uses => {
-            object.clone().downcast().map_err(|_| foreign::<T>())
-        }
+        Some(object) if row.uses == uses => object.clone().downcast().map_err(|_| foreign::<T>()),
         _ => {
             let message = format!("this {} has been freed", T::WHAT);
             Err(Failure::new(voip_status::VOIP_CLOSED, message))

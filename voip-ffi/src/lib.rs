@@ -1,24 +1,24 @@
-//! A node (`voip_node`) has a name and a key, registers at one or more trackers, calls and is called;
-//! a tracker (`voip_tracker`) is where nodes find each other and hears nothing of what they say.
-//! A call in 20 lines is in README.md, whole programs are in examples/c.
+//! A node (`voip_node`) has a name and a key, registers at one or more trackers, calls and is
+//! called; a tracker (`voip_tracker`) is where nodes find each other and hears nothing of what they
+//! say. A call in 20 lines is in README.md, whole programs are in examples/c.
 //!
-//! Status. Every function that can fail returns a `voip_status`: `VOIP_OK`, which is 0, or what went
-//! wrong. After a failure results are left as they were, unless the function says otherwise, and
-//! `voip_last_error` has the words for it. Whatever a function's own list says, it may also return
-//! `VOIP_INVALID_ARGUMENT` for a pointer that is NULL or a text that is not UTF-8, `VOIP_CLOSED` for a
-//! handle that was freed, and `VOIP_INTERNAL`, which is a bug of the library.
+//! Status. Every function that can fail returns a `voip_status`: `VOIP_OK`, which is 0, or what
+//! went wrong. After a failure results are left as they were, unless the function says otherwise,
+//! and `voip_last_error` has the words for it. Whatever a function's own list says, it may also
+//! return `VOIP_INVALID_ARGUMENT` for a pointer that is NULL or a text that is not UTF-8,
+//! `VOIP_CLOSED` for a handle that was freed, and `VOIP_INTERNAL`, which is a bug of the library.
 //!
 //! Handles. `voip_node *`, `voip_call *` and the other opaque types are not addresses but tickets,
-//! which the library checks: one that was freed gives `VOIP_CLOSED`; NULL, one of another type and any
-//! other pointer give `VOIP_INVALID_ARGUMENT`. Whoever got a handle frees it, once, with the function
-//! named after its type; freeing returns a status, too, which may be ignored. A handle may be freed
-//! while other threads are inside functions with it.
+//! which the library checks: one that was freed gives `VOIP_CLOSED`; NULL, one of another type and
+//! any other pointer give `VOIP_INVALID_ARGUMENT`. Whoever got a handle frees it, once, with the
+//! function named after its type; freeing returns a status, too, which may be ignored. A handle may
+//! be freed while other threads are inside functions with it.
 //!
-//! Threads. Any function may be called from any thread, with any handle, at any time. No thread of the
-//! library ever runs code of the program: what happens is told by events that are asked for.
+//! Threads. Any function may be called from any thread, with any handle, at any time. No thread of
+//! the library ever runs code of the program: what happens is told by events that are asked for.
 //!
-//! Blocking. Each function says what it may wait for and how long. Those with `timeout_ms` wait for at
-//! most so many milliseconds: 0 does not wait, `VOIP_FOREVER` sets no limit.
+//! Blocking. Each function says what it may wait for and how long. Those with `timeout_ms` wait for
+//! at most so many milliseconds: 0 does not wait, `VOIP_FOREVER` sets no limit.
 //!
 //! Memory. Texts and arrays that go in are copied, or done with, before the function returns. Texts
 //! that come out are copied into arrays of the caller's, and zero-terminated.
@@ -27,17 +27,17 @@
 //! Later releases may add members at the end, and write only those that the caller's size has room
 //! for. A smaller size than the first release's gives `VOIP_INVALID_ARGUMENT`.
 //!
-//! Versions. Numbers of enums are fixed, functions and members stay what they are; an enum may get new
-//! numbers and a struct new members. What breaks a compiled program changes the number in the name of
-//! the shared library (libvoip.so.0).
+//! Versions. Numbers of enums are fixed, functions and members stay what they are; an enum may get
+//! new numbers and a struct new members. What breaks a compiled program changes the number in the
+//! name of the shared library (libvoip.so.0).
 //!
 //! After a fork the handles of the parent give `VOIP_CLOSED` in the child, which may make its own.
 //!
-//! Units. Times are milliseconds, rates hertz, levels dBFS. Sound is mono. Texts are UTF-8 and end with
-//! a zero byte. A peer's id is its public key, 64 lower-case hexadecimal digits.
+//! Units. Times are milliseconds, rates hertz, levels dBFS. Sound is mono. Texts are UTF-8 and end
+//! with a zero byte. A peer's id is its public key, 64 lower-case hexadecimal digits.
 //!
-//! Names are those of the Rust library: a getter has `get_` in its name only where a type has the name
-//! without.
+//! Names are those of the Rust library: a getter has `get_` in its name only where a type has the
+//! name without.
 
 // What exported functions ask of pointers is in the header, once for all of them and for each.
 #![allow(clippy::missing_safety_doc, reason = "the header is the contract")]

@@ -47,8 +47,8 @@ pub unsafe extern "C" fn voip_node_name(
     guard(|| unsafe { put_text(get(node)?.name(), name, capacity) })
 }
 
-/// The key, 64 hexadecimal digits, into `id`, which has room for `capacity` bytes: `VOIP_ID_SIZE` is
-/// enough. Does not block.
+/// The key, 64 hexadecimal digits, into `id`, which has room for `capacity` bytes: `VOIP_ID_SIZE`
+/// is enough. Does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_node_id(
     node: *const voip_node,
@@ -59,8 +59,8 @@ pub unsafe extern "C" fn voip_node_id(
     guard(|| unsafe { put_text(&get(node)?.id().to_string(), id, capacity) })
 }
 
-/// The local UDP address "ip:port", of the IPv4 socket if there are two, into `address`, which has room
-/// for `capacity` bytes: `VOIP_ADDRESS_SIZE` is enough. Does not block.
+/// The local UDP address "ip:port", of the IPv4 socket if there are two, into `address`, which has
+/// room for `capacity` bytes: `VOIP_ADDRESS_SIZE` is enough. Does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_node_local_address(
     node: *const voip_node,
@@ -83,10 +83,11 @@ pub extern "C" fn voip_node_wait_registered(
     guard(|| Ok(get(node)?.wait_registered(time_limit(timeout_ms))?))
 }
 
-/// Calls somebody: a name, or a key of 64 hexadecimal digits. Does not block: what becomes of the call
-/// is told by events and by `voip_call_wait_answered`. The handle is freed with `voip_call_free`.
+/// Calls somebody: a name, or a key of 64 hexadecimal digits. Does not block: what becomes of the
+/// call is told by events and by `voip_call_wait_answered`. The handle is freed with
+/// `voip_call_free`.
 ///
-/// `VOIP_INVALID_ARGUMENT` for what is no name, or this node's own; `VOIP_CLOSED`.
+/// Errors: `VOIP_INVALID_ARGUMENT` for what is no name, or this node's own; `VOIP_CLOSED`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_node_place(
     node: *const voip_node,
@@ -104,10 +105,11 @@ pub unsafe extern "C" fn voip_node_place(
     })
 }
 
-/// Calls somebody, as `voip_node_place`; the call rings for `ring_timeout_ms`, 1,000 to 600,000, and not
-/// for as long as the node's others. (The peer's program has a limit of its own.)
+/// Calls somebody, as `voip_node_place`; the call rings for `ring_timeout_ms`, 1,000 to 600,000, and
+/// not for as long as the node's others. (The peer's program has a limit of its own.) Does not
+/// block.
 ///
-/// As `voip_node_place`; `VOIP_INVALID_ARGUMENT` for a time out of this range.
+/// Errors: as `voip_node_place`; `VOIP_INVALID_ARGUMENT` for a time out of this range.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_node_place_for(
     node: *const voip_node,
@@ -127,10 +129,10 @@ pub unsafe extern "C" fn voip_node_place_for(
     })
 }
 
-/// Calls somebody, as `voip_node_place`, and waits for the answer for at most `timeout_ms`; then the
-/// call is hung up. The handle is freed with `voip_call_free`.
+/// Calls somebody, as `voip_node_place`, and waits for the answer for at most `timeout_ms`; then
+/// the call is hung up. The handle is freed with `voip_call_free`.
 ///
-/// As `voip_node_place` and `voip_call_wait_answered`.
+/// Errors: as `voip_node_place` and `voip_call_wait_answered`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_node_call(
     node: *const voip_node,
@@ -152,7 +154,7 @@ pub unsafe extern "C" fn voip_node_call(
 /// Accepts that `name` now belongs to the key `id`, as `VOIP_EVENT_KEY_CHANGED` offered it. Ask the
 /// person over another way first. Does not block.
 ///
-/// `VOIP_INVALID_ARGUMENT` for what is no name or no key; `VOIP_CLOSED`.
+/// Errors: `VOIP_INVALID_ARGUMENT` for what is no name or no key; `VOIP_CLOSED`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_node_accept_key(
     node: *const voip_node,
@@ -166,11 +168,11 @@ pub unsafe extern "C" fn voip_node_accept_key(
     })
 }
 
-/// A descriptor that is readable while events wait, for poll, epoll and event loops, and when the node
-/// has been closed. Only to wait on: read the events with `voip_node_next_event` until it returns
-/// `VOIP_TIMED_OUT`. It belongs to the node and is gone when that is freed. Does not block.
+/// A descriptor that is readable while events wait, for poll, epoll and event loops, and when the
+/// node has been closed. Only to wait on: read the events with `voip_node_next_event` until it
+/// returns `VOIP_TIMED_OUT`. It belongs to the node and is gone when that is freed. Does not block.
 ///
-/// `VOIP_INVALID_STATE` on systems that are no Unix.
+/// Errors: `VOIP_INVALID_STATE` on systems that are no Unix.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_node_event_descriptor(
     node: *const voip_node,
@@ -189,9 +191,11 @@ pub unsafe extern "C" fn voip_node_event_descriptor(
     })
 }
 
-/// Makes the event descriptor unreadable until one more event comes, though some wait: for event loops
-/// that wait for what an event changes, such as the state of a call, and leave the events to others.
-/// Does not block.
+/// Makes the event descriptor unreadable until one more event comes, though some wait: for event
+/// loops that wait for what an event changes, such as the state of a call, and leave the events to
+/// others. Does not block.
+///
+/// Errors: `VOIP_INVALID_STATE` on systems that are no Unix.
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_node_rest_event_descriptor(node: *const voip_node) -> voip_status {
     guard(|| {
@@ -204,8 +208,8 @@ pub extern "C" fn voip_node_rest_event_descriptor(node: *const voip_node) -> voi
     })
 }
 
-/// Ends all calls, leaves the trackers and stops; the handle stays. Threads that wait in functions with
-/// it return. Twice is once. Blocks for at most 500 ms.
+/// Ends all calls, leaves the trackers and stops; the handle stays. Threads that wait in functions
+/// with it return. Twice is once. Blocks for at most 500 ms.
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_node_close(node: *const voip_node) -> voip_status {
     guard(|| {
@@ -228,8 +232,8 @@ pub unsafe extern "C" fn voip_node_is_closed(
     })
 }
 
-/// Closes the node, as `voip_node_close`, and frees its handle. Handles of its calls, which are over
-/// now, are freed by themselves. Blocks for at most 500 ms.
+/// Closes the node, as `voip_node_close`, and frees its handle. Handles of its calls, which are
+/// over now, are freed by themselves. Blocks for at most 500 ms.
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_node_free(node: *mut voip_node) -> voip_status {
     guard(|| {

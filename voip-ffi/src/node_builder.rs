@@ -1,13 +1,16 @@
 //! # Describing a node
 //!
-//! A builder holds what a node is to be; each function sets one thing. Ranges are checked at once where
-//! they are given below, the rest by `voip_node_builder_start`. A builder can start several nodes.
+//! A builder holds what a node is to be; each function sets one thing. Ranges are checked at once
+//! where they are given below, the rest by `voip_node_builder_start`. A builder can start several
+//! nodes.
 
 use std::ffi::c_char;
 use std::mem::MaybeUninit;
 
 use parking_lot::Mutex;
-use voip_core::{Application, Audio, EncoderConfig, FrameDuration, JitterConfig, Node, NodeBuilder};
+use voip_core::{
+    Application, Audio, EncoderConfig, FrameDuration, JitterConfig, Node, NodeBuilder,
+};
 
 use crate::convert::{Place, optional_text, same_variants, text};
 use crate::handle::{Opaque, get, put, take};
@@ -86,9 +89,9 @@ fn encode(
     })
 }
 
-/// Begins to describe a node. `name`: 1 to 64 bytes of UTF-8, none of them of a character that cannot
-/// be seen, no space at either end; checked by `voip_node_builder_start`. The handle is freed with
-/// `voip_node_builder_free`. Does not block.
+/// Begins to describe a node. `name`: 1 to 64 bytes of UTF-8, none of them of a character that
+/// cannot be seen, no space at either end; checked by `voip_node_builder_start`. The handle is
+/// freed with `voip_node_builder_free`. Does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_node_builder_new(
     name: *const c_char,
@@ -123,8 +126,8 @@ pub unsafe extern "C" fn voip_node_builder_tracker(
     })
 }
 
-/// The local address and UDP port, "ip:port". Default "[::]:0": any free port, the same one for IPv4
-/// and IPv6. Another address serves its own family alone.
+/// The local address and UDP port, "ip:port". Default "[::]:0": any free port, the same one for
+/// IPv4 and IPv6. Another address serves its own family alone.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_node_builder_bind(
     builder: *mut voip_node_builder,
@@ -138,8 +141,8 @@ pub unsafe extern "C" fn voip_node_builder_bind(
 }
 
 /// The file that holds the key; made if it is not there. Names of peers are pinned to their keys on
-/// first use and kept beside it, in "<file>.pins". Without one the key lives as long as the node, and
-/// nothing is pinned but what `voip_node_accept_key` is told.
+/// first use and kept beside it, in "<file>.pins". Without one the key lives as long as the node,
+/// and nothing is pinned but what `voip_node_accept_key` is told.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_node_builder_identity_file(
     builder: *mut voip_node_builder,
@@ -153,9 +156,10 @@ pub unsafe extern "C" fn voip_node_builder_identity_file(
 }
 
 /// Sound comes from a microphone and goes to a loudspeaker of this system, opened while calls need
-/// them. `input` and `output` are each "default" (the system's default, also when that changes), "off",
-/// or a device: its id, its name, or a part of its name that fits one device only. While a chosen one
-/// is not there the default stands in for it. `VOIP_EVENT_DEVICE_CHANGED` tells which are in use.
+/// them. `input` and `output` are each "default" (the system's default, also when that changes),
+/// "off", or a device: its id, its name, or a part of its name that fits one device only. While a
+/// chosen one is not there the default stands in for it. `VOIP_EVENT_DEVICE_CHANGED` tells which
+/// are in use.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_node_builder_audio_devices(
     builder: *mut voip_node_builder,
@@ -180,9 +184,10 @@ pub extern "C" fn voip_node_builder_audio_manual(
     guard(|| build(builder, |b| b.audio(Audio::Manual { rate })))
 }
 
-/// A WAV file is the microphone: `play`, or NULL for silence; any rate of 8 to 192 kHz, any channels. It
-/// is played once in real time while calls are connected and followed by digital silence. What is heard
-/// is recorded to `record`, 48 kHz mono 16 bit; an existing file is replaced; NULL for no recording.
+/// A WAV file is the microphone: `play`, or NULL for silence; any rate of 8 to 192 kHz, any
+/// channels. It is played once in real time while calls are connected and followed by digital
+/// silence. What is heard is recorded to `record`, 48 kHz mono 16 bit; an existing file is
+/// replaced; NULL for no recording.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_node_builder_audio_wav(
     builder: *mut voip_node_builder,
@@ -207,8 +212,8 @@ pub extern "C" fn voip_node_builder_audio_null(builder: *mut voip_node_builder) 
     guard(|| build(builder, |b| b.audio(Audio::Null)))
 }
 
-/// Whether incoming calls are answered at once. Such a call stays up until somebody hangs up, though
-/// nobody may hold a handle of it. Default: no.
+/// Whether incoming calls are answered at once. Such a call stays up until somebody hangs up,
+/// though nobody may hold a handle of it. Default: no.
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_node_builder_auto_answer(
     builder: *mut voip_node_builder,
@@ -217,8 +222,8 @@ pub extern "C" fn voip_node_builder_auto_answer(
     guard(|| build(builder, |b| b.auto_answer(yes)))
 }
 
-/// How long an outgoing call rings: 1000 to 600000 ms, checked by `voip_node_builder_start`. Default
-/// 45000.
+/// How long an outgoing call rings: 1000 to 600000 ms, checked by `voip_node_builder_start`.
+/// Default 45000.
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_node_builder_ring_timeout(
     builder: *mut voip_node_builder,
@@ -238,7 +243,8 @@ pub extern "C" fn voip_node_builder_max_calls(
     guard(|| build(builder, |b| b.max_calls(calls as usize)))
 }
 
-/// The encoder's rate: 6000 to 510000 bits per second. Default 32000: full-band speech with room for FEC.
+/// The encoder's rate: 6000 to 510000 bits per second. Default 32000: full-band speech with room
+/// for FEC.
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_node_builder_encoder_bitrate(
     builder: *mut voip_node_builder,
@@ -288,8 +294,8 @@ pub extern "C" fn voip_node_builder_encoder_fec(
     })
 }
 
-/// Discontinuous transmission: next to nothing is sent in silence (RFC 6716, section 2.1.9). Default:
-/// off, so that a steady stream shows at once when a path breaks.
+/// Discontinuous transmission: next to nothing is sent in silence (RFC 6716, section 2.1.9).
+/// Default: off, so that a steady stream shows at once when a path breaks.
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_node_builder_encoder_dtx(
     builder: *mut voip_node_builder,
@@ -326,8 +332,8 @@ pub extern "C" fn voip_node_builder_encoder_application(
     })
 }
 
-/// The jitter buffer's delay over the fastest packet: `min_ms` is kept even on a perfect line, `max_ms`
-/// is never exceeded for long. 0 <= `min_ms` <= `max_ms` <= 600. Default 0 and 400.
+/// The jitter buffer's delay over the fastest packet: `min_ms` is kept even on a perfect line,
+/// `max_ms` is never exceeded for long. 0 <= `min_ms` <= `max_ms` <= 600. Default 0 and 400.
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_node_builder_jitter(
     builder: *mut voip_node_builder,
@@ -344,11 +350,12 @@ pub extern "C" fn voip_node_builder_jitter(
 }
 
 /// Starts a node: binds its port, opens its files, and begins to register. Does not wait for the
-/// trackers: see `voip_node_wait_registered`. Blocks for as long as the files and the system's random
-/// generator do. The node's handle is freed with `voip_node_free`; the builder stays as it is.
+/// trackers: see `voip_node_wait_registered`. Blocks for as long as the files and the system's
+/// random generator do. The node's handle is freed with `voip_node_free`; the builder stays as it
+/// is.
 ///
-/// `VOIP_INVALID_ARGUMENT`, the text names the field; `VOIP_ADDRESS_IN_USE`; `VOIP_FILE`: the identity,
-/// its pins or a WAV file; `VOIP_SYSTEM`.
+/// Errors: `VOIP_INVALID_ARGUMENT`, the text names the field; `VOIP_ADDRESS_IN_USE`; `VOIP_FILE`:
+/// the identity, its pins or a WAV file; `VOIP_SYSTEM`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_node_builder_start(
     builder: *const voip_node_builder,

@@ -18,13 +18,13 @@ pub struct voip_node_stats {
     pub datagrams_dropped: u64,
     /// Signalling that was forged, stale, replayed or made no sense.
     pub signals_dropped: u64,
-    /// Messages of trackers that made no sense, answered nothing, or held a record whose signature does
-    /// not hold.
+    /// Messages of trackers that made no sense, answered nothing, or held a record whose signature
+    /// does not hold.
     pub tracker_messages_dropped: u64,
     /// Events dropped because nobody read them.
     pub events_dropped: u64,
-    /// When sample 0 of the microphone was captured: microseconds since 1970-01-01 UTC, with audio of
-    /// WAV files or none, once a call has started them; 0 otherwise.
+    /// When sample 0 of the microphone was captured: microseconds since 1970-01-01 UTC, with audio
+    /// of WAV files or none, once a call has started them; 0 otherwise.
     pub capture_started_unix_us: u64,
     /// When sample 0 was played, counting back from later ones; 0 if it was not: within the first
     /// seconds of a call playout may move by some milliseconds.

@@ -1,8 +1,8 @@
 //! # Sound of a call
 //!
-//! For nodes with `voip_node_builder_audio_manual`: mono, at its rate, any count of samples. Floats are
-//! -1.0 to 1.0. All of these return `VOIP_INVALID_STATE` for another kind of audio, and once the call
-//! is over what its end was: `VOIP_CALL_ENDED`, `VOIP_NETWORK_LOST` ...
+//! For nodes with `voip_node_builder_audio_manual`: mono, at its rate, any count of samples. Floats
+//! are -1.0 to 1.0. All of these return `VOIP_INVALID_STATE` for another kind of audio, and once
+//! the call is over what its end was: `VOIP_CALL_ENDED`, `VOIP_NETWORK_LOST` ...
 
 use std::ffi::c_int;
 #[cfg(unix)]
@@ -53,15 +53,15 @@ unsafe fn read<T>(
     })
 }
 
-/// Says `count` samples. Each complete frame leaves at once. Whoever writes faster than real time is
-/// paced: the queue holds 200 ms, then this waits for room, for at most `timeout_ms`. `written` is how
-/// many were accepted; fewer than `count` only if the time has passed. What is written before the call
-/// is connected is spoken to nobody, in real time.
+/// Says `count` samples. Each complete frame leaves at once. Whoever writes faster than real time
+/// is paced: the queue holds 200 ms, then this waits for room, for at most `timeout_ms`. `written`
+/// is how many were accepted; fewer than `count` only if the time has passed. What is written
+/// before the call is connected is spoken to nobody, in real time.
 ///
 /// Whoever writes nothing sends nothing, which the peer's program reports after 0.9 s as
 /// `VOIP_SILENCE_REASON_NO_PACKETS`; a program that only listens mutes the call instead.
 ///
-/// `VOIP_TIMED_OUT` if none was accepted. `written` is 0 after every failure.
+/// Errors: `VOIP_TIMED_OUT` if none was accepted. `written` is 0 after every failure.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_call_write_f32(
     call: *const voip_call,
@@ -87,12 +87,12 @@ pub unsafe extern "C" fn voip_call_write_i16(
     unsafe { write(call, (samples, count), timeout_ms, written, Call::write_i16) }
 }
 
-/// Hears exactly `count` samples, or none. Reading is the playout clock of this call: sound is decoded
-/// on demand, and whoever reads early waits, for at most `timeout_ms`. If nobody reads for 200 ms time
-/// goes on without the reader, and `unread_ms` of `voip_call_stats` counts what was not heard. Before
-/// the call is connected this hears silence.
+/// Hears exactly `count` samples, or none. Reading is the playout clock of this call: sound is
+/// decoded on demand, and whoever reads early waits, for at most `timeout_ms`. If nobody reads for
+/// 200 ms time goes on without the reader, and `unread_ms` of `voip_call_stats` counts what was not
+/// heard. Before the call is connected this hears silence.
 ///
-/// `VOIP_TIMED_OUT`: nothing is lost, read again.
+/// Errors: `VOIP_TIMED_OUT`: nothing is lost, read again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_call_read_f32(
     call: *const voip_call,
@@ -116,14 +116,15 @@ pub unsafe extern "C" fn voip_call_read_i16(
     unsafe { read(call, (samples, count), timeout_ms, Call::read_i16) }
 }
 
-/// A descriptor for poll, epoll and event loops, which read and write with `timeout_ms` 0. After a read
-/// that came too early, or a write that could not do all it was asked, it becomes readable as soon as so
-/// much sound is there, or room for more. The next read or write makes it unreadable. When the call is
-/// over it is readable for good. Only to wait on. It is made by the first use of this function: call it
-/// before the first read or write. It belongs to the call and is gone when the last handle of that is
-/// freed. Does not block.
+/// A descriptor for poll, epoll and event loops, which read and write with `timeout_ms` 0. After a
+/// read that came too early, or a write that could not do all it was asked, it becomes readable as
+/// soon as so much sound is there, or room for more. The next read or write makes it unreadable.
+/// When the call is over it is readable for good. Only to wait on. It is made by the first use of
+/// this function: call it before the first read or write. It belongs to the call and is gone when
+/// the last handle of that is freed. Does not block.
 ///
-/// `VOIP_SYSTEM` without a descriptor left; `VOIP_INVALID_STATE` on systems that are no Unix, too.
+/// Errors: `VOIP_SYSTEM` without a descriptor left; `VOIP_INVALID_STATE` on systems that are no
+/// Unix, too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_call_pcm_descriptor(
     call: *const voip_call,

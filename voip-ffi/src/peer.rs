@@ -68,10 +68,11 @@ impl Opaque for voip_peer_list {
     const WHAT: &'static str = "list of peers";
 }
 
-/// Who is online, sorted by name: the lists of all trackers that answer, each peer once, this node included.
-/// Waits for the trackers for at most `timeout_ms`. The list is freed with `voip_peer_list_free`.
+/// Who is online, sorted by name: the lists of all trackers that answer, each peer once, this node
+/// included. Waits for the trackers for at most `timeout_ms`. The list is freed with
+/// `voip_peer_list_free`.
 ///
-/// `VOIP_TRACKER_UNREACHABLE` without a tracker, `VOIP_TIMED_OUT`, `VOIP_CLOSED`.
+/// Errors: `VOIP_TRACKER_UNREACHABLE` without a tracker, `VOIP_TIMED_OUT`, `VOIP_CLOSED`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_node_peers(
     node: *const voip_node,
@@ -103,7 +104,7 @@ pub unsafe extern "C" fn voip_peer_list_count(
 
 /// One of them, `index` from 0. Does not block.
 ///
-/// `VOIP_INVALID_ARGUMENT` beyond the end.
+/// Errors: `VOIP_INVALID_ARGUMENT` beyond the end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_peer_list_get(
     list: *const voip_peer_list,

@@ -18,7 +18,8 @@ use crate::wall::last;
 pub enum voip_status {
     /// It worked.
     VOIP_OK = 0,
-    /// An argument is NULL, out of its range or not of its form; the text names it. Correct the call.
+    /// An argument is NULL, out of its range or not of its form; the text names it. Correct the
+    /// call.
     VOIP_INVALID_ARGUMENT = 1,
     /// A file could not be read or written, or its contents make no sense; the text names it.
     VOIP_FILE = 2,
@@ -52,8 +53,8 @@ pub enum voip_status {
     VOIP_CALL_ENDED = 15,
     /// The time limit of this function passed; nothing else changed. Call again.
     VOIP_TIMED_OUT = 16,
-    /// The node or tracker was closed, the handle was freed, or it belongs to the process that forked
-    /// this one.
+    /// The node or tracker was closed, the handle was freed, or it belongs to the process that
+    /// forked this one.
     VOIP_CLOSED = 17,
     /// Not possible in this state, on this system or with this kind of audio; the text says why.
     VOIP_INVALID_STATE = 18,

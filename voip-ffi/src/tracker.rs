@@ -43,7 +43,8 @@ fn build(
     Ok(())
 }
 
-/// Begins to describe a tracker. The handle is freed with `voip_tracker_builder_free`. Does not block.
+/// Begins to describe a tracker. The handle is freed with `voip_tracker_builder_free`. Does not
+/// block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_tracker_builder_new(
     builder: *mut *mut voip_tracker_builder,
@@ -57,8 +58,8 @@ pub unsafe extern "C" fn voip_tracker_builder_new(
     })
 }
 
-/// Where to listen, "address:port"; TCP and UDP. Port 0: one that is free. "[::]" takes IPv4 as well as
-/// IPv6. Default "0.0.0.0:6000". Does not block.
+/// Where to listen, "address:port"; TCP and UDP. Port 0: one that is free. "[::]" takes IPv4 as
+/// well as IPv6. Default "0.0.0.0:6000". Does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_tracker_builder_bind(
     builder: *mut voip_tracker_builder,
@@ -71,7 +72,8 @@ pub unsafe extern "C" fn voip_tracker_builder_bind(
     })
 }
 
-/// Whether every message in and out becomes a `VOIP_TRACKER_EVENT_WIRE`. Default: no. Does not block.
+/// Whether every message in and out becomes a `VOIP_TRACKER_EVENT_WIRE`. Default: no. Does not
+/// block.
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_tracker_builder_wire_log(
     builder: *mut voip_tracker_builder,
@@ -89,11 +91,11 @@ pub extern "C" fn voip_tracker_builder_max_connections(
     guard(|| build(builder, |b| b.max_connections(connections)))
 }
 
-/// Starts a tracker. Blocks for as long as the system needs to resolve a name, if the address is one. The
-/// tracker's handle is freed with `voip_tracker_free`; the builder stays as it is.
+/// Starts a tracker. Blocks for as long as the system needs to resolve a name, if the address is
+/// one. The tracker's handle is freed with `voip_tracker_free`; the builder stays as it is.
 ///
-/// `VOIP_INVALID_ARGUMENT` (the address is none, or not of this machine), `VOIP_ADDRESS_IN_USE`,
-/// `VOIP_SYSTEM`.
+/// Errors: `VOIP_INVALID_ARGUMENT` (the address is none, or not of this machine),
+/// `VOIP_ADDRESS_IN_USE`, `VOIP_SYSTEM`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_tracker_builder_start(
     builder: *const voip_tracker_builder,
@@ -115,8 +117,8 @@ pub extern "C" fn voip_tracker_builder_free(builder: *mut voip_tracker_builder) 
     guard(|| take(builder).map(drop))
 }
 
-/// Where it listens, "ip:port", into `address`, which has room for `capacity` bytes: `VOIP_ADDRESS_SIZE`
-/// is enough. Does not block.
+/// Where it listens, "ip:port", into `address`, which has room for `capacity` bytes:
+/// `VOIP_ADDRESS_SIZE` is enough. Does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_tracker_address(
     tracker: *const voip_tracker,
@@ -127,8 +129,8 @@ pub unsafe extern "C" fn voip_tracker_address(
     guard(|| unsafe { put_text(&get(tracker)?.address().to_string(), address, capacity) })
 }
 
-/// Stops and ends all connections; the handle stays. Threads that wait in functions with it return. Twice is
-/// once. Blocks for at most 500 ms.
+/// Stops and ends all connections; the handle stays. Threads that wait in functions with it return.
+/// Twice is once. Blocks for at most 500 ms.
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_tracker_close(tracker: *const voip_tracker) -> voip_status {
     guard(|| {

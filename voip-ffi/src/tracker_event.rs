@@ -46,8 +46,8 @@ pub enum voip_wire_direction {
 }
 same_variants!(WireDirection, voip_wire_direction, "voip_wire_direction": In, Out);
 
-/// What happened. The members of `voip_tracker_event` that are told are named in brackets; those not
-/// named are 0 or "".
+/// What happened. The members of `voip_tracker_event` that are told are named in brackets; those
+/// not named are 0 or "".
 ///
 /// cbindgen:rename-all=None
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +57,8 @@ pub enum voip_tracker_event_kind {
     VOIP_TRACKER_EVENT_REGISTERED = 1,
     /// A peer went. [name, id, online, why]
     VOIP_TRACKER_EVENT_LEFT = 2,
-    /// A message came or went. Only with the wire log switched on.
-    /// [direction, name: "" before it is registered, from: "" if it was turned away, text]
+    /// A message came or went. Only with the wire log switched on. [direction, name: "" before it
+    /// is registered, from: "" if it was turned away, text]
     VOIP_TRACKER_EVENT_WIRE = 3,
 }
 
@@ -82,8 +82,8 @@ pub struct voip_tracker_event {
     pub why: voip_departure,
     /// Which way the message went.
     pub direction: voip_wire_direction,
-    /// The message, JSON, or what came in place of it. It lives until this thread asks for the next event
-    /// of a tracker, or the thread's end; do not free it.
+    /// The message, JSON, or what came in place of it. It lives until this thread asks for the next
+    /// event of a tracker, or the thread's end; do not free it.
     pub text: *const c_char,
 }
 
@@ -146,10 +146,11 @@ impl From<TrackerEvent> for voip_tracker_event {
     }
 }
 
-/// What happened next at a tracker, waiting for it for at most `timeout_ms`. The last 4096 events are kept
-/// for whoever asks late; `events_dropped` of `voip_tracker_stats` counts the rest.
+/// What happened next at a tracker, waiting for it for at most `timeout_ms`. The last 4096 events
+/// are kept for whoever asks late; `events_dropped` of `voip_tracker_stats` counts the rest.
 ///
-/// `VOIP_TIMED_OUT`; `VOIP_CLOSED` once the tracker is closed and its events have been read.
+/// Errors: `VOIP_TIMED_OUT`; `VOIP_CLOSED` once the tracker is closed and its events have been
+/// read.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_tracker_next_event(
     tracker: *const voip_tracker,

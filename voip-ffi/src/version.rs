@@ -2,8 +2,8 @@
 
 use std::ffi::{CStr, c_char};
 
-/// The version of the library, as in "0.1.0"; `VOIP_VERSION` is that of the header. The string lives
-/// as long as the library is loaded; do not free it. Does not block.
+/// The version of the library, as in "0.1.0"; `VOIP_VERSION` is that of the header. The string
+/// lives as long as the library is loaded; do not free it. Does not block.
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_version() -> *const c_char {
     VERSION.as_ptr()

@@ -132,7 +132,11 @@ fn wrong(function: &str, parameter: &Parameter) -> Vec<(String, &'static str, &'
         Kind::Array("char") => vec![],
         Kind::Array(of) => vec![invalid(&format!("({of} *)(place + 1)"), "not aligned")],
         Kind::Length if parameter.name == "capacity" => {
-            return vec![invalid("0", "needs"), invalid("1", "needs"), invalid("SIZE_MAX", "memory")];
+            return vec![
+                invalid("0", "needs"),
+                invalid("1", "needs"),
+                invalid("SIZE_MAX", "memory"),
+            ];
         }
         Kind::Length => return vec![invalid("SIZE_MAX", "memory")],
         Kind::Enum(of) => {

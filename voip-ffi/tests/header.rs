@@ -24,7 +24,8 @@ fn the_committed_header_is_the_generated_one() {
 }
 
 /// Twice, and before anything else: it brings along what it needs.
-const ALONE: &str = "#include \"voip.h\"\n#include \"voip.h\"\nint main(void) { return VOIP_OK; }\n";
+const ALONE: &str =
+    "#include \"voip.h\"\n#include \"voip.h\"\nint main(void) { return VOIP_OK; }\n";
 
 #[test]
 fn it_is_clean_c11_and_c99() {

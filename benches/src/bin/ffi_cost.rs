@@ -50,7 +50,10 @@ fn main() {
         due += PACE;
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
     }
-    println!("{}", serde_json::json!({ "write": written.report("write"), "read": read.report("read") }));
+    println!(
+        "{}",
+        serde_json::json!({ "write": written.report("write"), "read": read.report("read") })
+    );
 }
 
 /// What each took, microseconds.

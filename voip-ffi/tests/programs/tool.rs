@@ -48,7 +48,8 @@ impl Tool {
         let mut command = cc::command(Path::new("valgrind"));
         command
             .args(["--quiet", "--error-exitcode=99", "--leak-check=full", "--num-callers=30"])
-            .args(["--show-leak-kinds=all", "--errors-for-leak-kinds=definite,indirect,possible"])
+            .args(["--show-leak-kinds=definite,indirect,possible"])
+            .args(["--errors-for-leak-kinds=definite,indirect,possible"])
             .arg(format!("--suppressions={}", cc::tests().join("valgrind.supp").display()))
             .arg(program);
         command

@@ -95,8 +95,7 @@ struct Part {
 
 fn part_of(file: &Path) -> Part {
     let config = cbindgen::Config::from_file(package().join("cbindgen.toml")).unwrap();
-    let bindings =
-        cbindgen::Builder::new().with_config(config).with_src(file).generate().unwrap();
+    let bindings = cbindgen::Builder::new().with_config(config).with_src(file).generate().unwrap();
     let mut text = Vec::new();
     bindings.write(&mut text);
     let text = String::from_utf8(text).unwrap().replace('`', "");
