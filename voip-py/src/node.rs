@@ -129,9 +129,8 @@ impl Node {
     #[pyo3(signature = (timeout = Timeout::NEVER), text_signature = "($self, timeout=None)")]
     fn wait_registered(&self, py: Python<'_>, timeout: Timeout) -> PyResult<()> {
         let core = self.core(py)?;
-        let goes_on = |error: &core::Error| {
-            !matches!(error.kind(), ErrorKind::NameTaken | ErrorKind::Closed)
-        };
+        let goes_on =
+            |error: &core::Error| !matches!(error.kind(), ErrorKind::NameTaken | ErrorKind::Closed);
         wait_while(py, timeout, goes_on, |slice| core.wait_registered(slice))
     }
 

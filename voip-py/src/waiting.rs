@@ -96,7 +96,7 @@ pub(crate) fn wait_for<T: Send>(
 pub(crate) fn wait_while<T: Send>(
     py: Python<'_>,
     timeout: Timeout,
-    goes_on: impl Fn(&Error) -> bool + Send,
+    goes_on: impl Fn(&Error) -> bool + Sync,
     mut attempt: impl FnMut(Duration) -> Result<T, Error> + Send,
 ) -> PyResult<T> {
     let mut last = None;
