@@ -132,8 +132,8 @@ impl Call {
         CallStats::new(py, self.core(py)?.stats())
     }
 
-    /// Answers an incoming call; `Connected` follows. Raises `InvalidState` if it does not ring here,
-    /// and what the call has ended with if it has.
+    /// Answers an incoming call; `Connected` follows. Keep the call: dropped, it is hung up. Raises
+    /// `InvalidState` if it does not ring here, and what the call has ended with if it has.
     fn answer(&self, py: Python<'_>) -> PyResult<()> {
         self.core(py)?.answer().or_raise(py)
     }

@@ -1,8 +1,8 @@
 //! What a node tells: one class for each event, all of them under `Event`.
 
-use pyo3::{PyClass, PyTypeInfo};
 use pyo3::prelude::*;
 use pyo3::types::{PyGenericAlias, PyType};
+use pyo3::{PyClass, PyTypeInfo};
 use voip_core as core;
 
 use crate::devices::AudioDevice;
@@ -223,7 +223,10 @@ pub(crate) fn to_python<'py>(
         E::DeviceChanged { direction, device, change } => {
             let direction = member(py, "DeviceDirection", direction)?;
             let device = device.map(|d| Py::new(py, AudioDevice::new(py, d)?)).transpose()?;
-            make(py, DeviceChanged { direction, device, change: member(py, "DeviceChange", change)? })
+            make(
+                py,
+                DeviceChanged { direction, device, change: member(py, "DeviceChange", change)? },
+            )
         }
         // `Lagged`, and what a later version of the library may tell: both mean "look again".
         _ => make(py, Lagged {}),

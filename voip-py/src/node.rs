@@ -21,7 +21,7 @@ use crate::events;
 use crate::exit;
 use crate::peers::{Peer, PeerId, Target};
 use crate::stats::NodeStats;
-use crate::waiting::{Timeout, ask, seconds, wait};
+use crate::waiting::{Timeout, ask, seconds, wait, wait_while};
 
 /// One participant: it has a name and a key, is registered at its trackers, and calls and is called.
 ///
@@ -129,19 +129,9 @@ impl Node {
     #[pyo3(signature = (timeout = Timeout::NEVER), text_signature = "($self, timeout=None)")]
     fn wait_registered(&self, py: Python<'_>, timeout: Timeout) -> PyResult<()> {
         let core = self.core(py)?;
-        let mut refused = None;
-        let done = wait(py, timeout, |slice| match core.wait_registered(slice) {
-            Err(error) if !is_final(&error) => {
-                refused = Some(error);
-                None
-            }
-            result => Some(result),
-        })?;
-        match (done, refused) {
-            (Some(result), _) => result.or_raise(py),
-            (None, Some(error)) => Err(error).or_raise(py),
-            (None, None) => Ok(()),
-        }
+        let goes_on =
+            |error: &core::Error| !matches!(error.kind(), ErrorKind::NameTaken | ErrorKind::Closed);
+        wait_while(py, timeout, goes_on, |slice| core.wait_registered(slice))
     }
 
     /// Who is online, by name, a list of `Peer`: the lists of all trackers that answer, each peer once,
@@ -331,11 +321,6 @@ fn own_object(py: Python<'_>) -> impl Fn(Call) -> PyResult<Py<PyAny>> {
 
 fn raise_closed<T>(py: Python<'_>) -> PyResult<T> {
     raise(py, ErrorKind::Closed, "the node was closed".to_owned())
-}
-
-/// Whether waiting on for a registration is of no use.
-fn is_final(error: &core::Error) -> bool {
-    matches!(error.kind(), ErrorKind::NameTaken | ErrorKind::Closed)
 }
 
 /// The argument `trackers`: any iterable of texts but a text.

@@ -106,7 +106,8 @@ impl Samples {
         Ok(match buffer.kind {
             Kind::Bytes => {
                 let bytes = buffer.raw.as_typed::<u8>()?.to_vec(py)?;
-                let pairs = bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]]));
+                let pairs =
+                    bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]]));
                 Samples::Int16(mono(pairs.collect(), format.channels))
             }
             Kind::Int16 => {
@@ -156,7 +157,9 @@ impl Room {
     pub(crate) fn fill<T: Sample>(&self, py: Python<'_>, samples: &[T]) -> PyResult<()> {
         let raw = &self.buffer.raw;
         if matches!(self.buffer.kind, Kind::Bytes) {
-            return raw.as_typed::<u8>()?.copy_from_slice(py, &bytes(samples, self.format.channels));
+            return raw
+                .as_typed::<u8>()?
+                .copy_from_slice(py, &bytes(samples, self.format.channels));
         }
         let interleaved: Vec<T> = interleave(samples, self.format.channels).collect();
         raw.as_typed::<T>()?.copy_from_slice(py, &interleaved)

@@ -59,7 +59,8 @@ impl<'py> FromPyObject<'_, 'py> for Target {
         if let Ok(id) = object.cast::<PeerId>() {
             return Ok(Target(id.get().0.to_string()));
         }
-        let expected = |_| PyTypeError::new_err(format!("expected a name or a PeerId, not {}", &*object));
+        let expected =
+            |_| PyTypeError::new_err(format!("expected a name or a PeerId, not {}", &*object));
         object.extract().map(Target).map_err(expected)
     }
 }

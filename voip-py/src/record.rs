@@ -2,10 +2,11 @@
 
 use pyo3::PyClass;
 use pyo3::prelude::*;
+use pyo3::pyclass::boolean_struct::True;
 use pyo3::types::PyTuple;
 
 /// A value with named attributes.
-pub(crate) trait Record: PyClass {
+pub(crate) trait Record: PyClass<Frozen = True> + Sync {
     const FIELDS: &'static [&'static str];
 
     /// The attributes in the order of `FIELDS`.
@@ -28,10 +29,7 @@ pub(crate) fn hash<T: Record>(py: Python<'_>, record: &T) -> PyResult<isize> {
     PyTuple::new(py, record.values(py)?)?.hash()
 }
 
-pub(crate) fn eq<T: Record>(record: &T, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>>
-where
-    T: PyClass<Frozen = pyo3::pyclass::boolean_struct::True> + Sync,
-{
+pub(crate) fn eq<T: Record>(record: &T, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
     let py = other.py();
     let Ok(other) = other.cast::<T>() else { return Ok(py.NotImplemented()) };
     let mine = PyTuple::new(py, record.values(py)?)?;

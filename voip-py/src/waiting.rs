@@ -87,11 +87,21 @@ pub(crate) fn wait<T: Send>(
 pub(crate) fn wait_for<T: Send>(
     py: Python<'_>,
     timeout: Timeout,
+    attempt: impl FnMut(Duration) -> Result<T, Error> + Send,
+) -> PyResult<T> {
+    wait_while(py, timeout, |error| error.kind() == ErrorKind::TimedOut, attempt)
+}
+
+/// [`wait`] that goes on over some errors; the last of them is raised when the whole time is over.
+pub(crate) fn wait_while<T: Send>(
+    py: Python<'_>,
+    timeout: Timeout,
+    goes_on: impl Fn(&Error) -> bool + Sync,
     mut attempt: impl FnMut(Duration) -> Result<T, Error> + Send,
 ) -> PyResult<T> {
     let mut last = None;
     let done = wait(py, timeout, |slice| match attempt(slice) {
-        Err(error) if error.kind() == ErrorKind::TimedOut => {
+        Err(error) if goes_on(&error) => {
             last = Some(error);
             None
         }
@@ -125,6 +135,6 @@ pub(crate) fn ask<T: Send + 'static>(
     })?;
     match answered.flatten() {
         Some(result) => result.or_raise(py),
-        None => raise(py, ErrorKind::Internal, "a question of the library ended without an answer".into()),
+        None => raise(py, ErrorKind::Internal, "a question ended without an answer".to_owned()),
     }
 }

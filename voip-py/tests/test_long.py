@@ -20,11 +20,8 @@ CALLS = """
         return memory / 1e6, descriptors, len(os.listdir("/proc/self/task"))
 
     def one_call(alice, bob, number):
-        call = alice.place("bob")
-        for event in bob.events(10):
-            if isinstance(event, voip.Incoming):
-                break
-        theirs = event.call
+        call = alice.place(bob.name)
+        theirs = next(e.call for e in bob.events(10) if isinstance(e, voip.Incoming))
         theirs.answer()
         call.wait_connected(10)
         theirs.wait_connected(10)
@@ -33,20 +30,25 @@ CALLS = """
         call.write(bytes(960), 10)
         theirs.read(480, timeout=10)
         # Dropped: hung up. Bob hears of it before the next call.
-        del call, event
+        del call
         theirs.wait_ended(10)
         while alice.next_event(0) or bob.next_event(0):
             pass
 
     with voip.Tracker("127.0.0.1:0") as tracker:
         options = {"trackers": [tracker.address], "audio": voip.Manual(), "bind": "127.0.0.1:0"}
-        with voip.Node("alice", **options) as alice, voip.Node("bob", **options) as bob:
-            bob.wait_registered(10)
-            seen = {}
-            for number in range(1, 1001):
-                one_call(alice, bob, number)
-                if number in (50, 1000):
-                    seen[number] = now()
+        # Several pairs in turns: a tracker answers each of its peers 20 times a second.
+        callers = [voip.Node(f"caller {i}", **options) for i in range(16)]
+        callees = [voip.Node(f"callee {i}", **options) for i in range(16)]
+        for node in callers + callees:
+            node.wait_registered(10)
+        seen = {}
+        for number in range(1, 1001):
+            one_call(callers[number % 16], callees[number % 16], number)
+            if number in (50, 1000):
+                seen[number] = now()
+        for node in callers + callees:
+            node.close()
     print(json.dumps([seen[50], seen[1000]]))
 """
 

@@ -53,12 +53,13 @@ def without_devices(alice: voip.Node, options: dict) -> None:
     with voip.Node("carol", **options) as carol:
         carol.wait_registered(LIMIT)
         at_carol = carol.place("alice")
-        event(alice, voip.Incoming).call.answer()
+        at_alice = event(alice, voip.Incoming).call
+        at_alice.answer()
         at_carol.wait_connected(LIMIT)
         changed = {event(carol, voip.DeviceChanged) for _ in range(2)}
         assert {c.direction for c in changed} == set(voip.DeviceDirection), changed
         assert {(c.device, c.change) for c in changed} == {(None, voip.DeviceChange.MISSING)}
-        assert at_carol.state is voip.CallState.CONNECTED
+        assert at_carol.state is at_alice.state is voip.CallState.CONNECTED
     print("no devices: an empty list, a call all the same, and events that say so")
 
 

@@ -342,7 +342,8 @@ mod tests {
     fn who_reads_does_not_take_the_writers_answer_nor_the_other_way_round() {
         let port = PcmPort::new(4);
         let descriptor = port.descriptor().unwrap();
-        let write = |count| port.write(&[0.5; 6][..count], |s| s, deadline_after(Duration::ZERO), || {});
+        let write =
+            |count| port.write(&[0.5; 6][..count], |s| s, deadline_after(Duration::ZERO), || {});
         assert_eq!(write(6).unwrap(), 4);
         read(&port, 3, Duration::ZERO).unwrap_err();
         assert!(port.take_frame(&mut [0.0; 2]));
