@@ -213,6 +213,18 @@ voip_status voip_node_wait_registered(const voip_node *node, uint32_t timeout_ms
 voip_status voip_node_place(const voip_node *node, const char *target, voip_call **call);
 
 /**
+ * Calls somebody, as voip_node_place; the call rings for ring_timeout_ms, 1,000 to 600,000, and
+ * not for as long as the node's others. (The peer's program has a limit of its own.) Does not
+ * block.
+ *
+ * Errors: as voip_node_place; VOIP_INVALID_ARGUMENT for a time out of this range.
+ */
+voip_status voip_node_place_for(const voip_node *node,
+                                const char *target,
+                                uint32_t ring_timeout_ms,
+                                voip_call **call);
+
+/**
  * Calls somebody, as voip_node_place, and waits for the answer for at most timeout_ms; then
  * the call is hung up. The handle is freed with voip_call_free.
  *
@@ -239,6 +251,15 @@ voip_status voip_node_accept_key(const voip_node *node, const char *name, const 
  * Errors: VOIP_INVALID_STATE on systems that are no Unix.
  */
 voip_status voip_node_event_descriptor(const voip_node *node, int *descriptor);
+
+/**
+ * Makes the event descriptor unreadable until one more event comes, though some wait: for event
+ * loops that wait for what an event changes, such as the state of a call, and leave the events to
+ * others. Does not block.
+ *
+ * Errors: VOIP_INVALID_STATE on systems that are no Unix.
+ */
+voip_status voip_node_rest_event_descriptor(const voip_node *node);
 
 /**
  * Ends all calls, leaves the trackers and stops; the handle stays. Threads that wait in functions
@@ -1161,6 +1182,9 @@ voip_status voip_tracker_address(const voip_tracker *tracker, char *address, siz
  * Twice is once. Blocks for at most 500 ms.
  */
 voip_status voip_tracker_close(const voip_tracker *tracker);
+
+/** Whether the tracker was closed. Does not block. */
+voip_status voip_tracker_is_closed(const voip_tracker *tracker, bool *closed);
 
 /** Closes the tracker, as voip_tracker_close, and frees its handle. Blocks for at most 500 ms. */
 voip_status voip_tracker_free(voip_tracker *tracker);

@@ -41,8 +41,12 @@ fn read(path: &str) -> String {
 
 /// What `import voip` brings.
 fn python_names() -> python::Stub {
-    let files = ["_voip.pyi", "_enums.py", "_errors.py"];
-    python::Stub::read(files.map(|file| read(&format!("voip-py/python/voip/{file}"))))
+    let file = |file: &str| read(&format!("voip-py/python/voip/{file}"));
+    let mut stub = python::Stub::read(["_voip.pyi", "_enums.py", "_errors.py"].map(file));
+    // What `__all__` lists.
+    let listed = file("__init__.py");
+    stub.names.retain(|name| listed.contains(&format!("    \"{name}\",")));
+    stub
 }
 
 /// What is wrong with what stands for a name, if anything is.
