@@ -247,11 +247,12 @@ impl Node {
     /// Makes the event descriptor unreadable though events wait: the next one makes it readable again.
     /// For an event loop in which somebody waits for what a call becomes, as [`Call::state`] tells it,
     /// and somebody else, later or never, reads the events.
+    ///
+    /// True if it was readable: then the loop may not have told yet whoever else waits for it, and
+    /// has to do so now.
     #[cfg(unix)]
-    pub fn rest_event_descriptor(&self) {
-        if self.check_process().is_ok() {
-            self.inner.events.rest();
-        }
+    pub fn rest_event_descriptor(&self) -> bool {
+        self.check_process().is_ok() && self.inner.events.rest()
     }
 
     /// Accepts that `name` now belongs to another key, as [`Event::KeyChanged`] offered it. Ask

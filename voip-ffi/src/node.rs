@@ -193,17 +193,24 @@ pub unsafe extern "C" fn voip_node_event_descriptor(
 
 /// Makes the event descriptor unreadable until one more event comes, though some wait: for event
 /// loops that wait for what an event changes, such as the state of a call, and leave the events to
-/// others. Does not block.
+/// others. `was_readable`: whether it was, so that the loop has to tell whoever else waits for it. Does
+/// not block.
 ///
 /// Errors: `VOIP_INVALID_STATE` on systems that are no Unix.
 #[unsafe(no_mangle)]
-pub extern "C" fn voip_node_rest_event_descriptor(node: *const voip_node) -> voip_status {
+pub unsafe extern "C" fn voip_node_rest_event_descriptor(
+    node: *const voip_node,
+    was_readable: *mut bool,
+) -> voip_status {
     guard(|| {
+        let place = Place::new("was_readable", was_readable)?;
         let node = get(node)?;
         #[cfg(unix)]
-        node.rest_event_descriptor();
+        let readable = node.rest_event_descriptor();
         #[cfg(not(unix))]
-        crate::convert::no_descriptor(&node)?;
+        let readable = crate::convert::no_descriptor(&node)? >= 0;
+        // SAFETY: The caller vouches for it.
+        unsafe { place.set(readable) };
         Ok(())
     })
 }

@@ -199,11 +199,11 @@ impl Node {
         self.next(py, now, |call| Ok(wrap.call1((call,))?.unbind()), raise_closed)
     }
 
-    /// Makes the event descriptor unreadable until the next event: for `voip.aio`.
+    /// Makes the event descriptor unreadable until the next event, and tells whether it was readable: for
+    /// `voip.aio`.
     #[cfg(unix)]
-    fn _rest_descriptor(&self, py: Python<'_>) -> PyResult<()> {
-        self.core(py)?.rest_event_descriptor();
-        Ok(())
+    fn _rest_descriptor(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.core(py)?.rest_event_descriptor())
     }
 
     /// The events as they come, until the node is closed or `timeout` seconds pass without one.

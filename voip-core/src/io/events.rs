@@ -103,13 +103,11 @@ impl<E> EventQueue<E> {
         self.state.lock().dropped
     }
 
-    /// Makes the descriptor unreadable until something more comes.
+    /// Makes the descriptor unreadable until something more comes; true if it was readable.
     #[cfg(unix)]
-    pub(crate) fn rest(&self) {
+    pub(crate) fn rest(&self) -> bool {
         let state = self.state.lock();
-        if !state.closed {
-            self.lower();
-        }
+        !state.closed && self.signal.lower()
     }
 
     #[cfg(unix)]

@@ -11,7 +11,7 @@ use crate::identity::pins::Pins;
 use crate::time::Duration;
 
 /// How long a closing node waits for its pins to reach the disk.
-const LAST_WRITE: Duration = Duration::from_millis(200);
+const LAST_WRITE: Duration = Duration::from_millis(100);
 
 /// The pins beside one identity file.
 pub(crate) struct PinsFile {

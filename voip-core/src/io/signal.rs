@@ -30,11 +30,13 @@ impl Signal {
         }
     }
 
-    /// Makes it unreadable.
-    pub(crate) fn lower(&self) {
-        if self.raised.swap(false, Ordering::Relaxed) {
+    /// Makes it unreadable; true if it was not.
+    pub(crate) fn lower(&self) -> bool {
+        let was_raised = self.raised.swap(false, Ordering::Relaxed);
+        if was_raised {
             let _ = (&self.theirs).read(&mut [0; 8]);
         }
+        was_raised
     }
 
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {

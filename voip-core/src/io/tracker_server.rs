@@ -57,6 +57,7 @@ pub(crate) struct TrackerServer {
     shared: Arc<Shared>,
     address: SocketAddr,
     thread: Mutex<Option<JoinHandle<()>>>,
+    process: u32,
 }
 
 impl TrackerServer {
@@ -75,7 +76,8 @@ impl TrackerServer {
             Worker::new(shared.clone(), listener, datagrams, Server::new(config, Box::new(rng)))
                 .map_err(|e| system("watching the sockets", e))?;
         let thread = spawn("voip-tracker", move || worker.run())?;
-        Ok(TrackerServer { shared, address, thread: Mutex::new(Some(thread)) })
+        let process = std::process::id();
+        Ok(TrackerServer { shared, address, thread: Mutex::new(Some(thread)), process })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -84,15 +86,24 @@ impl TrackerServer {
 
     /// The next event; `None` when there was none in `timeout`, or the tracker has stopped.
     pub(crate) fn next_event(&self, timeout: Duration) -> Option<TrackerEvent> {
+        if !self.is_in_this_process() {
+            return None;
+        }
         let mut report = self.shared.report.lock();
         let is_waiting = |report: &mut Report| report.events.is_empty() && !report.is_over;
         self.shared.news.wait_while_for(&mut report, is_waiting, timeout);
         report.events.pop_front()
     }
 
-    /// Whether its thread is over.
+    /// Whether its thread is over, or in another process.
     pub(crate) fn is_over(&self) -> bool {
-        self.shared.report.lock().is_over
+        !self.is_in_this_process() || self.shared.report.lock().is_over
+    }
+
+    /// After a fork the thread exists in the parent only, and locks may be held by threads that do not
+    /// exist either.
+    fn is_in_this_process(&self) -> bool {
+        self.process == std::process::id()
     }
 
     pub(crate) fn stats(&self) -> TrackerStats {
@@ -101,6 +112,9 @@ impl TrackerServer {
 
     /// Stops, and waits for the thread, which never waits for anything but its sockets.
     pub(crate) fn stop(&self) {
+        if !self.is_in_this_process() {
+            return;
+        }
         self.shared.is_stopping.store(true, Ordering::Release);
         if let Err(e) = self.shared.poller.notify() {
             tracing::warn!("the tracker's thread could not be woken: {e}");

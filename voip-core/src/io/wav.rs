@@ -26,7 +26,7 @@ const TOP_UP: Duration = Duration::from_millis(100);
 const FLUSH_EVERY: u32 = 100;
 
 /// How long closing waits for the recording to be finished.
-const LAST_WRITE: Duration = Duration::from_millis(250);
+const LAST_WRITE: Duration = Duration::from_millis(150);
 
 /// The engine's end of the device.
 pub(crate) struct WavDevice {

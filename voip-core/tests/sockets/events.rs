@@ -132,8 +132,9 @@ fn the_descriptor_is_readable_while_events_wait() {
         assert!(!readable(ms(100)), "and stays so");
         let boring = online(node("boring", &tracker));
         assert!(readable(LIMIT));
-        alice.rest_event_descriptor();
+        assert!(alice.rest_event_descriptor(), "nobody else may know of it yet");
         assert!(!readable(ms(0)), "though an event waits");
+        assert!(!alice.rest_event_descriptor());
         drop(boring);
         assert!(readable(LIMIT), "another came");
         await_event(&alice, |event| matches!(event, Event::Left { .. }).then_some(()));

@@ -56,12 +56,9 @@ fn a_writer_that_cannot_wait_is_told() {
     let (at_alice, _at_bob) = pair.ring();
     let accepted = at_alice.write(&[0.0; 48_000], ms(100)).unwrap();
     assert!((9_600..48_000).contains(&accepted), "the queue holds 200 ms: {accepted}");
-    let mut full = 0;
-    while at_alice.write(&[0.0; 960], ms(0)).is_ok() {
-        full += 1;
-        assert!(full < 100, "time does not run that fast");
-    }
-    assert_eq!(failure(at_alice.write(&[0.0; 960], ms(0))).kind(), ErrorKind::TimedOut);
+    // A frame may have left meanwhile, but time does not run as fast as this.
+    let error = (0..100).find_map(|_| at_alice.write(&[0.0; 960], ms(0)).err());
+    assert_eq!(error.unwrap().kind(), ErrorKind::TimedOut);
 }
 
 #[test]

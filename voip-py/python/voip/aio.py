@@ -85,7 +85,12 @@ async def _result(
     except TimeoutError:
         if too_late is None:
             raise
-        raise too_late from None
+        try:
+            raise too_late from None
+        finally:
+            # Its traceback has this frame now, and the frame would have it: nothing would go before the
+            # next collection of garbage, the call included.
+            too_late = None
 
 
 class Node:
@@ -148,10 +153,16 @@ class Node:
             return not isinstance(error, voip.NameTaken | voip.Closed)
 
         def attempt() -> None:
-            self._node._rest_descriptor()
+            self._rest()
             self._node.wait_registered(0)
 
         await _result(attempt, self._descriptor, timeout, goes_on)
+
+    def _rest(self) -> None:
+        """Events are for somebody else: only the next one is news. Whoever waits for those that are
+        there may not have been told yet."""
+        if self._node._rest_descriptor():
+            self._descriptor.wake()
 
     async def peers(self, timeout: float | None = None) -> list[voip.Peer]:
         """``voip.Node.peers``. A thread asks for it, and ends with the answer."""
@@ -361,8 +372,7 @@ class Call:
         """Waits for where the call stands, which changes before the event that tells it comes."""
 
         def attempt() -> T:
-            # The events are for somebody else: only the next one is news here.
-            self._node._node._rest_descriptor()
+            self._node._rest()
             return wait(0)
 
         return await _result(attempt, self._node._descriptor, timeout)
@@ -378,6 +388,8 @@ class Call:
         except (asyncio.CancelledError, voip.TimedOut):
             with suppress(voip.Error):
                 give_up()
-            # Others may have waited for the same.
-            self._pcm.wake()
             raise
+        finally:
+            # The library remembers one wish for sound and one for room: others who wait have to say
+            # theirs again.
+            self._pcm.wake()

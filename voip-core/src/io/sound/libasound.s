@@ -80,6 +80,7 @@ voip_libasound_fill:
     movq 168(%rsp), %r9
     movq 176(%rsp), %rax
     leave
+    .cfi_restore %rbp
     .cfi_def_cfa %rsp, 8
     jmpq *%r11
     .cfi_endproc
