@@ -218,8 +218,8 @@ class Call:
     def stats(self) -> CallStats:
         """Statistics, a `CallStats`: at most 0.2 s old, and the final ones of a call that has ended."""
     def answer(self) -> None:
-        """Answers an incoming call; `Connected` follows. Raises `InvalidState` if it does not ring here,
-        and what the call has ended with if it has.
+        """Answers an incoming call; `Connected` follows. Keep the call: dropped, it is hung up. Raises
+        `InvalidState` if it does not ring here, and what the call has ended with if it has.
         """
     def reject(self, how: Reject = Reject.DECLINED) -> None:
         """Refuses an incoming call; `how` is a `Reject`. Raises as `answer`."""
