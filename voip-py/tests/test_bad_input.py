@@ -2,10 +2,11 @@
 
 import array
 import os
+import sys
 import threading
 
 import pytest
-from conftest import LIMIT, Pair, await_event, in_thread, node
+from conftest import LIMIT, Pair, await_event, in_thread, node, online
 
 import voip
 
