@@ -1,7 +1,8 @@
-//! The programs of `examples/c`, the scripted peer and the call in README.md: built by a plain C compiler as
-//! their users build them, and run together.
+//! The programs of `examples/c` and the call in README.md: built by a plain C compiler as their users build
+//! them, and run together.
 
 #![allow(clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods, reason = "tests are the side of the user")]
 #![cfg(target_os = "linux")]
 
 #[path = "support/cc.rs"]
@@ -141,28 +142,4 @@ fn the_call_in_the_readme_runs_as_printed() {
     let told = finish(alice);
     assert!(told.contains("talking to bob\n"), "{told}");
     assert!(told.contains("over: the peer hung up\n"), "{told}");
-}
-
-#[test]
-fn the_scripted_peer_plays_its_parts() {
-    let program = Tool::Plain.build("tests/languages", "scripted_peer");
-    for (how, caller, callee) in [
-        ("answer", "answered\nended hung_up\nheard yes\n", "ended peer_hung_up\nheard yes\n"),
-        ("decline", "error declined\n", "ended hung_up\n"),
-        ("busy", "error busy\n", "ended hung_up\n"),
-    ] {
-        let tracker = tracker();
-        let address = tracker.address().to_string();
-        let part = |name, rest: &[&str]| {
-            let who = ["--tracker", &address, "--name", name, "--role"];
-            start(cc::command(&program), &[&who, rest].concat())
-        };
-        let bob = say_until(part("bob", &["callee", "--how", how]), "ready");
-        let told = finish(part("alice", &["caller", "--target", "bob"]));
-        assert!(told.ends_with(caller), "{how}: {told}");
-        let told = finish(bob);
-        assert!(told.contains("incoming alice\n") && told.ends_with(callee), "{how}: {told}");
-        let muted = told.contains("peer muted\npeer unmuted\n");
-        assert_eq!(muted, how == "answer", "{told}");
-    }
 }

@@ -17,7 +17,7 @@
 /* Blocks of a call: 0.2 s. The tracker takes 20 requests a second of each peer, and a call needs some. */
 #define TALK 20
 /* Bytes. Each offer is remembered for ten minutes, so that it cannot be played again: some 100 bytes for each
- * call on both sides, of 4096 at most. A call that stayed would be more than ten kilobytes. */
+ * call on both sides, of 4096 at most. A call that stayed would be half a kilobyte at least. */
 #define SLACK (256 * 1024)
 
 static void must(voip_status status, const char *what)
