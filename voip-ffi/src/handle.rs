@@ -8,6 +8,8 @@
 use std::any::Any;
 use std::ptr;
 use std::sync::Arc;
+#[cfg(unix)]
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use parking_lot::RwLock;
@@ -60,21 +62,22 @@ struct Row {
     object: Option<Arc<dyn Any + Send + Sync>>,
 }
 
-/// Counted by the child of each fork: asking the system for the number of the process would cost more
-/// than all the rest of finding a handle.
+/// Counted by the child of each fork: asking the system for the number of the process would cost
+/// more than all the rest of finding a handle.
 static FORKS: AtomicUsize = AtomicUsize::new(0);
 
+/// Asks for that, once.
 #[cfg(unix)]
 fn count_forks() {
     extern "C" fn count() {
         FORKS.fetch_add(1, Ordering::Relaxed);
     }
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    // Without the memory for it the core still tells what belongs to another process.
-    // SAFETY: The function does nothing that may not be done in the child of a fork.
-    ONCE.call_once(|| unsafe {
-        libc::pthread_atfork(None, None, Some(count));
-    });
+    static ASKED: AtomicBool = AtomicBool::new(false);
+    if !ASKED.swap(true, Ordering::Relaxed) {
+        // Without the memory for it the core still tells what belongs to another process.
+        // SAFETY: The function does nothing that may not be done in the child of a fork.
+        unsafe { libc::pthread_atfork(None, None, Some(count)) };
+    }
 }
 
 #[cfg(not(unix))]
