@@ -8,6 +8,8 @@
 use std::any::Any;
 use std::ptr;
 use std::sync::Arc;
+#[cfg(unix)]
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use parking_lot::RwLock;
@@ -38,9 +40,10 @@ fn row_and_uses(ticket: usize) -> Option<(usize, usize)> {
 }
 
 struct Table {
-    /// After a fork the locks of the parent's table may be held for ever by threads that the child
-    /// does not have: it begins a table of its own.
-    process: u32,
+    /// How often the process has been forked off when the table was made. After a fork the locks of
+    /// the parent's table may be held for ever by threads that the child does not have: it begins a
+    /// table of its own.
+    forks: usize,
     /// The rows before belong to the parent.
     first: usize,
     end: AtomicUsize,
@@ -59,19 +62,41 @@ struct Row {
     object: Option<Arc<dyn Any + Send + Sync>>,
 }
 
+/// Counted by the child of each fork: asking the system for the number of the process would cost
+/// more than all the rest of finding a handle.
+static FORKS: AtomicUsize = AtomicUsize::new(0);
+
+/// Asks for that, once.
+#[cfg(unix)]
+fn count_forks() {
+    extern "C" fn count() {
+        FORKS.fetch_add(1, Ordering::Relaxed);
+    }
+    static ASKED: AtomicBool = AtomicBool::new(false);
+    if !ASKED.swap(true, Ordering::Relaxed) {
+        // Without the memory for it the core still tells what belongs to another process.
+        // SAFETY: The function does nothing that may not be done in the child of a fork.
+        unsafe { libc::pthread_atfork(None, None, Some(count)) };
+    }
+}
+
+#[cfg(not(unix))]
+fn count_forks() {}
+
 static TABLE: AtomicPtr<Table> = AtomicPtr::new(ptr::null_mut());
 
 fn table() -> &'static Table {
-    let process = std::process::id();
+    let forks = FORKS.load(Ordering::Relaxed);
     let current = TABLE.load(Ordering::Acquire);
-    // SAFETY: Tables are leaked, one for each process that uses the library.
+    // SAFETY: Tables are leaked, one for each process in a line of forks that uses the library.
     let known = unsafe { current.as_ref() };
-    if let Some(table) = known.filter(|table| table.process == process) {
+    if let Some(table) = known.filter(|table| table.forks == forks) {
         return table;
     }
+    count_forks();
     let first = known.map_or(0, |table| table.end.load(Ordering::Relaxed));
     let end = AtomicUsize::new(first);
-    let new = Box::into_raw(Box::new(Table { process, first, end, rows: RwLock::default() }));
+    let new = Box::into_raw(Box::new(Table { forks, first, end, rows: RwLock::default() }));
     match TABLE.compare_exchange(current, new, Ordering::AcqRel, Ordering::Acquire) {
         // SAFETY: As above.
         Ok(_) => unsafe { &*new },

@@ -336,8 +336,8 @@ static void calls_in_wrong_states(void)
     over(in, VOIP_CALL_ENDED, VOIP_END_REASON_PEER_HUNG_UP);
     FINE(voip_call_free(out));
     FINE(voip_call_free(in));
-    /* One whose node is closed, and then freed. */
-    FINE(voip_node_place(bob, "nobody at all", &out));
+    /* One that rings while its node is closed, and then freed. */
+    FINE(voip_node_place(bob, "alice", &out));
     FINE(voip_node_close(bob));
     FINE(voip_node_close(bob));
     over(out, VOIP_CLOSED, VOIP_END_REASON_NODE_CLOSED);

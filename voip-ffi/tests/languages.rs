@@ -3,6 +3,7 @@
 //! Python takes part when `VOIP_PYTHON` names an interpreter that has the module, as in `make test`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::disallowed_methods, reason = "tests are the side of the user")]
 
 #[path = "languages/actor.rs"]
 mod actor;

@@ -1,7 +1,8 @@
-//! The programs of `examples/c`, the call in README.md: built by a plain C compiler as
-//! their users build them, and run together.
+//! The programs of `examples/c` and the call in README.md: built by a plain C compiler as their users build
+//! them, and run together.
 
 #![allow(clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods, reason = "tests are the side of the user")]
 #![cfg(target_os = "linux")]
 
 #[path = "support/cc.rs"]

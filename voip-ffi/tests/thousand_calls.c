@@ -14,8 +14,11 @@
 #define LIMIT 10000 /* ms; nothing here takes so long */
 #define BLOCK 480
 #define WARM_UP 50
-/* Bytes: what the allocations of the engines' threads under way may differ between two looks. */
-#define SLACK (64 * 1024)
+/* Blocks of a call: 0.2 s. The tracker takes 20 requests a second of each peer, and a call needs some. */
+#define TALK 20
+/* Bytes. Each offer is remembered for ten minutes, so that it cannot be played again: some 100 bytes for each
+ * call on both sides, of 4096 at most. A call that stayed would be half a kilobyte at least. */
+#define SLACK (256 * 1024)
 
 static void must(voip_status status, const char *what)
 {
@@ -59,8 +62,10 @@ static void one_call(voip_node *alice, voip_node *bob)
     voip_call *call;
     must(voip_node_call(alice, "bob", LIMIT, &call), "call");
     must(voip_call_wait_connected(call, LIMIT), "connection");
-    must(voip_call_write_f32(call, block, BLOCK, LIMIT, &written), "write");
-    must(voip_call_read_f32(call, block, BLOCK, LIMIT), "read");
+    for (int i = 0; i < TALK; i++) {
+        must(voip_call_write_f32(call, block, BLOCK, LIMIT, &written), "write");
+        must(voip_call_read_f32(call, block, BLOCK, LIMIT), "read");
+    }
     must(voip_call_free(call), "handle"); /* hangs up */
     wait_for(alice, VOIP_EVENT_ENDED);
     wait_for(bob, VOIP_EVENT_ENDED);

@@ -50,7 +50,6 @@ impl Tool {
             .args(["--quiet", "--error-exitcode=99", "--leak-check=full", "--num-callers=30"])
             .args(["--show-leak-kinds=definite,indirect,possible"])
             .args(["--errors-for-leak-kinds=definite,indirect,possible"])
-            .arg(format!("--suppressions={}", cc::tests().join("valgrind.supp").display()))
             .arg(program);
         command
     }
