@@ -3,6 +3,7 @@
 //! Python takes part when `VOIP_PYTHON` names an interpreter that has the module, as in `make test`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+#![cfg(target_os = "linux")]
 
 #[path = "languages/actor.rs"]
 mod actor;
