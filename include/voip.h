@@ -2,13 +2,30 @@
  *
  * A node (voip_node) has a name and a key, registers at one or more trackers, calls and is
  * called; a tracker (voip_tracker) is where nodes find each other and hears nothing of what they
- * say. A call in 20 lines is in README.md, whole programs are in examples/c.
+ * say. The way of a program, from top to bottom, without its checks:
+ *
+ *     voip_node_builder_new("alice", &builder);
+ *     voip_node_builder_tracker(builder, "tracker.example.org:6000");
+ *     voip_node_builder_audio_devices(builder, "default", "default");
+ *     voip_node_builder_start(builder, &node);
+ *     voip_node_builder_free(builder);
+ *     voip_node_wait_registered(node, 5000);
+ *     voip_node_call(node, "bob", VOIP_FOREVER, &call);
+ *     voip_call_wait_ended(call, VOIP_FOREVER, NULL);
+ *     voip_call_free(call);
+ *     voip_node_free(node);
+ *
+ * Whoever is called asks voip_node_next_event until VOIP_EVENT_INCOMING comes, answers with
+ * voip_call_answer and keeps the handle. A call in 20 lines is in README.md, whole programs are
+ * in examples/c.
  *
  * Status. Every function that can fail returns a voip_status: VOIP_OK, which is 0, or what
  * went wrong. After a failure results are left as they were, unless the function says otherwise,
  * and voip_last_error has the words for it. Whatever a function's own list says, it may also
  * return VOIP_INVALID_ARGUMENT for a pointer that is NULL or a text that is not UTF-8,
- * VOIP_CLOSED for a handle that was freed, and VOIP_INTERNAL, which is a bug of the library.
+ * VOIP_CLOSED for a handle that was freed, a node or tracker that was closed, or in another
+ * process, VOIP_SYSTEM where it makes a handle and there are too many, and VOIP_INTERNAL, which
+ * is a bug of the library.
  *
  * Handles. voip_node *, voip_call * and the other opaque types are not addresses but tickets,
  * which the library checks: one that was freed gives VOIP_CLOSED; NULL, one of another type and
@@ -20,20 +37,21 @@
  * the library ever runs code of the program: what happens is told by events that are asked for.
  *
  * Blocking. Each function says what it may wait for and how long. Those with timeout_ms wait for
- * at most so many milliseconds: 0 does not wait, VOIP_FOREVER sets no limit.
+ * at most so many milliseconds: 0 does not wait, VOIP_FOREVER waits for a year.
  *
  * Memory. Texts and arrays that go in are copied, or done with, before the function returns. Texts
  * that come out are copied into arrays of the caller's, and zero-terminated.
  *
- * Structs that the library fills begin with size: set it to sizeof the struct before each call.
- * Later releases may add members at the end, and write only those that the caller's size has room
- * for. A smaller size than the first release's gives VOIP_INVALID_ARGUMENT.
+ * Structs that the library fills begin with size: set it to sizeof the struct before each call,
+ * as in voip_event event = { .size = sizeof event };. Later releases may add members at the end,
+ * and write only those that the caller's size has room for. A smaller size than the first
+ * release's gives VOIP_INVALID_ARGUMENT.
  *
  * Versions. Numbers of enums are fixed, functions and members stay what they are; an enum may get
  * new numbers and a struct new members. What breaks a compiled program changes the number in the
  * name of the shared library (libvoip.so.0).
  *
- * After a fork the handles of the parent give VOIP_CLOSED in the child, which may make its own.
+ * After a fork the handles of the parent give VOIP_CLOSED in the child, which may call exec.
  *
  * Units. Times are milliseconds, rates hertz, levels dBFS. Sound is mono. Texts are UTF-8 and end
  * with a zero byte. A peer's id is its public key, 64 lower-case hexadecimal digits.
@@ -134,7 +152,10 @@ typedef enum voip_status {
     VOIP_NETWORK_LOST = 14,
     /** The call is over: hung up on either side, cancelled, or never existed. */
     VOIP_CALL_ENDED = 15,
-    /** The time limit of this function passed; nothing else changed. Call again. */
+    /**
+     * The time limit of this function passed. Unless the function says otherwise nothing else
+     * changed: call it again.
+     */
     VOIP_TIMED_OUT = 16,
     /**
      * The node or tracker was closed, the handle was freed, or it belongs to the process that
@@ -165,7 +186,7 @@ const char *voip_status_name(voip_status status);
  *
  * One participant: one name and key, one port, its trackers, its calls. */
 
-/** No time limit. */
+/** No time limit worth the name: a year. */
 #define VOIP_FOREVER UINT32_MAX
 
 /** Room for any name: 64 bytes and a zero. */
@@ -225,10 +246,13 @@ voip_status voip_node_place_for(const voip_node *node,
                                 voip_call **call);
 
 /**
- * Calls somebody, as voip_node_place, and waits for the answer for at most timeout_ms; then
- * the call is hung up. The handle is freed with voip_call_free.
+ * Calls somebody, as voip_node_place, and waits for the answer for at most timeout_ms. The
+ * handle is freed with voip_call_free.
  *
- * Errors: as voip_node_place and voip_call_wait_answered.
+ * Errors: as voip_node_place and voip_call_wait_answered; after each the call is over, and
+ * there is no handle. VOIP_TIMED_OUT: it was hung up. For VOIP_NO_ANSWER wait longer than it
+ * rings, which is 45 s unless voip_node_builder_ring_timeout says otherwise: VOIP_FOREVER will
+ * do.
  */
 voip_status voip_node_call(const voip_node *node,
                            const char *target,
@@ -274,15 +298,15 @@ voip_status voip_node_is_closed(const voip_node *node, bool *closed);
 
 /**
  * Closes the node, as voip_node_close, and frees its handle. Handles of its calls, which are
- * over now, are freed by themselves. Blocks for at most 500 ms.
+ * over now, stay valid: free each with voip_call_free. Blocks for at most 500 ms.
  */
 voip_status voip_node_free(voip_node *node);
 
 /* ---- Describing a node
  *
  * A builder holds what a node is to be; each function sets one thing. Ranges are checked at once
- * where they are given below, the rest by voip_node_builder_start. A builder can start several
- * nodes. */
+ * where they are given below, the rest by voip_node_builder_start. None of them blocks but that
+ * one. A builder can start several nodes. */
 
 /** How much sound one packet carries; the numbers are milliseconds. */
 typedef enum voip_frame_duration {
@@ -715,7 +739,9 @@ voip_status voip_call_get_state(const voip_call *call,
                                 voip_end_reason *reason);
 
 /**
- * Answers an incoming call. Does not block; VOIP_EVENT_CONNECTED follows.
+ * Answers an incoming call. Does not block; VOIP_EVENT_CONNECTED follows. Keep the handle for as
+ * long as the call is to last: freeing the last one hangs up, and so does voip_event_free right
+ * after this with the event that brought it.
  *
  * Errors: VOIP_INVALID_STATE if it does not ring here; if it is over, what its end was.
  */
@@ -792,7 +818,8 @@ voip_status voip_call_free(voip_call *call);
 
 /**
  * What voip_call_wait_answered returns for this end of a call, and its words in
- * voip_last_error; VOIP_INVALID_ARGUMENT for what is no reason. Does not block.
+ * voip_last_error; VOIP_INVALID_ARGUMENT for what is no reason. Never VOIP_OK. Does not
+ * block.
  */
 voip_status voip_end_reason_error_kind(voip_end_reason reason);
 
@@ -811,7 +838,7 @@ const char *voip_silence_reason_describe(voip_silence_reason reason);
 /* ---- Sound of a call
  *
  * For nodes with voip_node_builder_audio_manual: mono, at its rate, any count of samples. Floats
- * are -1.0 to 1.0. All of these return VOIP_INVALID_STATE for another kind of audio, and once
+ * are -1.0 to 1.0. Where count is 0 samples may be NULL. All of these return VOIP_INVALID_STATE for another kind of audio, and once
  * the call is over what its end was: VOIP_CALL_ENDED, VOIP_NETWORK_LOST ... */
 
 /**
@@ -860,10 +887,13 @@ voip_status voip_call_read_i16(const voip_call *call,
 /**
  * A descriptor for poll, epoll and event loops, which read and write with timeout_ms 0. After a
  * read that came too early, or a write that could not do all it was asked, it becomes readable as
- * soon as so much sound is there, or room for more. The next read or write makes it unreadable.
- * When the call is over it is readable for good. Only to wait on. It is made by the first use of
- * this function: call it before the first read or write. It belongs to the call and is gone when
- * the last handle of that is freed. Does not block.
+ * soon as so much sound is there, or room for more. The next read makes it unreadable for sound,
+ * the next write for room; one of nothing (count 0) will do for whoever has given up. When the
+ * call is over it is readable for good. Only to wait on. It is made by the first use of this
+ * function: call it before the first read or write. Does not block.
+ *
+ * It belongs to the call and is closed when the last handle of that is freed, or a moment later:
+ * take it out of epoll before.
  *
  * Errors: VOIP_SYSTEM without a descriptor left; VOIP_INVALID_STATE on systems that are no
  * Unix, too.
@@ -978,7 +1008,7 @@ voip_status voip_call_get_stats(const voip_call *call, voip_call_stats *stats);
  * are 0, NULL or "".
  */
 typedef enum voip_event_kind {
-    /** Nothing: the event has been freed. */
+    /** Nothing: the event has been freed, or none came. */
     VOIP_EVENT_NONE = 0,
     /** A tracker has accepted this node's name and key. [tracker, online] */
     VOIP_EVENT_REGISTERED = 1,
@@ -993,7 +1023,10 @@ typedef enum voip_event_kind {
     VOIP_EVENT_CHANGED = 4,
     /** A peer went offline. [name, id, online] */
     VOIP_EVENT_LEFT = 5,
-    /** Somebody calls: answer or reject it. [call] */
+    /**
+     * Somebody calls: answer or reject it, and keep the handle of one that was answered:
+     * voip_event_free frees the one in the event, and hangs up with the last. [call]
+     */
     VOIP_EVENT_INCOMING = 6,
     /** It rings at the peer. [call] */
     VOIP_EVENT_RINGING = 7,
@@ -1087,7 +1120,9 @@ typedef struct voip_event {
 } voip_event;
 
 /**
- * The next event, waiting for it for at most timeout_ms. Free it with voip_event_free.
+ * The next event, waiting for it for at most timeout_ms. Free it with voip_event_free before
+ * the struct is used again. After a failure it is VOIP_EVENT_NONE and holds nothing, which may
+ * be freed as well.
  *
  * Errors: VOIP_TIMED_OUT; VOIP_CLOSED once the node is closed and its events have been read.
  */
@@ -1158,7 +1193,10 @@ voip_status voip_tracker_builder_bind(voip_tracker_builder *builder, const char 
  */
 voip_status voip_tracker_builder_wire_log(voip_tracker_builder *builder, bool on);
 
-/** The most connections at once; others are turned away. Default 10000. Does not block. */
+/**
+ * The most connections at once, any number; others are turned away, and with 0 all. Default 10000.
+ * Does not block.
+ */
 voip_status voip_tracker_builder_max_connections(voip_tracker_builder *builder, size_t connections);
 
 /**

@@ -51,7 +51,7 @@ int main(int argc, char **argv)
     must(voip_node_wait_registered(node, 5000), "the tracker");
 
     voip_call *call = NULL;
-    must(voip_node_call(node, argv[3], 30000, &call), argv[3]);
+    must(voip_node_call(node, argv[3], VOIP_FOREVER, &call), argv[3]); /* rings for 45 s at most */
     printf("talking to %s\n", argv[3]);
 
     voip_end_reason reason = VOIP_END_REASON_NONE;

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use voip_core::{Call, CallState, EndReason, Reject, SilenceReason};
 
-use crate::convert::{Filled, Form, Place, inline, number, same_variants, time_limit};
+use crate::convert::{Form, Place, filled, inline, number, same_variants, time_limit};
 use crate::handle::{Opaque, get, put, take};
 use crate::node::{VOIP_ID_SIZE, VOIP_NAME_SIZE};
 use crate::status::voip_status;
@@ -125,10 +125,7 @@ pub struct voip_call_peer {
     pub id: [c_char; VOIP_ID_SIZE],
 }
 
-// SAFETY: Plain data that begins with its size; as large as in its first release.
-unsafe impl Filled for voip_call_peer {
-    const FIRST: usize = size_of::<voip_call_peer>();
-}
+filled!(voip_call_peer, id, id);
 
 /// The peer at the other end. Does not block.
 #[unsafe(no_mangle)]
@@ -181,7 +178,9 @@ pub unsafe extern "C" fn voip_call_get_state(
     })
 }
 
-/// Answers an incoming call. Does not block; `VOIP_EVENT_CONNECTED` follows.
+/// Answers an incoming call. Does not block; `VOIP_EVENT_CONNECTED` follows. Keep the handle for as
+/// long as the call is to last: freeing the last one hangs up, and so does `voip_event_free` right
+/// after this with the event that brought it.
 ///
 /// Errors: `VOIP_INVALID_STATE` if it does not ring here; if it is over, what its end was.
 #[unsafe(no_mangle)]
@@ -341,7 +340,8 @@ pub extern "C" fn voip_call_free(call: *mut voip_call) -> voip_status {
 }
 
 /// What `voip_call_wait_answered` returns for this end of a call, and its words in
-/// `voip_last_error`; `VOIP_INVALID_ARGUMENT` for what is no reason. Does not block.
+/// `voip_last_error`; `VOIP_INVALID_ARGUMENT` for what is no reason. Never `VOIP_OK`. Does not
+/// block.
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_end_reason_error_kind(reason: MaybeUninit<voip_end_reason>) -> voip_status {
     guard(|| Err(voip_end_reason::read(reason)?.to_error().into()))

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use voip_core::{CallStats, Quality, Stages};
 
 use crate::call::voip_call;
-use crate::convert::{Filled, Form, inline, same_variants};
+use crate::convert::{Form, filled, inline, same_variants};
 use crate::handle::get;
 use crate::node::VOIP_ADDRESS_SIZE;
 use crate::status::voip_status;
@@ -105,10 +105,7 @@ pub struct voip_call_stats {
     pub path_remote: [c_char; VOIP_ADDRESS_SIZE],
 }
 
-// SAFETY: Plain data that begins with its size; as large as in its first release.
-unsafe impl Filled for voip_call_stats {
-    const FIRST: usize = size_of::<voip_call_stats>();
-}
+filled!(voip_call_stats, path_remote, path_remote);
 
 impl From<Stages> for voip_stages {
     fn from(stages: Stages) -> voip_stages {

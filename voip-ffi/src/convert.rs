@@ -13,9 +13,9 @@ use voip_core::Duration;
 use crate::wall::{Failure, Outcome};
 
 /// No struct of the library is larger: a size beyond was never set.
-const LARGEST: usize = 4096;
+pub(crate) const LARGEST: usize = 4096;
 
-/// `UINT32_MAX` milliseconds mean for ever: a hundred years.
+/// `UINT32_MAX` milliseconds mean for ever, of which the core makes a year.
 pub(crate) fn time_limit(ms: u32) -> Duration {
     match ms {
         u32::MAX => Duration::from_secs(100 * 365 * 86_400),
@@ -58,18 +58,21 @@ fn check<T>(what: &str, pointer: *const T) -> Outcome {
     Ok(())
 }
 
-/// An array from C.
+/// An array from C. One of nothing may be NULL, as arrays of nothing often are.
 ///
 /// # Safety
 /// `array` is NULL, or there are `count` values that nobody changes while the result is used.
 pub(crate) unsafe fn array<'a, T>(what: &str, array: *const T, count: usize) -> Outcome<&'a [T]> {
+    if count == 0 {
+        return Ok(&[]);
+    }
     check(what, array)?;
     check_count::<T>(count)?;
     // SAFETY: The caller vouches for what could not be checked.
     Ok(unsafe { slice::from_raw_parts(array, count) })
 }
 
-/// An array of C's to write to.
+/// An array of C's to write to. One of nothing may be NULL.
 ///
 /// # Safety
 /// `array` is NULL, or there is room for `count` values that nobody else uses meanwhile.
@@ -78,6 +81,9 @@ pub(crate) unsafe fn array_mut<'a, T>(
     array: *mut T,
     count: usize,
 ) -> Outcome<&'a mut [T]> {
+    if count == 0 {
+        return Ok(&mut []);
+    }
     check(what, array)?;
     check_count::<T>(count)?;
     // SAFETY: The caller vouches for what could not be checked.
@@ -115,11 +121,46 @@ impl<T> Place<T> {
 /// A struct that the library fills: it begins with its size.
 ///
 /// # Safety
-/// `repr(C)`, of plain data, with the size as its first member, and `FIRST` is no more than the
-/// struct had in the first release that had it.
+/// `repr(C)`, of plain data, with the size as its first member, and `FIRST` is no more than
+/// `END`, which is no more than its size.
 pub(crate) unsafe trait Filled {
-    /// Its size in its first release: what every caller has room for.
+    /// The end of the last member that it had in its first release: what every caller has room for.
     const FIRST: usize;
+    /// The end of the last member that it has now. What follows is padding here, but may be a
+    /// member in the caller's header, which is of a later release than the library.
+    const END: usize;
+}
+
+/// `filled!(type, member, member)`: the last member of the type's first release, which stays named
+/// here for good, and the last one now.
+macro_rules! filled {
+    ($of:ty, $first:ident, $last:ident) => {
+        // SAFETY: Plain data that begins with its size; the rest is checked.
+        unsafe impl $crate::convert::Filled for $of {
+            const FIRST: usize = $crate::convert::end_of!($of, $first);
+            const END: usize = $crate::convert::end_of!($of, $last);
+        }
+        const _: () = {
+            use $crate::convert::Filled as _;
+            assert!(std::mem::offset_of!($of, size) == 0 && <$of>::FIRST <= <$of>::END);
+            assert!(size_of::<$of>() - <$of>::END < align_of::<$of>(), "it is not the last member");
+            assert!(size_of::<$of>() <= $crate::convert::LARGEST);
+        };
+    };
+}
+pub(crate) use filled;
+
+/// Where a member ends.
+macro_rules! end_of {
+    ($of:ty, $member:ident) => {
+        std::mem::offset_of!($of, $member)
+            + $crate::convert::size_of_member::<$of, _>(|all| &all.$member)
+    };
+}
+pub(crate) use end_of;
+
+pub(crate) const fn size_of_member<T, M>(_: fn(&T) -> &M) -> usize {
+    size_of::<M>()
 }
 
 /// A struct of C's to be filled, and how much of it the caller knows of.
@@ -145,7 +186,7 @@ impl<T: Filled> Form<T> {
     /// # Safety
     /// As [`Form::new`].
     pub(crate) unsafe fn fill(&self, value: T) {
-        let known = self.size.min(size_of::<T>());
+        let known = self.size.min(T::END);
         // SAFETY: Both have so many bytes; the first member was set by the caller and stays.
         unsafe {
             let from = (&raw const value).cast::<u8>();

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 
 use voip_core::{AudioDevice, DeviceChange, DeviceDirection, DeviceStats};
 
-use crate::convert::{Filled, Form, Place, inline, same_variants, text, time_limit};
+use crate::convert::{Form, Place, filled, inline, same_variants, text, time_limit};
 use crate::handle::{Opaque, get, put, take};
 use crate::node::voip_node;
 use crate::status::voip_status;
@@ -67,10 +67,7 @@ pub struct voip_audio_device {
     pub is_default: bool,
 }
 
-// SAFETY: Plain data that begins with its size; as large as in its first release.
-unsafe impl Filled for voip_audio_device {
-    const FIRST: usize = size_of::<voip_audio_device>();
-}
+filled!(voip_audio_device, is_default, is_default);
 
 impl From<&AudioDevice> for voip_audio_device {
     fn from(device: &AudioDevice) -> voip_audio_device {
@@ -115,10 +112,7 @@ pub struct voip_device_stats {
     pub errors: u64,
 }
 
-// SAFETY: Plain data that begins with its size; as large as in its first release.
-unsafe impl Filled for voip_device_stats {
-    const FIRST: usize = size_of::<voip_device_stats>();
-}
+filled!(voip_device_stats, errors, errors);
 
 impl From<&DeviceStats> for voip_device_stats {
     fn from(stats: &DeviceStats) -> voip_device_stats {

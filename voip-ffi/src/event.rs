@@ -2,10 +2,10 @@
 
 use std::ffi::c_char;
 
-use voip_core::{AudioDevice, Call, Event, Peer};
+use voip_core::{AudioDevice, Call, Duration, Event, Peer};
 
 use crate::call::{voip_call, voip_end_reason, voip_silence_reason};
-use crate::convert::{Filled, Form, inline, time_limit};
+use crate::convert::{Form, filled, inline, time_limit};
 use crate::device::{VOIP_DEVICE_SIZE, voip_device_change, voip_device_direction};
 use crate::handle::{get, put, take};
 use crate::node::{VOIP_ID_SIZE, VOIP_NAME_SIZE, voip_node};
@@ -24,7 +24,7 @@ pub const VOIP_TEXT_SIZE: usize = 264;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub enum voip_event_kind {
-    /// Nothing: the event has been freed.
+    /// Nothing: the event has been freed, or none came.
     VOIP_EVENT_NONE = 0,
     /// A tracker has accepted this node's name and key. [tracker, online]
     VOIP_EVENT_REGISTERED = 1,
@@ -37,7 +37,8 @@ pub enum voip_event_kind {
     VOIP_EVENT_CHANGED = 4,
     /// A peer went offline. [name, id, online]
     VOIP_EVENT_LEFT = 5,
-    /// Somebody calls: answer or reject it. [call]
+    /// Somebody calls: answer or reject it, and keep the handle of one that was answered:
+    /// `voip_event_free` frees the one in the event, and hangs up with the last. [call]
     VOIP_EVENT_INCOMING = 6,
     /// It rings at the peer. [call]
     VOIP_EVENT_RINGING = 7,
@@ -118,10 +119,7 @@ pub struct voip_event {
     pub device_name: [c_char; VOIP_DEVICE_SIZE],
 }
 
-// SAFETY: Plain data that begins with its size; as large as in its first release.
-unsafe impl Filled for voip_event {
-    const FIRST: usize = size_of::<voip_event>();
-}
+filled!(voip_event, device_name, device_name);
 
 impl voip_event {
     fn new(kind: voip_event_kind) -> voip_event {
@@ -229,7 +227,9 @@ impl voip_event {
     }
 }
 
-/// The next event, waiting for it for at most `timeout_ms`. Free it with `voip_event_free`.
+/// The next event, waiting for it for at most `timeout_ms`. Free it with `voip_event_free` before
+/// the struct is used again. After a failure it is `VOIP_EVENT_NONE` and holds nothing, which may
+/// be freed as well.
 ///
 /// Errors: `VOIP_TIMED_OUT`; `VOIP_CLOSED` once the node is closed and its events have been read.
 #[unsafe(no_mangle)]
@@ -241,21 +241,40 @@ pub unsafe extern "C" fn voip_node_next_event(
     guard(|| {
         // SAFETY: The caller vouches for it.
         let form = unsafe { Form::new("event", event) }?;
+        // SAFETY: It is there.
+        unsafe { hold_nothing(event) };
         let node = get(node)?;
-        let Some(event) = node.next_event(time_limit(timeout_ms)) else {
-            return Err(none(node.is_closed()));
-        };
+        let event = next(|limit| node.next_event(limit), || node.is_closed(), timeout_ms)?;
         // SAFETY: The caller vouches for it.
         unsafe { form.fill(voip_event::of(event)?) };
         Ok(())
     })
 }
 
-pub(crate) fn none(closed: bool) -> Failure {
-    if closed {
-        Failure::new(voip_status::VOIP_CLOSED, "closed: there will be no more events")
-    } else {
-        Failure::new(voip_status::VOIP_TIMED_OUT, "no event within the time limit")
+/// The next event of a node or a tracker, or why there is none.
+pub(crate) fn next<E>(
+    next: impl Fn(Duration) -> Option<E>,
+    is_closed: impl FnOnce() -> bool,
+    timeout_ms: u32,
+) -> Outcome<E> {
+    if let Some(event) = next(time_limit(timeout_ms)) {
+        return Ok(event);
+    }
+    if !is_closed() {
+        return Err(Failure::new(voip_status::VOIP_TIMED_OUT, "no event within the time limit"));
+    }
+    // Another thread may have closed it just now, which has left events of its own.
+    let over = || Failure::new(voip_status::VOIP_CLOSED, "closed: there will be no more events");
+    next(Duration::ZERO).ok_or_else(over)
+}
+
+/// # Safety
+/// The event is one that [`Form::new`] has taken.
+unsafe fn hold_nothing(event: *mut voip_event) {
+    // SAFETY: The caller vouches for it.
+    unsafe {
+        (&raw mut (*event).kind).write(voip_event_kind::VOIP_EVENT_NONE);
+        (&raw mut (*event).call).write(std::ptr::null_mut());
     }
 }
 
@@ -272,10 +291,33 @@ pub unsafe extern "C" fn voip_event_free(event: *mut voip_event) -> voip_status 
         // SAFETY: It is there. What it says of a call may be anything, and is checked.
         let call = unsafe { (*event).call };
         // SAFETY: It is there.
-        unsafe {
-            (*event).kind = voip_event_kind::VOIP_EVENT_NONE;
-            (*event).call = std::ptr::null_mut();
-        }
+        unsafe { hold_nothing(event) };
         if call.is_null() { Ok(()) } else { take(call).map(drop) }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+    use voip_status::*;
+
+    /// What is told when the queue gives this, one after the other.
+    fn told(queue: &[Option<u8>], closed: bool) -> Result<u8, voip_status> {
+        let queue = RefCell::new(queue.iter().copied());
+        let mut event = Err(VOIP_OK);
+        let status = crate::wall::guard(|| {
+            event = Ok(next(|_| queue.borrow_mut().next()?, || closed, 0)?);
+            Ok(())
+        });
+        event.map_err(|_| status)
+    }
+
+    #[test]
+    fn an_event_that_a_close_leaves_at_the_last_moment_is_not_lost() {
+        assert_eq!(told(&[Some(1)], true), Ok(1));
+        assert_eq!(told(&[None, Some(2)], true), Ok(2));
+        assert_eq!(told(&[None, None], true), Err(VOIP_CLOSED));
+        assert_eq!(told(&[None, Some(3)], false), Err(VOIP_TIMED_OUT));
+    }
 }

@@ -16,7 +16,7 @@ use crate::handle::{Opaque, get, put, take};
 use crate::status::voip_status;
 use crate::wall::guard;
 
-/// No time limit.
+/// No time limit worth the name: a year.
 pub const VOIP_FOREVER: u32 = u32::MAX;
 /// Room for any name: 64 bytes and a zero.
 pub const VOIP_NAME_SIZE: usize = 65;
@@ -129,10 +129,13 @@ pub unsafe extern "C" fn voip_node_place_for(
     })
 }
 
-/// Calls somebody, as `voip_node_place`, and waits for the answer for at most `timeout_ms`; then
-/// the call is hung up. The handle is freed with `voip_call_free`.
+/// Calls somebody, as `voip_node_place`, and waits for the answer for at most `timeout_ms`. The
+/// handle is freed with `voip_call_free`.
 ///
-/// Errors: as `voip_node_place` and `voip_call_wait_answered`.
+/// Errors: as `voip_node_place` and `voip_call_wait_answered`; after each the call is over, and
+/// there is no handle. `VOIP_TIMED_OUT`: it was hung up. For `VOIP_NO_ANSWER` wait longer than it
+/// rings, which is 45 s unless `voip_node_builder_ring_timeout` says otherwise: `VOIP_FOREVER` will
+/// do.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_node_call(
     node: *const voip_node,
@@ -240,7 +243,7 @@ pub unsafe extern "C" fn voip_node_is_closed(
 }
 
 /// Closes the node, as `voip_node_close`, and frees its handle. Handles of its calls, which are
-/// over now, are freed by themselves. Blocks for at most 500 ms.
+/// over now, stay valid: free each with `voip_call_free`. Blocks for at most 500 ms.
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_node_free(node: *mut voip_node) -> voip_status {
     guard(|| {

@@ -1,8 +1,8 @@
 //! # Describing a node
 //!
 //! A builder holds what a node is to be; each function sets one thing. Ranges are checked at once
-//! where they are given below, the rest by `voip_node_builder_start`. A builder can start several
-//! nodes.
+//! where they are given below, the rest by `voip_node_builder_start`. None of them blocks but that
+//! one. A builder can start several nodes.
 
 use std::ffi::c_char;
 use std::mem::MaybeUninit;

@@ -2,7 +2,7 @@
 
 use voip_core::NodeStats;
 
-use crate::convert::{Filled, Form};
+use crate::convert::{Form, filled};
 use crate::handle::get;
 use crate::node::voip_node;
 use crate::status::voip_status;
@@ -33,10 +33,7 @@ pub struct voip_node_stats {
     pub realtime: bool,
 }
 
-// SAFETY: Plain data that begins with its size; as large as in its first release.
-unsafe impl Filled for voip_node_stats {
-    const FIRST: usize = size_of::<voip_node_stats>();
-}
+filled!(voip_node_stats, realtime, realtime);
 
 impl From<NodeStats> for voip_node_stats {
     fn from(stats: NodeStats) -> voip_node_stats {

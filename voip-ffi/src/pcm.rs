@@ -1,7 +1,7 @@
 //! # Sound of a call
 //!
 //! For nodes with `voip_node_builder_audio_manual`: mono, at its rate, any count of samples. Floats
-//! are -1.0 to 1.0. All of these return `VOIP_INVALID_STATE` for another kind of audio, and once
+//! are -1.0 to 1.0. Where `count` is 0 `samples` may be NULL. All of these return `VOIP_INVALID_STATE` for another kind of audio, and once
 //! the call is over what its end was: `VOIP_CALL_ENDED`, `VOIP_NETWORK_LOST` ...
 
 use std::ffi::c_int;
@@ -27,10 +27,11 @@ unsafe fn write<T>(
 ) -> voip_status {
     guard(|| {
         let place = Place::new("written", written)?;
-        // SAFETY: The caller vouches for it.
-        let samples = unsafe { array("samples", samples, count) }?;
-        // SAFETY: The same. Whoever does not look at the status must not take it for progress.
+        // SAFETY: The caller vouches for it. Whoever does not look at the status must not take what
+        // was there for progress.
         unsafe { place.set(0) };
+        // SAFETY: The same.
+        let samples = unsafe { array("samples", samples, count) }?;
         let accepted = write(&*get(call)?, samples, time_limit(timeout_ms))?;
         // SAFETY: The same.
         unsafe { place.set(accepted) };
@@ -118,10 +119,13 @@ pub unsafe extern "C" fn voip_call_read_i16(
 
 /// A descriptor for poll, epoll and event loops, which read and write with `timeout_ms` 0. After a
 /// read that came too early, or a write that could not do all it was asked, it becomes readable as
-/// soon as so much sound is there, or room for more. The next read or write makes it unreadable.
-/// When the call is over it is readable for good. Only to wait on. It is made by the first use of
-/// this function: call it before the first read or write. It belongs to the call and is gone when
-/// the last handle of that is freed. Does not block.
+/// soon as so much sound is there, or room for more. The next read makes it unreadable for sound,
+/// the next write for room; one of nothing (`count` 0) will do for whoever has given up. When the
+/// call is over it is readable for good. Only to wait on. It is made by the first use of this
+/// function: call it before the first read or write. Does not block.
+///
+/// It belongs to the call and is closed when the last handle of that is freed, or a moment later:
+/// take it out of epoll before.
 ///
 /// Errors: `VOIP_SYSTEM` without a descriptor left; `VOIP_INVALID_STATE` on systems that are no
 /// Unix, too.

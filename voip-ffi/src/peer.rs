@@ -4,7 +4,7 @@ use std::ffi::c_char;
 
 use voip_core::{Peer, Presence};
 
-use crate::convert::{Filled, Form, Place, inline, same_variants, time_limit};
+use crate::convert::{Form, Place, filled, inline, same_variants, time_limit};
 use crate::handle::{Opaque, get, put, take};
 use crate::node::{VOIP_ID_SIZE, VOIP_NAME_SIZE, voip_node};
 use crate::status::voip_status;
@@ -41,10 +41,7 @@ pub struct voip_peer {
     pub since_unix_ms: u64,
 }
 
-// SAFETY: Plain data that begins with its size; as large as in its first release.
-unsafe impl Filled for voip_peer {
-    const FIRST: usize = size_of::<voip_peer>();
-}
+filled!(voip_peer, since_unix_ms, since_unix_ms);
 
 impl From<&Peer> for voip_peer {
     fn from(peer: &Peer) -> voip_peer {

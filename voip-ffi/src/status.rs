@@ -51,7 +51,8 @@ pub enum voip_status {
     VOIP_NETWORK_LOST = 14,
     /// The call is over: hung up on either side, cancelled, or never existed.
     VOIP_CALL_ENDED = 15,
-    /// The time limit of this function passed; nothing else changed. Call again.
+    /// The time limit of this function passed. Unless the function says otherwise nothing else
+    /// changed: call it again.
     VOIP_TIMED_OUT = 16,
     /// The node or tracker was closed, the handle was freed, or it belongs to the process that
     /// forked this one.

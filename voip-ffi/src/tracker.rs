@@ -82,7 +82,8 @@ pub extern "C" fn voip_tracker_builder_wire_log(
     guard(|| build(builder, |b| b.wire_log(on)))
 }
 
-/// The most connections at once; others are turned away. Default 10000. Does not block.
+/// The most connections at once, any number; others are turned away, and with 0 all. Default 10000.
+/// Does not block.
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_tracker_builder_max_connections(
     builder: *mut voip_tracker_builder,

@@ -5,8 +5,8 @@ use std::ffi::{CString, c_char};
 
 use voip_core::{Departure, TrackerEvent, TrackerStats, WireDirection};
 
-use crate::convert::{Filled, Form, inline, same_variants, time_limit};
-use crate::event::none;
+use crate::convert::{Form, filled, inline, same_variants};
+use crate::event::next;
 use crate::handle::get;
 use crate::node::{VOIP_ADDRESS_SIZE, VOIP_ID_SIZE, VOIP_NAME_SIZE};
 use crate::status::voip_status;
@@ -87,10 +87,7 @@ pub struct voip_tracker_event {
     pub text: *const c_char,
 }
 
-// SAFETY: Plain data that begins with its size; as large as in its first release.
-unsafe impl Filled for voip_tracker_event {
-    const FIRST: usize = size_of::<voip_tracker_event>();
-}
+filled!(voip_tracker_event, text, text);
 
 thread_local! {
     /// Messages are too long for an array in each event.
@@ -161,9 +158,7 @@ pub unsafe extern "C" fn voip_tracker_next_event(
         // SAFETY: The caller vouches for it.
         let form = unsafe { Form::new("event", event) }?;
         let tracker = get(tracker)?;
-        let Some(event) = tracker.next_event(time_limit(timeout_ms)) else {
-            return Err(none(tracker.is_closed()));
-        };
+        let event = next(|limit| tracker.next_event(limit), || tracker.is_closed(), timeout_ms)?;
         // SAFETY: The caller vouches for it.
         unsafe { form.fill(event.into()) };
         Ok(())
@@ -216,10 +211,7 @@ pub struct voip_tracker_stats {
     pub events_dropped: u64,
 }
 
-// SAFETY: Plain data that begins with its size; as large as in its first release.
-unsafe impl Filled for voip_tracker_stats {
-    const FIRST: usize = size_of::<voip_tracker_stats>();
-}
+filled!(voip_tracker_stats, events_dropped, events_dropped);
 
 impl From<TrackerStats> for voip_tracker_stats {
     fn from(stats: TrackerStats) -> voip_tracker_stats {

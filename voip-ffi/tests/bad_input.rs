@@ -3,6 +3,7 @@
 //! none is forgotten; `bad_input.c` runs them, and has those that need a story.
 
 #![allow(clippy::unwrap_used)]
+#![cfg(target_os = "linux")]
 
 #[path = "support/cc.rs"]
 mod cc;
@@ -26,17 +27,18 @@ const HANDLES: [&str; 7] = [
     "voip_tracker_builder",
 ];
 
-/// Structs that begin with their size.
-const STRUCTS: [&str; 9] = [
-    "voip_audio_device",
-    "voip_call_peer",
-    "voip_call_stats",
-    "voip_device_stats",
-    "voip_event",
-    "voip_node_stats",
-    "voip_peer",
-    "voip_tracker_event",
-    "voip_tracker_stats",
+/// Structs that begin with their size, and the last member that each had in its first release: what
+/// programs compiled with that have room for.
+const STRUCTS: [(&str, &str); 9] = [
+    ("voip_audio_device", "is_default"),
+    ("voip_call_peer", "id"),
+    ("voip_call_stats", "path_remote"),
+    ("voip_device_stats", "errors"),
+    ("voip_event", "device_name"),
+    ("voip_node_stats", "realtime"),
+    ("voip_peer", "since_unix_ms"),
+    ("voip_tracker_event", "text"),
+    ("voip_tracker_stats", "events_dropped"),
 ];
 
 /// Where NULL has a meaning.
@@ -52,7 +54,8 @@ const WITHOUT_ARGUMENTS: [&str; 2] = ["voip_last_error", "voip_version"];
 
 enum Kind<'a> {
     Handle(&'a str),
-    Struct(&'a str),
+    /// With the last member of its first release.
+    Struct(&'a str, &'static str),
     /// Where a result goes.
     Place(&'a str),
     Text,
@@ -67,6 +70,9 @@ enum Kind<'a> {
 fn kind(parameter: &Parameter) -> Kind<'_> {
     let of = parameter.of.as_str();
     let bare = of.trim_start_matches("const ").trim_end_matches(" *");
+    if let Some((_, last)) = STRUCTS.iter().find(|(name, _)| *name == bare) {
+        return Kind::Struct(bare, last);
+    }
     match of {
         "const char *" => Kind::Text,
         "char *" | "float *" | "const float *" | "int16_t *" | "const int16_t *" => {
@@ -75,7 +81,6 @@ fn kind(parameter: &Parameter) -> Kind<'_> {
         "size_t" if ["count", "capacity"].contains(&parameter.name.as_str()) => Kind::Length,
         "size_t" | "uint32_t" | "bool" => Kind::Number,
         _ if HANDLES.contains(&bare) => Kind::Handle(bare),
-        _ if STRUCTS.contains(&bare) => Kind::Struct(bare),
         _ if of.ends_with('*') => Kind::Place(of.strip_suffix('*').unwrap().trim()),
         _ if of.starts_with("voip_") => Kind::Enum(of),
         _ => panic!("{of} {}: nothing is known of such a parameter", parameter.name),
@@ -86,7 +91,7 @@ fn kind(parameter: &Parameter) -> Kind<'_> {
 fn valid(parameter: &Parameter) -> String {
     match kind(parameter) {
         Kind::Handle(of) => format!("the_{of}"),
-        Kind::Struct(of) => format!("sized(&a_{of}, sizeof a_{of})"),
+        Kind::Struct(of, _) => format!("sized(&a_{of}, sizeof a_{of})"),
         Kind::Place(of) => format!("({of} *)place"),
         Kind::Text if parameter.name == "id" => "some_id".into(),
         Kind::Text => "\"127.0.0.1:9\"".into(),
@@ -114,8 +119,9 @@ fn wrong(function: &str, parameter: &Parameter) -> Vec<(String, &'static str, &'
                 invalid(&format!("({of} *)UINTPTR_MAX"), "that is no"),
             ]
         }
-        Kind::Struct(of) => {
-            let sizes = ["0", "1", &format!("sizeof a_{of} - 1"), "5000", "SIZE_MAX"];
+        Kind::Struct(of, last) => {
+            let too_small = format!("END_OF({of}, {last}) - 1");
+            let sizes = ["0", "1", &too_small, "5000", "SIZE_MAX"];
             let mut cases: Vec<_> =
                 sizes.map(|size| invalid(&format!("sized(&a_{of}, {size})"), "size")).into();
             cases.push(invalid(&format!("({of} *)(place + 1)"), "not aligned"));
@@ -159,6 +165,7 @@ fn call(function: &Prototype, argument: impl Fn(usize, &Parameter) -> String) ->
 fn cases(functions: &[Prototype]) -> String {
     let mut text = String::new();
     for function in functions {
+        let writes = function.parameters.iter().any(|p| p.name == "written");
         let mut count = 0;
         for (at, parameter) in function.parameters.iter().enumerate() {
             for (argument, status, word) in wrong(&function.name, parameter) {
@@ -167,6 +174,9 @@ fn cases(functions: &[Prototype]) -> String {
                     writeln!(text, "EXPECT({status}, \"{word}\", {call});").unwrap();
                 } else {
                     writeln!(text, "EXPECT_TEXT(\"unknown\", {call});").unwrap();
+                }
+                if writes && parameter.name != "written" {
+                    writeln!(text, "NONE_WRITTEN();").unwrap();
                 }
                 count += 1;
             }

@@ -1,6 +1,7 @@
 //! `include/voip.h` is what the source gives, and C and C++ compilers take it without a warning.
 
 #![allow(clippy::unwrap_used)]
+#![cfg(target_os = "linux")]
 
 #[path = "support/cc.rs"]
 mod cc;

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(clippy::disallowed_methods, reason = "tests are the side of the user")]
+#![cfg(target_os = "linux")]
 
 #[path = "languages/actor.rs"]
 mod actor;

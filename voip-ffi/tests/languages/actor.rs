@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -43,7 +43,17 @@ pub(crate) struct Actor {
 
 enum End {
     Thread(JoinHandle<()>),
-    Process(Child),
+    Process(Process),
+}
+
+/// It does not outlive its actor, whatever becomes of the test.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 impl Actor {
@@ -71,7 +81,7 @@ impl Actor {
                 }
             }
         });
-        Actor { lines, said: Vec::new(), end: End::Process(process) }
+        Actor { lines, said: Vec::new(), end: End::Process(Process(process)) }
     }
 
     fn thread(tracker: &str, name: &str, options: &[&str]) -> Actor {
@@ -106,13 +116,17 @@ impl Actor {
 
     /// All that it said, when it has played its part.
     pub(crate) fn finish(mut self) -> Vec<String> {
-        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
-            self.said.push(line);
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => self.said.push(line),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("it hangs; it said {:?}", self.said),
+            }
         }
         match self.end {
             End::Thread(thread) => thread.join().unwrap(),
             End::Process(mut process) => {
-                let status = process.wait().unwrap();
+                let status = process.0.wait().unwrap();
                 assert!(status.success(), "{status}; it said {:?}", self.said);
             }
         }

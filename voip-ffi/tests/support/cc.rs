@@ -8,6 +8,12 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+/// No program that [`run`] runs takes so long.
+const LIMIT: Duration = Duration::from_secs(120);
 
 const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 
@@ -35,7 +41,8 @@ pub(crate) fn write(name: &str, text: &str) -> PathBuf {
 }
 
 fn unique() -> String {
-    format!("{:?}", std::thread::current().id()).replace(['(', ')'], "")
+    let thread = format!("{:?}", thread::current().id()).replace(['(', ')'], "");
+    format!("{}-{thread}", std::process::id())
 }
 
 /// The library as it is named when it is installed: what is built has no version in its name.
@@ -68,13 +75,16 @@ pub(crate) fn cxx() -> Command {
     compiler("CXX", "c++")
 }
 
-/// Lets a compiler build a program, linked with the library.
+/// Lets a compiler build a program, linked with the library. Another test may build the same one, or
+/// run it, meanwhile.
 pub(crate) fn build(compiler: &mut Command, name: &str) -> PathBuf {
     let (program, libraries) = (scratch().join(name), libraries());
+    let new = scratch().join(format!("{name}.{}", unique()));
     compiler.arg("-L").arg(&libraries).args(["-lvoip", "-lm", "-lpthread"]);
-    compiler.arg(format!("-Wl,-rpath,{}", libraries.display())).arg("-o").arg(&program);
+    compiler.arg(format!("-Wl,-rpath,{}", libraries.display())).arg("-o").arg(&new);
     let output = compiler.output().unwrap();
     assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    fs::rename(new, &program).unwrap();
     program
 }
 
@@ -86,9 +96,22 @@ pub(crate) fn command(program: &Path) -> Command {
     command
 }
 
-/// Runs a program to its end; its output, if it succeeded.
+/// Runs a program to its end; its output, if it succeeded. One that hangs is killed.
 pub(crate) fn run(program: &Path, arguments: &[&str]) -> String {
-    succeeded(program, &command(program).args(arguments).output().unwrap())
+    let mut command = command(program);
+    command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    let process = child.id().to_string();
+    let (over, end) = channel::<()>();
+    let watch = thread::spawn(move || {
+        if end.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
+            let _ = Command::new("kill").arg(process).status();
+        }
+    });
+    let output = child.wait_with_output().unwrap();
+    drop(over);
+    watch.join().unwrap();
+    succeeded(program, &output)
 }
 
 pub(crate) fn succeeded(program: &Path, output: &Output) -> String {

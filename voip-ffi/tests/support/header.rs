@@ -83,7 +83,9 @@ fn documentation(file: &Path) -> String {
 }
 
 fn comment(text: &str) -> String {
-    text.replace('`', "").lines().map(|l| format!("{}\n", format!(" * {l}").trim_end())).collect()
+    // Code is indented within its fences as well.
+    let lines = text.lines().filter(|line| !line.starts_with("```")).map(|l| l.replace('`', ""));
+    lines.map(|l| format!("{}\n", format!(" * {l}").trim_end())).collect()
 }
 
 /// What one file gives.
