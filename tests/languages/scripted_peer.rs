@@ -11,13 +11,13 @@ const BLOCK: usize = 480;
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// What it is told: the options of the programs in the other languages.
-pub struct Script<'a> {
-    pub tracker: &'a str,
-    pub name: &'a str,
-    pub role: Role<'a>,
+pub(crate) struct Script<'a> {
+    pub(crate) tracker: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) role: Role<'a>,
 }
 
-pub enum Role<'a> {
+pub(crate) enum Role<'a> {
     /// How it takes the call: `answer`, `decline`, `busy` or `ignore`.
     Callee { how: &'a str },
     /// Whom it calls; and whether it does so without waiting for the tracker.
@@ -25,7 +25,7 @@ pub enum Role<'a> {
 }
 
 /// Plays the part; `say` gets each line.
-pub fn run(script: &Script<'_>, mut say: impl FnMut(String)) -> Result<(), Error> {
+pub(crate) fn run(script: &Script<'_>, mut say: impl FnMut(String)) -> Result<(), Error> {
     let node = builder(script).start()?;
     if !matches!(script.role, Role::Caller { unregistered: true, .. }) {
         node.wait_registered(LIMIT / 2)?;
