@@ -7,7 +7,7 @@ LIBDIR ?= lib
 LONG ?=
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help setup demo wheel test test-long soak fuzz bench compare install lint clean
+.PHONY: help setup demo wheel test test-long soak fuzz bench compare c install lint clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -64,6 +64,9 @@ compare: setup ## beside libopus alone, toxav and aiortc, RUNS times each (LONG=
 	@$(CARGO) build --release --locked --package voip-benches --bins
 	@$(CARGO) run --release --locked --quiet --package voip-benches --bin compare -- $(RUNS) $(if $(LONG),--long)
 	@scripts/python versus-aiortc $(RUNS)
+
+c: ## the C library built, for `make install` as root, who needs no cargo then
+	@CARGO='$(CARGO)' scripts/install-c build
 
 install: ## the C library: header, shared and static, pkg-config and CMake; PREFIX=/usr/local, LIBDIR=lib, DESTDIR= for packages
 	@PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' DESTDIR='$(DESTDIR)' CARGO='$(CARGO)' scripts/install-c

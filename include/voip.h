@@ -279,13 +279,12 @@ voip_status voip_node_event_descriptor(const voip_node *node, int *descriptor);
 /**
  * Makes the event descriptor unreadable until one more event comes, though some wait: for event
  * loops that wait for what an event changes, such as the state of a call, and leave the events to
- * others. was_readable: whether it was, so that the loop has to tell whoever else waits for it. Does
- * not block.
+ * others. was_readable: whether it was, so that the loop has to tell whoever else waits for it.
+ * Does not block.
  *
  * Errors: VOIP_INVALID_STATE on systems that are no Unix.
  */
-voip_status voip_node_rest_event_descriptor(const voip_node *node,
-                                            bool *was_readable);
+voip_status voip_node_rest_event_descriptor(const voip_node *node, bool *was_readable);
 
 /**
  * Ends all calls, leaves the trackers and stops; the handle stays. Threads that wait in functions

@@ -196,8 +196,8 @@ pub unsafe extern "C" fn voip_node_event_descriptor(
 
 /// Makes the event descriptor unreadable until one more event comes, though some wait: for event
 /// loops that wait for what an event changes, such as the state of a call, and leave the events to
-/// others. `was_readable`: whether it was, so that the loop has to tell whoever else waits for it. Does
-/// not block.
+/// others. `was_readable`: whether it was, so that the loop has to tell whoever else waits for it.
+/// Does not block.
 ///
 /// Errors: `VOIP_INVALID_STATE` on systems that are no Unix.
 #[unsafe(no_mangle)]

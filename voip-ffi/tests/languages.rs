@@ -14,6 +14,7 @@ mod cc;
 mod scripted_peer;
 
 use std::collections::BTreeMap;
+use std::net::{TcpListener, TcpStream};
 use std::thread;
 
 use actor::{Actor, Language};
@@ -103,13 +104,10 @@ fn nobody_answers() {
 fn nobody_of_that_name_is_there_and_no_tracker_either() {
     let tracker = tracker();
     let there = tracker.address().to_string();
-    // A port that nobody listens at: it was the tracker's.
-    let gone = {
-        let gone = self::tracker();
-        let address = gone.address().to_string();
-        gone.close();
-        address
-    };
+    // A port that nobody listens at, nor can while it is the near end of a connection.
+    let far = TcpListener::bind("127.0.0.1:0").unwrap();
+    let near = TcpStream::connect(far.local_addr().unwrap()).unwrap();
+    let gone = near.local_addr().unwrap().to_string();
     for language in Language::all() {
         let said = call_nobody(language, &there, &[]);
         assert_eq!(said, ["ready", "listed alice", "error unknown_peer"], "{language:?}");

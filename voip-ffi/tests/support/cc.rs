@@ -8,12 +8,9 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::thread;
-use std::time::Duration;
 
-/// No program that [`run`] runs takes so long.
-const LIMIT: Duration = Duration::from_secs(120);
+/// Seconds; no program that [`run`] runs takes so long.
+const LIMIT: &str = "120";
 
 const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 
@@ -41,7 +38,7 @@ pub(crate) fn write(name: &str, text: &str) -> PathBuf {
 }
 
 fn unique() -> String {
-    let thread = format!("{:?}", thread::current().id()).replace(['(', ')'], "");
+    let thread = format!("{:?}", std::thread::current().id()).replace(['(', ')'], "");
     format!("{}-{thread}", std::process::id())
 }
 
@@ -96,22 +93,11 @@ pub(crate) fn command(program: &Path) -> Command {
     command
 }
 
-/// Runs a program to its end; its output, if it succeeded. One that hangs is killed.
+/// Runs a program to its end; its output, if it succeeded. One that hangs is killed with all that it
+/// has started.
 pub(crate) fn run(program: &Path, arguments: &[&str]) -> String {
-    let mut command = command(program);
-    command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = command.spawn().unwrap();
-    let process = child.id().to_string();
-    let (over, end) = channel::<()>();
-    let watch = thread::spawn(move || {
-        if end.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
-            let _ = Command::new("kill").arg(process).status();
-        }
-    });
-    let output = child.wait_with_output().unwrap();
-    drop(over);
-    watch.join().unwrap();
-    succeeded(program, &output)
+    let mut limited = command(Path::new("timeout"));
+    succeeded(program, &limited.arg(LIMIT).arg(program).args(arguments).output().unwrap())
 }
 
 pub(crate) fn succeeded(program: &Path, output: &Output) -> String {
