@@ -38,13 +38,13 @@ CALLS = """
     with voip.Tracker("127.0.0.1:0") as tracker:
         options = {"trackers": [tracker.address], "audio": voip.Manual(), "bind": "127.0.0.1:0"}
         # Several pairs in turns: a tracker answers each of its peers 20 times a second.
-        callers = [voip.Node(f"caller {i}", **options) for i in range(16)]
-        callees = [voip.Node(f"callee {i}", **options) for i in range(16)]
+        callers = [voip.Node(f"caller {i}", **options) for i in range(24)]
+        callees = [voip.Node(f"callee {i}", **options) for i in range(24)]
         for node in callers + callees:
             node.wait_registered(10)
         seen = {}
         for number in range(1, 1001):
-            one_call(callers[number % 16], callees[number % 16], number)
+            one_call(callers[number % 24], callees[number % 24], number)
             if number in (50, 1000):
                 seen[number] = now()
         for node in callers + callees:
