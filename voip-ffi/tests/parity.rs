@@ -95,6 +95,22 @@ fn every_public_name_is_there_in_c_and_python() {
     assert!(problems.is_empty(), "{} names:\n  {}\n", problems.len(), problems.join("\n  "));
 }
 
+#[test]
+fn the_numbers_of_variants_are_the_same_in_c_and_python() {
+    let names = rust::public_names(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../voip-core/src"));
+    let header = c::Header::read(&read("include/voip.h"));
+    let stub = python_names();
+    let mut compared = 0;
+    for name in names.iter().filter(|name| matches!(name, rust::Name::Variant(..))) {
+        let (Some(in_c), Some(in_python)) = (header.has(name), stub.has(name)) else { continue };
+        // Events are classes in Python.
+        let Some(number) = stub.number(&in_python) else { continue };
+        assert_eq!(header.number(&in_c), Some(number), "{in_c} and {in_python}");
+        compared += 1;
+    }
+    assert!(compared > 50, "{compared} numbers were found");
+}
+
 /// The other way round: nothing is there in C alone, or in Python alone, without a reason.
 #[test]
 fn nothing_is_there_in_one_language_alone() {

@@ -6,6 +6,8 @@ use crate::rust::Name;
 use crate::{shout, snake};
 
 pub(crate) struct Header {
+    /// The numbers of constants.
+    numbers: BTreeMap<String, i64>,
     /// Every identifier.
     words: BTreeSet<String>,
     /// The words within the braces of each struct.
@@ -29,6 +31,7 @@ impl Header {
         let is_called =
             |word: &&str| word.starts_with("voip_") && code.contains(&format!("{word}("));
         Header {
+            numbers: numbers(&code),
             functions: words(&code).filter(is_called).map(str::to_owned).collect(),
             words: words(&code).map(str::to_owned).collect(),
             fields,
@@ -64,9 +67,23 @@ impl Header {
         }
     }
 
+    /// The number of a constant.
+    pub(crate) fn number(&self, constant: &str) -> Option<i64> {
+        self.numbers.get(constant).copied()
+    }
+
     fn has_field(&self, owner: &str, field: &str) -> bool {
         self.fields.get(owner).is_some_and(|fields| fields.contains(field))
     }
+}
+
+/// `NAME = 1,` of enums.
+fn numbers(code: &str) -> BTreeMap<String, i64> {
+    let constant = |line: &str| {
+        let (name, number) = line.trim().trim_end_matches(',').split_once(" = ")?;
+        Some((name.to_owned(), number.parse().ok()?))
+    };
+    code.lines().filter_map(constant).collect()
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {

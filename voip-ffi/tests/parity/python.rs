@@ -10,6 +10,8 @@ pub(crate) struct Stub {
     /// Names at the top, and those of each class.
     pub(crate) names: BTreeSet<String>,
     members: BTreeMap<String, BTreeSet<String>>,
+    /// `Class.MEMBER = 1`.
+    numbers: BTreeMap<String, i64>,
     /// What each class is made of: the parameters of its constructor.
     parameters: BTreeMap<String, BTreeSet<String>>,
 }
@@ -53,6 +55,8 @@ impl Stub {
                     constructor = (!code.contains("->")).then_some(class);
                 }
                 Some(class) => {
+                    let number = code.split_once(" = ").and_then(|(_, number)| number.parse().ok());
+                    self.numbers.extend(number.map(|number| (path.clone(), number)));
                     self.members.entry(class).or_default().insert(name.to_owned());
                 }
                 None => {
@@ -89,6 +93,11 @@ impl Stub {
             }
         };
         self.has_word(&path).then_some(path)
+    }
+
+    /// The number of a member of an enum.
+    pub(crate) fn number(&self, member: &str) -> Option<i64> {
+        self.numbers.get(member).copied()
     }
 
     /// Whether there is `name`, `class.member`, or `class(parameter)`.

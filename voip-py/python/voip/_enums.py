@@ -73,20 +73,20 @@ class EndReason(Enum):
     ``PROTOCOL``: the peer sent what makes no sense. ``NODE_CLOSED``: the node was closed.
     """
 
-    HUNG_UP = 0
-    PEER_HUNG_UP = 1
-    BUSY = 2
-    DECLINED = 3
-    NO_ANSWER = 4
-    MISSED = 5
-    UNKNOWN_PEER = 6
-    AMBIGUOUS_NAME = 7
-    KEY_CHANGED = 8
-    TRACKER_UNREACHABLE = 9
-    UNREACHABLE = 10
-    NETWORK_LOST = 11
-    PROTOCOL = 12
-    NODE_CLOSED = 13
+    HUNG_UP = 1
+    PEER_HUNG_UP = 2
+    BUSY = 3
+    DECLINED = 4
+    NO_ANSWER = 5
+    MISSED = 6
+    UNKNOWN_PEER = 7
+    AMBIGUOUS_NAME = 8
+    KEY_CHANGED = 9
+    TRACKER_UNREACHABLE = 10
+    UNREACHABLE = 11
+    NETWORK_LOST = 12
+    PROTOCOL = 13
+    NODE_CLOSED = 14
 
     def describe(self) -> str:
         """The reason in words, for people."""
@@ -133,8 +133,8 @@ class SilenceReason(Enum):
     same value over and over: unplugged, switched off, or forbidden to the program.
     """
 
-    NO_PACKETS = 0
-    DIGITAL_SILENCE = 1
+    NO_PACKETS = 1
+    DIGITAL_SILENCE = 2
 
     def describe(self) -> str:
         """The reason in words, for people."""
