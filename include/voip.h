@@ -837,8 +837,9 @@ const char *voip_silence_reason_describe(voip_silence_reason reason);
 /* ---- Sound of a call
  *
  * For nodes with voip_node_builder_audio_manual: mono, at its rate, any count of samples. Floats
- * are -1.0 to 1.0. Where count is 0 samples may be NULL. All of these return VOIP_INVALID_STATE for another kind of audio, and once
- * the call is over what its end was: VOIP_CALL_ENDED, VOIP_NETWORK_LOST ... */
+ * are -1.0 to 1.0. Where count is 0 samples may be NULL. All of these return
+ * VOIP_INVALID_STATE for another kind of audio, and once the call is over what its end was:
+ * VOIP_CALL_ENDED, VOIP_NETWORK_LOST ... */
 
 /**
  * Says count samples. Each complete frame leaves at once. Whoever writes faster than real time
