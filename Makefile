@@ -21,10 +21,12 @@ demo: setup ## hear two people talk: a tracker and two peers on this machine, 15
 	@$(CARGO) run --release --locked --quiet --package voip-examples --bin demo -- \
 		$(if $(LOSS),'--loss=$(LOSS)') $(if $(JITTER),'--jitter=$(JITTER)') $(if $(RATE),'--rate=$(RATE)')
 
-wheel: setup ## the Python module as a wheel, in target/wheels/release
+wheel: ## the Python module as a wheel, in target/wheels/release
+	@scripts/setup python
 	@scripts/python wheel
 
-test: setup ## every test of the workspace, and the programs in the documentation
+test: ## every test of the workspace, and the programs in the documentation
+	@scripts/setup python
 	@echo "test: the Python module, as installed from its wheel"
 	@scripts/python suite
 	@scripts/python test
@@ -35,7 +37,7 @@ test: setup ## every test of the workspace, and the programs in the documentatio
 	@scripts/check-c
 
 test-long: ## also the tests that take minutes: long calls, virtual sound cards, the C programs under checkers of memory, fuzzing; optimised
-	@scripts/setup long
+	@scripts/setup python long
 	@echo "test-long: the Python module, and in a Debian that has nothing but Python"
 	@scripts/python suite release
 	@VOIP_LONG=1 scripts/python test
@@ -60,7 +62,8 @@ fuzz: setup ## every fuzz target for FUZZ_SECONDS each (needs nightly Rust and c
 bench: setup ## benchmarks of the parts: codec, jitter buffer, mixer, session, tracker
 	@$(CARGO) bench --locked --quiet --package voip-benches --bench '*'
 
-compare: setup ## beside libopus alone, toxav and aiortc, RUNS times each (LONG=1: also ten minutes); writes docs/comparisons.md
+compare: ## beside libopus alone, toxav and aiortc, RUNS times each (LONG=1: also ten minutes); writes docs/comparisons.md
+	@scripts/setup python
 	@$(CARGO) build --release --locked --package voip-benches --bins
 	@$(CARGO) run --release --locked --quiet --package voip-benches --bin compare -- $(RUNS) $(if $(LONG),--long)
 	@scripts/python versus-aiortc $(RUNS)

@@ -105,8 +105,8 @@ def compute(stop: list[bool]) -> None:
             x += 1
 
 
-def alternate(programs: dict[str, list[str]], rounds: int) -> dict[str, dict[str, float]]:
-    """Runs programs of this folder in turns, `rounds` times; the medians of the JSON of each."""
+def in_turns(programs: dict[str, list[str]], rounds: int) -> dict[str, list[dict[str, float]]]:
+    """Runs programs of this folder in turns, `rounds` times; the JSON of each run."""
     folder = Path(__file__).parent
     found: dict[str, list[dict[str, float]]] = {name: [] for name in programs}
     for number in range(rounds):
@@ -117,6 +117,11 @@ def alternate(programs: dict[str, list[str]], rounds: int) -> dict[str, dict[str
                 [sys.executable, str(folder / path), *args], stdout=subprocess.PIPE, check=True
             )
             found[name].append(json.loads(ran.stdout))
+    return found
+
+
+def medians(found: dict[str, list[dict[str, float]]]) -> dict[str, dict[str, float]]:
+    """Of what `in_turns` has found."""
     return {
         name: {key: median([run[key] for run in runs]) for key in runs[0]}
         for name, runs in found.items()

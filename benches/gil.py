@@ -13,12 +13,13 @@ four threads that speak and listen, both ends of a two-way call, would fill the 
 import json
 import sys
 
-from bursts import alternate, bar
+from bursts import FRAMES_PER_S, bar, in_turns, medians
 
 NUMBERS = [arg for arg in sys.argv[1:] if arg.isdigit()]
 ROUNDS = int(NUMBERS[0]) if NUMBERS else 3
 SECONDS = NUMBERS[1] if len(NUMBERS) > 1 else "15"
 TURNS = 2
+NETWORK = "packets_lost", "packets_late"
 
 programs = {
     "file": ["file_call.py", SECONDS],
@@ -28,33 +29,43 @@ programs = {
 if "--without-aiortc" in sys.argv:
     del programs["aiortc"]
 busy = {f"{name}, busy": [*command, "--busy"] for name, command in programs.items()}
-found = alternate(
+runs = in_turns(
     {name: command for pair in zip(programs.items(), busy.items()) for name, command in pair},
     ROUNDS,
 )
+found = medians(runs)
 
 
 def more(name: str, key: str) -> float:
     return found[f"{name}, busy"][key] - found[name][key]
 
 
-def lost(name: str) -> float:
-    """Frames that were not said in time, did not come in time, or were not listened to."""
-    run = found[f"{name}, busy"]
-    return run["packets_lost"] + run["packets_late"] + run["unread_ms"]
+def worst(name: str, *keys: str) -> float:
+    """The sum of these, in the worst round beside a busy thread."""
+    return max(sum(run[key] for key in keys) for run in runs[f"{name}, busy"])
+
+
+def missing(name: str, key: str) -> int:
+    """Per cent as frames."""
+    return round(worst(name, key) / 100 * float(SECONDS) * FRAMES_PER_S)
 
 
 print(
     json.dumps(
         {
-            "what": "one busy Python thread beside a call, medians",
+            "what": "one busy Python thread beside a call: medians; what was lost, in the worst round",
             "rounds": ROUNDS,
             **found,
             "bars": [
                 bar("sound through files: delay, ms more", abs(more("file", "delay_ms")), 2.0),
-                bar("sound through files: frames lost", lost("file"), 0),
+                bar("sound through files: packets lost or late", worst("file", *NETWORK), 0),
+                bar("sound through files: not played, ms", worst("file", "unread_ms"), 0),
                 bar("PCM through Python: delay, ms more for each turn", more("pcm", "delay_ms") / TURNS, 6.0),
-                bar("PCM through Python: frames lost", lost("pcm"), 0),
+                bar("PCM through Python: packets lost or late", worst("pcm", *NETWORK), 0),
+                bar("PCM through Python: not read in time, ms", worst("pcm", "unread_ms"), 0),
+                # One may be under way at either end of the time.
+                bar("PCM through Python: frames not said", missing("pcm", "not_said_pct"), 1),
+                bar("PCM through Python: frames not heard", missing("pcm", "not_heard_pct"), 1),
             ],
         },
         indent=1,

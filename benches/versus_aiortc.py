@@ -10,19 +10,17 @@ delay is. Ours speaks and listens in a thread each, for that is how it is used; 
 import json
 import sys
 
-from bursts import alternate, bar
+from bursts import bar, in_turns, medians
 
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 5
 SECONDS = sys.argv[2] if len(sys.argv) > 2 else "15"
 CALLS = "8"
 
-found = alternate(
-    {
-        "voip": ["voip_call.py", SECONDS, CALLS],
-        "aiortc": ["aiortc_call.py", SECONDS, CALLS],
-    },
-    ROUNDS,
-)
+programs = {
+    "voip": ["voip_call.py", SECONDS, CALLS],
+    "aiortc": ["aiortc_call.py", SECONDS, CALLS],
+}
+found = medians(in_turns(programs, ROUNDS))
 
 
 def ratio(key: str) -> float:

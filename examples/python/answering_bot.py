@@ -36,7 +36,7 @@ def record(call: voip.Call, path: Path, seconds: float) -> None:
             call.muted = True  # from here on this side has nothing to say
             for _ in range(round(seconds * 50)):
                 file.writeframes(call.read(RATE // 50))
-        except voip.CallEnded:
+        except voip.Error:
             pass
     call.hang_up()
     print(f"{call.peer.name} left a message: {path}", flush=True)

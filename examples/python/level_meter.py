@@ -87,7 +87,7 @@ def listen(me: voip.Node, seconds: float) -> array.array:
                 try:
                     while len(heard) < seconds * RATE:
                         heard.frombytes(call.read(STEP, dtype="float32"))
-                except voip.CallEnded:
+                except voip.Error:
                     pass
                 return heard
             case voip.Ended(reason=reason):

@@ -35,7 +35,9 @@ class Talk:
         try:
             self.call.write(block, LIMIT)
             self.call.read_into(block, LIMIT)
-        except voip.CallEnded:
+        except voip.Error:
+            if self.call.end_reason is None:
+                raise
             return
         self.heard |= math.sqrt(sum(s * s for s in block) / BLOCK) > 0.01
 

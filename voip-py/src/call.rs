@@ -74,6 +74,10 @@ impl Call {
     }
 }
 
+/// Samples that are converted once, however often it is tried to say them. Not a name of the module.
+#[pyclass(frozen, module = "voip", name = "_Speech")]
+pub(crate) struct Speech(Samples);
+
 #[pymethods]
 impl Call {
     /// Who is at the other end, a `CallPeer`.
@@ -150,7 +154,7 @@ impl Call {
     }
 
     /// Ends the call in whatever state it is: cancels, declines or hangs up. Twice is once.
-    fn hang_up(&self, py: Python<'_>) -> PyResult<()> {
+    pub(crate) fn hang_up(&self, py: Python<'_>) -> PyResult<()> {
         self.core(py)?.hang_up();
         Ok(())
     }
@@ -204,30 +208,19 @@ impl Call {
         }
     }
 
-    /// Says what of `data` is behind the first `skip` frames and finds room, and how much is left of
-    /// it after that: for `voip.aio`.
-    fn _write_now(
-        &self,
-        py: Python<'_>,
-        data: &Bound<'_, PyAny>,
-        skip: usize,
-    ) -> PyResult<(usize, usize)> {
-        fn write_now<T: Sample>(
-            call: &core::Call,
-            samples: &[T],
-            skip: usize,
-        ) -> Result<(usize, usize), core::Error> {
-            let samples = samples.get(skip..).unwrap_or_default();
-            match T::write(call, samples, Duration::ZERO) {
-                Ok(taken) => Ok((taken, samples.len() - taken)),
-                Err(error) if error.kind() == ErrorKind::TimedOut => Ok((0, samples.len())),
-                Err(error) => Err(error),
-            }
-        }
-        let (core, format) = self.manual(py)?;
-        match Samples::of(data, format)? {
-            Samples::Int16(samples) => write_now(core, &samples, skip),
-            Samples::Float32(samples) => write_now(core, &samples, skip),
+    /// What is in `data`, to be said by and by: for `voip.aio`.
+    fn _speech(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<Speech> {
+        let (_, format) = self.manual(py)?;
+        Samples::of(data, format).map(Speech)
+    }
+
+    /// Says what of it is behind the first `skip` frames and finds room; how much that was, and how much
+    /// is left after it.
+    fn _write_now(&self, py: Python<'_>, speech: &Speech, skip: usize) -> PyResult<(usize, usize)> {
+        let (core, _) = self.manual(py)?;
+        match &speech.0 {
+            Samples::Int16(samples) => write_now(core, samples.get(skip..).unwrap_or_default()),
+            Samples::Float32(samples) => write_now(core, samples.get(skip..).unwrap_or_default()),
         }
         .or_raise(py)
     }
@@ -357,6 +350,15 @@ fn write<T: Sample>(
         None => {}
     }
     Ok(accepted)
+}
+
+/// How many samples found room, and how many are left.
+fn write_now<T: Sample>(call: &core::Call, samples: &[T]) -> Result<(usize, usize), core::Error> {
+    let taken = match T::write(call, samples, Duration::ZERO) {
+        Err(error) if error.kind() == ErrorKind::TimedOut => 0,
+        result => result?,
+    };
+    Ok((taken, samples.len() - taken))
 }
 
 fn read<T: Sample>(

@@ -1,9 +1,10 @@
-//! The interpreter's end: nodes hang up and say goodbye, and threads that wait stay where they are.
+//! The interpreter's end: nodes hang up and say goodbye, and threads that still wait end.
 
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread::ThreadId;
 
 use parking_lot::Mutex;
+use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 use voip_core::Node;
 
@@ -18,14 +19,13 @@ pub(crate) fn remember(node: &Arc<Node>) {
     nodes.push(Arc::downgrade(node));
 }
 
-/// Called by every thread before it enters the interpreter again. At the interpreter's end other
-/// threads than the one that ends it stay here: they could only raise that the node was closed,
-/// and print it, or be torn down in the midst of that.
-pub(crate) fn hold_back() {
-    if ENDING.get().is_some_and(|thread| *thread != std::thread::current().id()) {
-        loop {
-            std::thread::park();
-        }
+/// Asked by every thread that comes back from a wait. At the interpreter's end, other threads than the
+/// one that ends it leave as by `sys.exit()`: what they hold is cleaned up, a handler of `atexit` can
+/// join them, and nothing is printed, as it would be of an exception that says the node was closed.
+pub(crate) fn leave_at_the_end() -> PyResult<()> {
+    match ENDING.get() {
+        Some(thread) if *thread != std::thread::current().id() => Err(PySystemExit::new_err(())),
+        _ => Ok(()),
     }
 }
 

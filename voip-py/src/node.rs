@@ -39,8 +39,9 @@ use crate::waiting::{Timeout, ask, seconds, wait, wait_while};
 /// `max_calls`: calls at one time, 1 to 32; one more is answered "busy".
 ///
 /// Does not wait for the trackers: see `wait_registered`. The end of a `with` block closes the node; so do
-/// dropping it and the end of the program. Raises `InvalidArgument` naming the argument, `AddressInUse`,
-/// `FileError` for the identity, its pins or a WAV file, `SystemError`.
+/// dropping it and the end of the program, when other threads that still wait end as by `sys.exit()`.
+/// Raises `InvalidArgument` naming the argument, `AddressInUse`, `FileError` for the identity, its pins
+/// or a WAV file, `SystemError`.
 #[pyclass(frozen, module = "voip")]
 pub(crate) struct Node {
     core: Arc<core::Node>,
@@ -175,7 +176,11 @@ impl Node {
         ring_timeout: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Call> {
         let call = self.place(py, target, ring_timeout)?;
-        call.wait_answered(py, Timeout::NEVER)?;
+        if let Err(error) = call.wait_answered(py, Timeout::NEVER) {
+            // Dropping it would not do: events have it, too.
+            call.hang_up(py)?;
+            return Err(error);
+        }
         Ok(call)
     }
 

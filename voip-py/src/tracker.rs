@@ -1,6 +1,5 @@
 //! The tracker, and what happens at it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pyo3::prelude::*;
@@ -8,10 +7,10 @@ use voip_core as core;
 
 use crate::encoding::whole;
 use crate::enums::member;
-use crate::errors::{OrRaise, raise};
+use crate::errors::raise;
 use crate::peers::PeerId;
 use crate::record::record;
-use crate::waiting::{Timeout, wait};
+use crate::waiting::{Timeout, ask, wait};
 
 /// A tracker: peers register here, find each other, and exchange signed signals before they talk
 /// directly. No word of a call goes through it.
@@ -26,7 +25,6 @@ use crate::waiting::{Timeout, wait};
 pub(crate) struct Tracker {
     core: core::Tracker,
     process: u32,
-    closed: AtomicBool,
 }
 
 #[pymethods]
@@ -46,9 +44,9 @@ impl Tracker {
         if let Some(most) = max_connections {
             builder = builder.max_connections(whole("max_connections", &most)?);
         }
-        // A name instead of an address is looked up.
-        let core = py.detach(|| builder.start()).or_raise(py)?;
-        Ok(Tracker { core, process: std::process::id(), closed: AtomicBool::new(false) })
+        // A name instead of an address is looked up, and nothing ends that early.
+        let core = ask(py, Timeout::NEVER, move |_| builder.start())?;
+        Ok(Tracker { core, process: std::process::id() })
     }
 
     /// Where it listens, as in "127.0.0.1:6000".
@@ -57,10 +55,10 @@ impl Tracker {
         self.core.address().to_string()
     }
 
-    /// Whether it was closed.
+    /// Whether it was closed, or belongs to the process before a fork.
     #[getter]
     fn closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
+        self.process != std::process::id() || self.core.is_closed()
     }
 
     /// Waits for the next event, a `TrackerEvent`; `None` after `timeout` seconds. The last 4,096 are
@@ -88,7 +86,6 @@ impl Tracker {
 
     /// Stops and ends all connections, within half a second. A second time does nothing.
     fn close(&self, py: Python<'_>) {
-        self.closed.store(true, Ordering::Release);
         if self.process == std::process::id() {
             py.detach(|| self.core.close());
         }

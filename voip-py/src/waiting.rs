@@ -3,7 +3,7 @@
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
 use voip_core::{Error, ErrorKind};
 
@@ -38,13 +38,26 @@ impl<'py> FromPyObject<'_, 'py> for Timeout {
 
 /// A number of seconds from 0 on. What is too long for a `Duration` is as good as for ever.
 pub(crate) fn seconds(field: &str, object: &Bound<'_, PyAny>) -> PyResult<Duration> {
-    let Ok(seconds) = object.extract::<f64>() else {
-        let message = format!("{field} has to be a number of seconds, not {object}");
-        return Err(PyTypeError::new_err(message));
+    let py = object.py();
+    let seconds = match object.extract::<f64>() {
+        Ok(seconds) => seconds,
+        Err(error) if error.is_instance_of::<PyOverflowError>(py) => {
+            let message = format!("{field} is a number out of the range of a float");
+            return raise(py, ErrorKind::InvalidArgument, message);
+        }
+        Err(error) if error.is_instance_of::<PyTypeError>(py) => {
+            let kind = object.get_type().name()?;
+            let wrong = format!("{field} has to be a number of seconds, not of type {kind}");
+            let wrong = PyTypeError::new_err(wrong);
+            wrong.set_cause(py, Some(error));
+            return Err(wrong);
+        }
+        // Raised by its `__float__`.
+        Err(error) => return Err(error),
     };
     if seconds.is_nan() || seconds < 0.0 {
         let message = format!("{field} is {seconds}: seconds from 0 on are possible");
-        return raise(object.py(), ErrorKind::InvalidArgument, message);
+        return raise(py, ErrorKind::InvalidArgument, message);
     }
     Ok(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }
@@ -68,11 +81,8 @@ pub(crate) fn wait<T: Send>(
     loop {
         let left = timeout.map(|limit| limit.saturating_sub(began.elapsed()));
         let slice = left.map_or(SLICE, |left| left.min(SLICE));
-        let done = py.detach(|| {
-            let done = attempt(slice);
-            exit::hold_back();
-            done
-        });
+        let done = py.detach(|| attempt(slice));
+        exit::leave_at_the_end()?;
         if done.is_some() {
             return Ok(done);
         }
@@ -124,10 +134,13 @@ pub(crate) fn ask<T: Send + 'static>(
 ) -> PyResult<T> {
     let limit = timeout.0.unwrap_or(Duration::MAX);
     let (sender, answer) = channel();
-    std::thread::Builder::new().name("voip-py-ask".to_owned()).spawn(move || {
+    let asking = std::thread::Builder::new().name("voip-py-ask".to_owned()).spawn(move || {
         // Whoever asked may have been interrupted.
         let _ = sender.send(question(limit));
-    })?;
+    });
+    if let Err(error) = asking {
+        return raise(py, ErrorKind::System, format!("no thread to ask on: {error}"));
+    }
     let answered = wait(py, Timeout::NEVER, move |slice| match answer.recv_timeout(slice) {
         Ok(result) => Some(Some(result)),
         Err(RecvTimeoutError::Timeout) => None,

@@ -3,6 +3,7 @@
 import array
 import faulthandler
 import math
+import os
 import subprocess
 import sys
 import textwrap
@@ -19,7 +20,23 @@ LIMIT = 10.0
 RATE = 48_000
 BLOCK = 480
 
-faulthandler.dump_traceback_later(300, exit=True)
+# Seconds for one test, and for one of those that take minutes; those of mypy have 120 for each run.
+TEST, LONG_TEST = 300, 1_200
+outside: list[int] = []
+
+
+def pytest_configure() -> None:
+    """Keeps the standard error that is nobody's capture yet."""
+    outside.append(os.dup(2))
+
+
+@pytest.fixture(autouse=True)
+def limit(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that hangs says where, and ends them all."""
+    seconds = LONG_TEST if request.path.name == "test_long.py" else TEST
+    faulthandler.dump_traceback_later(seconds, exit=True, file=outside[0])
+    yield
+    faulthandler.cancel_dump_traceback_later()
 
 
 def node(name: str, tracker: voip.Tracker, **options: Any) -> voip.Node:

@@ -93,6 +93,29 @@ def test_a_thread_that_waits_is_told_of_a_close_and_not_of_the_end() -> None:
     assert (ended.stdout, ended.stderr, ended.returncode) == ("closed\n", "", 0)
 
 
+def test_a_handler_older_than_the_module_may_join_a_thread_that_waits() -> None:
+    program = """
+        import atexit, threading
+
+        atexit.register(lambda: (worker.join(), print("joined")))
+        import voip
+
+        me = voip.Node("alice", audio=None, bind="127.0.0.1:0")
+
+        def wait():
+            try:
+                while True:
+                    me.next_event()
+            finally:
+                print("cleaned up")
+
+        worker = threading.Thread(target=wait, daemon=True)
+        worker.start()
+    """
+    ended = python(program)
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("cleaned up\njoined\n", "", 0)
+
+
 def test_the_peer_hears_of_it(tracker: voip.Tracker) -> None:
     """An interpreter that ends with its node open hangs up."""
     program = """
@@ -142,18 +165,37 @@ WAITS = {
     "wait_ended": "placed.wait_ended()",
     "wait_ended with a limit": "placed.wait_ended(30)",
     "call": "placed.hang_up(); placed.wait_ended(); alice.call('bob')",
-    "wait_registered": "voip.Node('x', audio=None).wait_registered()",
-    "peers": "voip.Node('x', audio=None, trackers=[silent]).call('bob')",
+    "wait_registered": "alone.wait_registered()",
+    "call with a tracker that says nothing": "alone.call('bob')",
+    "peers": "there.peers()",
+    "wait_answered": "placed.hang_up(); placed.wait_ended(); alice.place('bob').wait_answered()",
+    "wait_connected": "placed.hang_up(); placed.wait_ended(); alice.place('bob').wait_connected()",
+    "devices": "while True: voip.devices()",
     "tracker": "while True: tracker.next_event()",
 }
+
+# A node at a tracker that stands still.
+THERE = """
+    import atexit, signal, subprocess
+
+    serve = "import voip; t = voip.Tracker('127.0.0.1:0'); print(t.address, flush=True); list(t.events())"
+    command = [sys.executable, "-c", serve]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    atexit.register(process.kill)
+    there = voip.Node("there", audio=None, trackers=[process.stdout.readline().strip()])
+    there.wait_registered(10)
+    os.kill(process.pid, signal.SIGSTOP)
+"""
 
 
 @pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS.keys())
 def test_ctrl_c_ends_any_wait(wait: str) -> None:
-    program = textwrap.dedent(CALL) + textwrap.dedent(f"""
+    before = THERE if "there" in wait else ""
+    program = textwrap.dedent(CALL) + textwrap.dedent(before) + textwrap.dedent(f"""
         import signal, socket
         server = socket.create_server(("127.0.0.1", 0))
         silent = "127.0.0.1:%d" % server.getsockname()[1]
+        alone = voip.Node("x", audio=None, trackers=[silent])
 
         def interrupt():
             global pressed
@@ -173,8 +215,33 @@ def test_ctrl_c_ends_any_wait(wait: str) -> None:
     ended = python(program)
     assert ended.returncode == 0, ended.stderr
     print(f"ended {float(ended.stdout) * 1e3:.0f} ms after Ctrl-C")
-    # 0.2 s is the promise; it is measured where nothing else runs (benches/gil.py).
+    # 0.2 s is the promise; it is measured where nothing else runs (benches/ctrl_c.py).
     assert float(ended.stdout) < 5
+
+
+def test_ctrl_c_cancels_a_call_that_others_hold() -> None:
+    program = textwrap.dedent(CALL) + textwrap.dedent("""
+        import signal
+
+        placed.hang_up()
+        event.call.wait_ended(10)
+        held = []
+
+        def interrupt():
+            for event in alice.events(10):
+                if isinstance(event, voip.Ringing) and event.call != placed:
+                    held.append(event.call)
+                    os.kill(os.getpid(), signal.SIGINT)
+                    break
+
+        threading.Thread(target=interrupt).start()
+        try:
+            alice.call("bob")
+        except KeyboardInterrupt:
+            print(held[0].wait_ended(10).name)
+    """)
+    ended = python(program)
+    assert ended.stdout == "HUNG_UP\n", ended.stderr
 
 
 def test_a_signal_that_raises_nothing_ends_no_wait() -> None:

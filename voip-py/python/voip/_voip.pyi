@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from os import PathLike
 from pathlib import Path
 from types import GenericAlias, TracebackType
-from typing import ClassVar, Final, Generic, Literal, Self, TypeAlias, final
+from typing import ClassVar, Final, Generic, Literal, Self, TypeAlias, final, type_check_only
 
 from typing_extensions import Buffer, TypeVar
 
@@ -94,8 +94,9 @@ class Node:
     `max_calls`: calls at one time, 1 to 32; one more is answered "busy".
 
     Does not wait for the trackers: see `wait_registered`. The end of a `with` block closes the node; so do
-    dropping it and the end of the program. Raises `InvalidArgument` naming the argument, `AddressInUse`,
-    `FileError` for the identity, its pins or a WAV file, `SystemError`.
+    dropping it and the end of the program, when other threads that still wait end as by `sys.exit()`.
+    Raises `InvalidArgument` naming the argument, `AddressInUse`, `FileError` for the identity, its pins
+    or a WAV file, `SystemError`.
     """
 
     def __new__(
@@ -167,7 +168,7 @@ class Node:
     def stats(self) -> NodeStats:
         """Statistics, a `NodeStats`: at most 0.2 s old."""
     def _next_event(self, wrap: Callable[[Call], _OtherT]) -> Event[_OtherT] | None: ...
-    def _rest_descriptor(self) -> None: ...
+    def _rest_descriptor(self) -> bool: ...
     def close(self) -> None:
         """Ends all calls, leaves the trackers and stops, within half a second. Whoever waits for this node
         or its calls in another thread gets `Closed`. A second time does nothing.
@@ -271,7 +272,8 @@ class Call:
         """Manual PCM: `read` into a writable C-contiguous buffer of `int16` or `float32`, or of bytes
         (`int16`, little endian), which it fills.
         """
-    def _write_now(self, data: Buffer, skip: int) -> tuple[int, int]: ...
+    def _speech(self, data: Buffer) -> _Speech: ...
+    def _write_now(self, speech: _Speech, skip: int) -> tuple[int, int]: ...
     def pcm_descriptor(self) -> int:
         """Manual PCM: the number of a descriptor for `select` and event loops, which read and write with
         `timeout=0`. After a read that came too early, or a write that could not do all it was asked, it
@@ -289,6 +291,10 @@ class Call:
         traceback: TracebackType | None,
         /,
     ) -> None: ...
+
+@final
+@type_check_only
+class _Speech: ...
 
 @final
 class Devices:
@@ -966,7 +972,7 @@ class Tracker:
         """Where it listens, as in "127.0.0.1:6000"."""
     @property
     def closed(self) -> bool:
-        """Whether it was closed."""
+        """Whether it was closed, or belongs to the process before a fork."""
     def next_event(self, timeout: float | None = None) -> TrackerEvent | None:
         """Waits for the next event, a `TrackerEvent`; `None` after `timeout` seconds. The last 4,096 are
         kept for whoever asks late. Raises `Closed`.

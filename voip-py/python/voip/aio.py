@@ -315,18 +315,19 @@ class Call:
 
     async def write(self, data: Buffer, timeout: float | None = None) -> int:
         """``voip.Call.write``. When the wait is cancelled, what was accepted is sent all the same."""
+        speech = self._call._speech(data)
         accepted = 0
 
         def attempt() -> int:
             nonlocal accepted
-            taken, left = self._call._write_now(data, accepted)
+            taken, left = self._call._write_now(speech, accepted)
             accepted += taken
             if left:
                 raise voip.TimedOut("no room within the time limit")
             return accepted
 
         try:
-            return await self._sound(attempt, lambda: self._call._write_now(b"", 0), timeout)
+            return await self._sound(attempt, lambda: self._call.write(b"", 0), timeout)
         except voip.TimedOut:
             if not accepted:
                 raise
