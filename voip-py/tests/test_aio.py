@@ -85,7 +85,8 @@ async def test_a_whole_call(alice: aio.Node, bob: aio.Node) -> None:
         return loudest
 
     assert min(await asyncio.gather(talk(at_alice), talk(at_bob))) > 0.2
-    assert count_threads() == threads
+    # One of the library that set up the call may have ended meanwhile.
+    assert all(now <= before for now, before in zip(count_threads(), threads))
     assert (at_alice.peer.name, at_bob.peer.id) == ("bob", alice.id)
     at_bob.muted = True
     async with at_alice:
