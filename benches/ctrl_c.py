@@ -1,6 +1,6 @@
 """How long each kind of wait goes on after Ctrl-C. Prints JSON.
 
-    python ctrl_c.py [ROUNDS 20]
+    python ctrl_c.py [ROUNDS 8]
 
 The signal comes from another thread, at another moment of the wait in each round. `voip.Tracker(…)` waits
 for a name to be looked up as `peers` and `devices` do: for a thread that asks.
@@ -21,7 +21,7 @@ from contextlib import contextmanager
 import voip
 from bursts import RATE, bar
 
-ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 8
 LIMIT = 10.0
 LONG = 30 * RATE
 
@@ -48,16 +48,25 @@ def node(name: str, tracker: str, **options: object) -> voip.Node:
 
 
 @contextmanager
-def standing_still() -> Iterator[voip.Node]:
-    """A node whose tracker does not answer any more."""
+def in_vain() -> Iterator[Callable[[], object]]:
+    """Asks a tracker that stands still meanwhile who is online."""
     serve = "import voip; t = voip.Tracker('127.0.0.1:0'); print(t.address, flush=True); list(t.events())"
     command = [sys.executable, "-c", serve]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as tracker:
         with node("there", tracker.stdout.readline().strip()) as there:
             there.wait_registered(LIMIT)
-            os.kill(tracker.pid, signal.SIGSTOP)
-            yield there
-        tracker.kill()
+
+            def ask() -> None:
+                tracker.send_signal(signal.SIGSTOP)
+                try:
+                    there.peers()
+                finally:
+                    tracker.send_signal(signal.SIGCONT)
+
+            try:
+                yield ask
+            finally:
+                tracker.kill()
 
 
 def main() -> None:
@@ -67,7 +76,7 @@ def main() -> None:
         node("bob", tracker.address, auto_answer=True) as bob,
         node("carol", tracker.address) as carol,
         node("alone", "127.0.0.1:1") as alone,
-        standing_still() as there,
+        in_vain() as ask_in_vain,
     ):
         for each in (bob, carol):
             each.wait_registered(LIMIT)
@@ -86,7 +95,7 @@ def main() -> None:
             "read": lambda: call.read(LONG),
             "read_into": lambda: call.read_into(buffer),
             "write": lambda: call.write(buffer),
-            "peers": there.peers,
+            "peers": ask_in_vain,
             "devices": voip.devices,
             "tracker": tracker.next_event,
         }
