@@ -62,7 +62,7 @@ fuzz: setup ## every fuzz target for FUZZ_SECONDS each (needs nightly Rust and c
 bench: setup ## benchmarks of the parts: codec, jitter buffer, mixer, session, tracker
 	@$(CARGO) bench --locked --quiet --package voip-benches --bench '*'
 
-compare: ## beside libopus alone, toxav and aiortc, RUNS times each (LONG=1: also ten minutes); writes docs/comparisons.md
+compare: ## beside libopus alone and toxav, RUNS times each (LONG=1: also ten minutes), which writes docs/comparisons.md; then beside aiortc
 	@scripts/setup python
 	@$(CARGO) build --release --locked --package voip-benches --bins
 	@$(CARGO) run --release --locked --quiet --package voip-benches --bin compare -- $(RUNS) $(if $(LONG),--long)

@@ -104,6 +104,8 @@ impl PcmPort {
                 |state: &mut State| state.ended.is_none() && state.written.len() >= self.limit;
             if self.room.wait_while_until(&mut state, is_full, deadline).timed_out() {
                 state.asked_room = self.has_signal();
+                // There may be room just now: the time was up while the lock was waited for.
+                self.signal(&state);
                 return match count - samples.len() {
                     0 => Err(Error::new(ErrorKind::TimedOut, "no room within the time limit")),
                     accepted => Ok(accepted),

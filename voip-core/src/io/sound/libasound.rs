@@ -26,8 +26,8 @@ struct Slot {
 
 /// Whether the system has libasound. Loads it.
 pub(super) fn is_there() -> bool {
-    let stand_ins = voip_libasound_fill as *const c_void;
-    !stand_ins.is_null() && library().is_some()
+    std::hint::black_box(voip_libasound_fill as unsafe extern "C" fn());
+    library().is_some()
 }
 
 /// The library, for as long as the process lives: its threads and plugins may not outlive its code.
