@@ -2,7 +2,7 @@
 //! no lock, no log: copy, stamp, wake.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use cpal::{FromSample, SizedSample};
 use rtrb::{Consumer, Producer};
@@ -15,8 +15,12 @@ const BATCH: Duration = Duration::from_millis(5);
 /// Callbacks that come faster than this, as those of an unpaced device do, wake the engine no more
 /// often.
 const WAKE_EVERY: Duration = Duration::from_millis(1);
-/// Errors without a callback between them after which a device counts as lost.
-const ERRORS_IN_A_ROW: u32 = 8;
+/// A device that for so long has reported errors and never called counts as lost. PulseAudio under
+/// ALSA reports nothing else until it knows the delay of a new stream.
+const HOPELESS: Duration = Duration::from_millis(100);
+/// How long whoever reports a second error in a row is made to wait. cpal's thread would report
+/// thousands in a second, and keep the sound system from getting anywhere.
+const REST: Duration = Duration::from_millis(1);
 /// By how much a sample is quieter than the one before it, where there is no sound to play.
 const FADE: f32 = 0.97;
 const FADED: f32 = 1e-6;
@@ -41,7 +45,8 @@ pub(super) struct Health {
     requests: Requests,
     xruns: AtomicU64,
     errors: AtomicU64,
-    errors_in_a_row: AtomicU32,
+    /// Since when there have been errors and no callback: microseconds, zero for not at all.
+    failing_since: AtomicU64,
     lost: AtomicBool,
     /// Microseconds; zero before the first.
     last_callback: AtomicU64,
@@ -53,14 +58,14 @@ impl Health {
             requests,
             xruns: AtomicU64::new(0),
             errors: AtomicU64::new(0),
-            errors_in_a_row: AtomicU32::new(0),
+            failing_since: AtomicU64::new(0),
             lost: AtomicBool::new(false),
             last_callback: AtomicU64::new(0),
         })
     }
 
-    /// The system reports an error. A device that was pulled out reports thousands in a second.
-    pub(super) fn error(&self, kind: cpal::ErrorKind) {
+    /// The system reports an error.
+    pub(super) fn error(&self, kind: cpal::ErrorKind, now: Instant) {
         use cpal::ErrorKind as Kind;
         let lost = match kind {
             Kind::Xrun => {
@@ -70,12 +75,26 @@ impl Health {
             // These tell of something that does not hinder.
             Kind::RealtimeDenied | Kind::DeviceChanged => false,
             Kind::DeviceNotAvailable | Kind::StreamInvalidated | Kind::HostUnavailable => true,
-            _ => self.errors_in_a_row.fetch_add(1, Ordering::Relaxed) + 1 >= ERRORS_IN_A_ROW,
+            _ => self.fails_for_long(now),
         };
         self.errors.fetch_add(1, Ordering::Relaxed);
         if lost && !self.lost.swap(true, Ordering::Relaxed) {
             let _ = self.requests.wake_quietly();
         }
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the sound system's thread is to do nothing at all"
+    )]
+    fn fails_for_long(&self, now: Instant) -> bool {
+        let since = self.failing_since.load(Ordering::Relaxed);
+        if since == 0 {
+            self.failing_since.store(now.as_micros().max(1), Ordering::Relaxed);
+            return false;
+        }
+        std::thread::sleep(REST);
+        now.since(Instant::from_micros(since)) >= HOPELESS
     }
 
     pub(super) fn is_lost(&self) -> bool {
@@ -100,7 +119,7 @@ impl Health {
 
     /// A callback came.
     pub(super) fn called(&self, at: Instant) {
-        self.errors_in_a_row.store(0, Ordering::Relaxed);
+        self.failing_since.store(0, Ordering::Relaxed);
         self.last_callback.store(at.as_micros().max(1), Ordering::Relaxed);
     }
 }

@@ -331,6 +331,7 @@ impl<E: DeviceEnd> Card<E> {
         if before.is_some_and(|before| before.about.id == about.id) {
             self.settled_until = now + SETTLED;
         }
+        tracing::debug!(device = about.id, ?change, "{} works", E::DIRECTION);
         self.live = Some(attempt);
         self.live_since = now;
         self.tell(Some(about), is_wanted, change);
@@ -343,6 +344,7 @@ impl<E: DeviceEnd> Card<E> {
     /// The live device is gone.
     fn bury(&mut self, now: Instant) {
         let lived = now.since(self.live_since);
+        tracing::debug!(?lived, "{} is dead", E::DIRECTION);
         self.live = None;
         self.replacing = None;
         self.without_since = now;

@@ -82,7 +82,10 @@ impl Hush {
 impl Drop for Hush {
     fn drop(&mut self) {
         let Some(said) = self.said.take() else { return };
-        tracing::debug!("ALSA said: {}", said.borrow());
+        let text = said.borrow().to_string();
+        if !text.trim().is_empty() {
+            tracing::debug!("ALSA said: {}", text.trim());
+        }
         // Another handler in its place, which nobody reads, lets this buffer go.
         let _ = alsa::Output::local_error_handler();
     }

@@ -90,7 +90,8 @@ impl Plan {
             let delay = stamp.callback.saturating_duration_since(stamp.capture);
             callback.heard(data, clock.now(), delay);
         };
-        device.build_input_stream(self.config, heard, move |e| health.error(e.kind()), Some(OPEN))
+        let failed = move |error: cpal::Error| health.error(error.kind(), clock.now());
+        device.build_input_stream(self.config, heard, failed, Some(OPEN))
     }
 
     fn output<T>(
@@ -107,7 +108,8 @@ impl Plan {
             let delay = stamp.playback.saturating_duration_since(stamp.callback);
             callback.wanted(data, clock.now(), delay);
         };
-        device.build_output_stream(self.config, wanted, move |e| health.error(e.kind()), Some(OPEN))
+        let failed = move |error: cpal::Error| health.error(error.kind(), clock.now());
+        device.build_output_stream(self.config, wanted, failed, Some(OPEN))
     }
 }
 
