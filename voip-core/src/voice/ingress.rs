@@ -7,6 +7,7 @@ mod buffer;
 mod decode;
 mod mix;
 mod playout;
+mod stretch;
 
 #[cfg(test)]
 mod tests;

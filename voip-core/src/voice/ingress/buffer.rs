@@ -1,14 +1,16 @@
 //! The jitter buffer: packets in whenever they come, 10 ms of sound out whenever asked.
 //!
-//! Packets are put in [`order`], kept in a [`store`], and their [`transit`] times watched. Playing,
-//! the buffer takes the packet at its position, else the copy of it that the next packet carries,
-//! else has the decoder make something up; time goes on in any case, so one hiccup costs its own
-//! length once and leaves no delay behind. Silence is the time to choose the delay anew; within
-//! speech, blocks are cut out or put in.
+//! Packets are put in [`order`], kept in a [`store`], and their [`transit`] times watched, from which
+//! follows the [`target`], the delay to aim at. Playing, the buffer takes the packet at its position,
+//! else the copy of it that the next packet carries, else has the decoder make something up. While
+//! nothing newer has come, media time stands still meanwhile: what is late is played late and not
+//! lost, and what was made up stands for what turns out to be lost. Delay that is too much or too little
+//! then is stretched away, in quiet if there is time.
 
 mod order;
 mod stats;
 mod store;
+mod target;
 mod transit;
 
 #[cfg(test)]
@@ -22,7 +24,8 @@ pub(super) use transit::Transit;
 use self::order::{Arrived, Order, Place};
 use self::store::{LONGEST, Store};
 use super::decode::FrameDecoder;
-use super::playout::{Playout, Splice, cross_fade, media_micros};
+use super::playout::{Playout, media_micros};
+use super::stretch::ENOUGH;
 use crate::error::Error;
 use crate::frame::{AudioFrame, BLOCK};
 use crate::id::{RtpTimestamp, SequenceNumber};
@@ -30,12 +33,11 @@ use crate::time::{Duration, Instant};
 use crate::voice::codec::{Decode, PacketInfo};
 use crate::voice::opus::Decoder;
 
-/// Sound made up for so long without any packet ends playing: 200 ms. What comes next starts anew.
-const GIVE_UP: usize = 9_600;
-/// After this much sound in a row that came too late, the line has moved: 60 ms.
-const LINE_MOVED: usize = 2_880;
-/// Starting, packets are skipped only if that saves more delay than this: 60 ms.
-const WORTH_SKIPPING: i64 = 60_000;
+/// Sound made up for so long without any packet ends playing: 500 ms. What comes next starts anew.
+const GIVE_UP: usize = 24_000;
+/// Starting, packets are skipped only if that saves more delay than this: 400 ms. What was said before is
+/// heard late rather than never, and the delay comes down in the next pauses.
+const WORTH_SKIPPING: i64 = 400_000;
 
 /// One RTP stream's way from packets to sound: reordering, loss recovery, adaptive delay, decoding.
 ///
@@ -66,11 +68,13 @@ pub struct JitterBuffer {
     /// `None` in silence: before the first packet, and after sound has ended.
     playout: Option<Playout>,
     played: Option<Played>,
-    last_block: [f32; BLOCK],
+    /// Samples made up in a row while nothing newer came: media time stood still.
+    held: usize,
+    /// Samples played, and those of them that were silence that was not sent, or may have been.
+    taken: u64,
+    silent: u64,
     /// Samples made up since the last packet came: loss, or silence that was not sent?
     unexplained: u64,
-    /// Samples in a row that came too late.
-    late_run: usize,
     max_delay: Duration,
     counts: JitterStats,
     waited: Waited,
@@ -140,9 +144,10 @@ impl JitterBuffer {
             decoder: FrameDecoder::new(codec),
             playout: None,
             played: None,
-            last_block: [0.0; BLOCK],
+            held: 0,
+            taken: 0,
+            silent: 0,
             unexplained: 0,
-            late_run: 0,
             max_delay: config.max_delay,
             counts: JitterStats::default(),
             waited: Waited::default(),
@@ -164,8 +169,8 @@ impl JitterBuffer {
             self.counts.discarded += 1;
             return;
         };
-        let (place, newest) = match self.order.place(arrival, sequence, timestamp) {
-            Arrived::New { place, newest } => (place, newest),
+        let place = match self.order.place(arrival, sequence, timestamp) {
+            Arrived::New(place) => place,
             Arrived::Duplicate => {
                 self.counts.duplicate += 1;
                 return;
@@ -176,12 +181,12 @@ impl JitterBuffer {
             }
             Arrived::Restart(place) => {
                 self.restart();
-                (place, true)
+                place
             }
         };
-        self.transit.observe(arrival, place.start, info.samples);
+        self.transit.observe(arrival, place.sequence, place.start, info.fec_samples);
         self.explain_gap(place);
-        if self.too_late(place, info, newest) {
+        if self.is_too_late(place, info) {
             self.counts.late += 1;
             return;
         }
@@ -197,7 +202,6 @@ impl JitterBuffer {
         self.stop();
         self.played = None;
         self.unexplained = 0;
-        self.late_run = 0;
     }
 
     /// What was made up since the last packet was silence not sent if the next in sequence starts
@@ -207,30 +211,17 @@ impl JitterBuffer {
         let unexplained = std::mem::take(&mut self.unexplained);
         if !played.silence_until(place) {
             self.counts.concealed_samples += unexplained;
-            self.counts.total_samples += unexplained;
+            self.silent -= unexplained;
         }
     }
 
-    fn too_late(&mut self, place: Place, info: PacketInfo, newest: bool) -> bool {
-        let end = place.start + info.samples as i64;
+    fn is_too_late(&self, place: Place, info: PacketInfo) -> bool {
         let passed = match (&self.playout, self.played) {
             (Some(playout), _) => playout.position() + self.decoder.ready().len() as i64,
             (None, Some(played)) => played.end,
             (None, None) => return false,
         };
-        if end > passed {
-            self.late_run = 0;
-            return false;
-        }
-        if newest {
-            self.late_run += info.samples;
-        }
-        if self.late_run >= LINE_MOVED && self.played.is_some_and(|p| end > p.end) {
-            self.late_run = 0;
-            self.stop();
-            return false;
-        }
-        true
+        place.start + info.samples as i64 <= passed
     }
 
     /// The next 10 ms, at `now`. Always a full block of finite samples.
@@ -241,26 +232,67 @@ impl JitterBuffer {
             self.start(now);
         }
         let Some(playout) = &mut self.playout else {
-            self.make_up(&mut out.0, false);
+            self.make_up(&mut out.0);
             return;
         };
         playout.called(now);
-        let ready = self.decoder.ready().len();
-        let position = playout.position() + ready as i64;
-        let available = ready + self.store.contiguous_from(position, 2 * BLOCK);
-        match playout.splice(&mut self.transit, available, &self.last_block) {
-            Splice::Straight => self.play(now, &mut out.0),
-            Splice::Cut => self.play_cut(now, &mut out.0),
-            Splice::Insert => self.play_inserted(now, &mut out.0),
+        self.adapt(now);
+        self.play(now, &mut out.0);
+    }
+
+    /// Brings the delay nearer to what suits the line: a stretch of sound is left out or said again.
+    fn adapt(&mut self, now: Instant) {
+        let (Some(playout), Some(played)) = (&mut self.playout, self.played) else { return };
+        if self.held > 0 {
+            // Whether the delay has grown is known when something comes.
+            return;
         }
-        self.last_block = out.0;
+        let wish = playout.wish(&self.transit, played.end);
+        if wish == 0 {
+            return;
+        }
+        if playout.should_jump(wish) {
+            self.stop();
+            self.start(now);
+            return;
+        }
+        self.look_ahead(now);
+        let Some(playout) = &mut self.playout else { return };
+        let amount = usize::try_from(wish.unsigned_abs()).unwrap_or(usize::MAX);
+        if wish < 0 {
+            let Some(stretch) = self.decoder.shorter(amount) else { return };
+            if playout.allows(wish, stretch) {
+                self.decoder.leave_out(stretch);
+                playout.stretched(stretch.samples as i64);
+                self.counts.removed_samples += stretch.samples as u64;
+            }
+        } else {
+            let Some(stretch) = self.decoder.longer(amount) else { return };
+            if playout.allows(wish, stretch) {
+                self.decoder.say_again(stretch);
+                playout.stretched(-(stretch.samples as i64));
+                self.counts.inserted_samples += stretch.samples as u64;
+            }
+        }
+    }
+
+    /// Decodes what follows what is ready, as far as it has come and a stretch needs it.
+    fn look_ahead(&mut self, now: Instant) {
+        while let Some(playout) = &self.playout
+            && self.decoder.ready().len() < ENOUGH
+        {
+            let end = playout.position() + self.decoder.ready().len() as i64;
+            let follows = self.store.first().is_some_and(|first| first.place.start == end);
+            if !follows || self.decode_first(now, end).is_err() {
+                return;
+            }
+        }
     }
 
     /// A reader that was away finds too much: playing starts anew near the end of it.
     fn keep_up(&mut self) {
         let most = self.max_delay + Duration::from_millis(120);
-        let jump = self.playout.as_ref().is_some_and(Playout::should_jump);
-        if jump || self.depth() > most {
+        if self.depth() > most {
             self.stop();
         }
     }
@@ -300,44 +332,18 @@ impl JitterBuffer {
         }
     }
 
-    fn play_cut(&mut self, now: Instant, out: &mut [f32; BLOCK]) {
-        let mut next = [0.0; BLOCK];
-        self.play(now, out);
-        self.play(now, &mut next);
-        cross_fade(out, &next);
-        self.counts.removed_samples += BLOCK as u64;
-    }
-
-    /// One more block, that begins like the next and ends like the last.
-    fn play_inserted(&mut self, now: Instant, out: &mut [f32; BLOCK]) {
-        if self.decoder.ready().is_empty() {
-            self.find_sound(now);
-        }
-        match self.decoder.ready().first_chunk::<BLOCK>() {
-            Some(next) => {
-                *out = *next;
-                cross_fade(out, &self.last_block);
-            }
-            None => self.decoder.conceal(out),
-        }
-        self.counts.inserted_samples += BLOCK as u64;
-    }
-
     fn play(&mut self, now: Instant, out: &mut [f32]) {
         let mut filled = 0;
         while filled < out.len() {
             let rest = &mut out[filled..];
-            let mut count = self.decoder.take(rest);
-            self.counts.total_samples += count as u64;
+            let count = self.decoder.take(rest);
+            self.taken += count as u64;
             if count == 0 {
                 match self.find_sound(now) {
-                    Found::Sound => continue,
-                    Found::Gap { samples, lost } => {
-                        count = samples.min(rest.len());
-                        self.make_up(&mut rest[..count], lost);
-                    }
+                    Found::Sound => {}
+                    Found::Gap { samples, lost } => self.bridge(samples.min(rest.len()), lost),
                     Found::Silence => {
-                        self.make_up(rest, false);
+                        self.make_up(rest);
                         self.playout = None;
                         return;
                     }
@@ -350,20 +356,36 @@ impl JitterBuffer {
         }
     }
 
-    fn make_up(&mut self, out: &mut [f32], lost: bool) {
-        let samples = out.len() as u64;
-        self.decoder.conceal(out);
+    /// Makes up sound for a gap. What is `lost` is over when its time is; while nothing newer comes, media
+    /// time stands still.
+    fn bridge(&mut self, samples: usize, lost: bool) {
+        let made = self.decoder.make_up(samples);
+        let passed = if lost { samples.min(made) } else { 0 };
+        if let Some(playout) = &mut self.playout {
+            playout.shift(passed as i64 - made as i64);
+        }
         if lost {
-            self.counts.concealed_samples += samples;
-            self.counts.total_samples += samples;
-        } else if self.played.is_some() {
-            self.unexplained += samples;
+            self.counts.concealed_samples += made as u64;
+        } else {
+            self.held += made;
+            self.unexplained += made as u64;
+            self.silent += made as u64;
+        }
+    }
+
+    /// Sound where none is expected: what was last fades out.
+    fn make_up(&mut self, out: &mut [f32]) {
+        self.decoder.conceal(out);
+        if self.played.is_some() {
+            self.unexplained += out.len() as u64;
+            self.silent += out.len() as u64;
+            self.taken += out.len() as u64;
         }
     }
 
     /// Finds what to play next, all that was ready having been played.
     fn find_sound(&mut self, now: Instant) -> Found {
-        let Some(position) = self.playout.as_ref().map(Playout::position) else {
+        let Some(mut position) = self.playout.as_ref().map(Playout::position) else {
             return Found::Silence;
         };
         loop {
@@ -371,7 +393,16 @@ impl JitterBuffer {
             let Some(first) = self.store.first() else {
                 return self.gap_unless_long(BLOCK, false);
             };
-            let gap = usize::try_from(first.place.start - position).unwrap_or(0);
+            let mut gap = usize::try_from(first.place.start - position).unwrap_or(0);
+            // What was made up while nothing came stands for what will not come.
+            let credit = gap.min(std::mem::take(&mut self.held));
+            if credit > 0 {
+                gap -= credit;
+                position += credit as i64;
+                if let Some(playout) = &mut self.playout {
+                    playout.shift(credit as i64);
+                }
+            }
             if gap == 0 {
                 match self.decode_first(now, position) {
                     Ok(()) => return Found::Sound,
@@ -401,11 +432,7 @@ impl JitterBuffer {
 
     fn decode_first(&mut self, now: Instant, position: i64) -> Result<(), Error> {
         let Some(first) = self.store.first() else { return Ok(()) };
-        let (start, copied) = (first.place.start, first.info.fec_samples);
-        if copied > 0 && !self.order.has_come(first.place.sequence - 1) {
-            self.transit.observe_copy(first.arrival, start - copied as i64, copied);
-        }
-        let skip = usize::try_from(position - start).unwrap_or(0);
+        let skip = usize::try_from(position - first.place.start).unwrap_or(0);
         let decoded = self.decoder.decode(&first.payload, first.info, skip);
         if decoded.is_ok() {
             self.played = Some(Played { sequence: first.place.sequence, end: first.end() });
@@ -434,17 +461,21 @@ impl JitterBuffer {
         self.playout.as_ref().map_or(Duration::ZERO, |p| self.transit.best_lag(p.offset()))
     }
 
+    /// The media time of the sample that will be played next; `None` in silence.
+    pub fn playing(&self) -> Option<RtpTimestamp> {
+        // Truncation undoes the unwrapping.
+        self.playout.as_ref().map(|playout| RtpTimestamp(playout.position() as u32))
+    }
+
     /// What happened so far.
     pub fn stats(&self) -> JitterStats {
         JitterStats {
+            total_samples: self.taken.saturating_sub(self.silent),
             lost: self.order.lost(),
             jitter: self.transit.jitter(),
             delay: self.waited.lately,
             mean_delay: self.waited.mean(),
-            target_delay: self
-                .playout
-                .as_ref()
-                .map_or(Duration::ZERO, |p| self.transit.best_delay(p.offset())),
+            target_delay: self.transit.target(),
             depth: self.depth(),
             ..self.counts
         }

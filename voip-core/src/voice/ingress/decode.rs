@@ -1,6 +1,7 @@
 //! Packets → samples: decoding, the copy in the next packet, concealment that fades, and smooth
 //! joins between them.
 
+use super::stretch::{self, ENOUGH, LONGEST, Stretch};
 use crate::error::Error;
 use crate::frame::BLOCK;
 use crate::voice::codec::{Decode, MAX_PACKET_SAMPLES, PacketInfo};
@@ -15,12 +16,20 @@ const FADE: usize = 4_800;
 /// Length of a join: 2.5 ms, the codec's smallest step.
 const JOIN: usize = 120;
 
-/// One stream's decoder with the samples of a packet that are not played yet.
+/// What was played last, what is ready (some sound ahead, and a stretch said twice), and room for a
+/// packet.
+const ROOM: usize = LONGEST + ENOUGH + LONGEST + MAX_PACKET_SAMPLES;
+
+/// One stream's decoder with the samples that are not played yet.
 pub(super) struct FrameDecoder {
     codec: Box<dyn Decode>,
-    pcm: Box<[f32; MAX_PACKET_SAMPLES]>,
+    pcm: Box<[f32; ROOM]>,
+    /// What is ready: from here
     head: usize,
+    /// to here.
     tail: usize,
+    /// Samples before that were played just now.
+    past: usize,
     /// Samples made up since the last that were not.
     made_up: usize,
     gain: f32,
@@ -35,9 +44,10 @@ impl FrameDecoder {
     pub(super) fn new(codec: Box<dyn Decode>) -> Self {
         FrameDecoder {
             codec,
-            pcm: Box::new([0.0; MAX_PACKET_SAMPLES]),
+            pcm: Box::new([0.0; ROOM]),
             head: 0,
             tail: 0,
+            past: 0,
             made_up: 0,
             gain: 0.0,
             voice: true,
@@ -59,7 +69,7 @@ impl FrameDecoder {
     pub(super) fn break_off(&mut self) {
         self.broken_off = true;
         self.dropped = self.ready().first_chunk().copied();
-        self.head = self.tail;
+        (self.head, self.past) = (self.tail, 0);
     }
 
     /// Fills `out` as far as samples are ready; returns how far.
@@ -67,7 +77,43 @@ impl FrameDecoder {
         let count = out.len().min(self.tail - self.head);
         out[..count].copy_from_slice(&self.pcm[self.head..self.head + count]);
         self.head += count;
+        self.past = (self.past + count).min(LONGEST);
         count
+    }
+
+    /// The best stretch to leave out of what is ready, of `most` samples at most.
+    pub(super) fn shorter(&self, most: usize) -> Option<Stretch> {
+        stretch::shorter(self.ready(), most)
+    }
+
+    pub(super) fn leave_out(&mut self, stretch: Stretch) {
+        stretch::leave_out(&mut self.pcm[self.head..self.tail], stretch.samples);
+        self.head += stretch.samples;
+    }
+
+    /// The best stretch to say again before what is ready: in quiet, of `least` samples.
+    pub(super) fn longer(&self, least: usize) -> Option<Stretch> {
+        if self.ready().len() > MAX_PACKET_SAMPLES {
+            return None;
+        }
+        stretch::longer(&self.pcm[self.head - self.past..self.head], self.ready(), least)
+    }
+
+    pub(super) fn say_again(&mut self, stretch: Stretch) {
+        self.make_room(stretch.samples);
+        let begin = self.head - self.past;
+        let end = self.tail + stretch.samples;
+        stretch::say_again(&mut self.pcm[begin..end], self.past, stretch.samples);
+        self.tail = end;
+    }
+
+    /// Room for so many samples after those that are ready.
+    fn make_room(&mut self, samples: usize) {
+        if self.tail + samples > ROOM {
+            let begin = self.head - self.past;
+            self.pcm.copy_within(begin..self.tail, 0);
+            (self.head, self.tail) = (self.past, self.tail - begin);
+        }
     }
 
     /// Decodes a packet, without its first `skip` samples, whose time has passed.
@@ -78,7 +124,9 @@ impl FrameDecoder {
         skip: usize,
     ) -> Result<(), Error> {
         let before = self.before_join(skip);
-        let decoded = self.codec.decode(payload, &mut self.pcm[..]);
+        self.make_room(MAX_PACKET_SAMPLES);
+        let room = &mut self.pcm[self.tail..self.tail + MAX_PACKET_SAMPLES];
+        let decoded = self.codec.decode(payload, room);
         self.voice = info.voice;
         self.decoded(decoded, skip, before)
     }
@@ -92,7 +140,9 @@ impl FrameDecoder {
     ) -> Result<(), Error> {
         let before = self.before_join(skip);
         let len = info.fec_samples.min(MAX_PACKET_SAMPLES);
-        let decoded = self.codec.decode_fec(next, &mut self.pcm[..len]).map(|()| len);
+        self.make_room(MAX_PACKET_SAMPLES);
+        let room = &mut self.pcm[self.tail..self.tail + len];
+        let decoded = self.codec.decode_fec(next, room).map(|()| len);
         self.decoded(decoded, skip, before)
     }
 
@@ -114,10 +164,16 @@ impl FrameDecoder {
         skip: usize,
         before: Option<[f32; JOIN]>,
     ) -> Result<(), Error> {
-        (self.head, self.tail) = (0, 0);
-        self.tail = len?.min(MAX_PACKET_SAMPLES);
-        self.head = skip.min(self.tail);
-        let fresh = &mut self.pcm[self.head..self.tail];
+        let len = len?.min(MAX_PACKET_SAMPLES);
+        let begin = self.tail;
+        self.tail += len;
+        let skip = skip.min(len);
+        if skip > 0 || before.is_some() {
+            // What was ready before, if anything, does not go on like this.
+            self.head = begin + skip;
+            self.past = 0;
+        }
+        let fresh = &mut self.pcm[begin + skip..self.tail];
         // Nothing to join to before the first packet.
         let start_gain = if self.made_up == 0 { 1.0 } else { self.gain };
         for (i, sample) in fresh.iter_mut().take(JOIN).enumerate() {
@@ -148,6 +204,18 @@ impl FrameDecoder {
             self.gain = self.fading();
             *out = made * self.gain;
         }
+    }
+
+    /// Makes up at least so many samples, at most a block, which then are ready; returns how many: the
+    /// codec conceals whole steps, and goes on after them.
+    pub(super) fn make_up(&mut self, samples: usize) -> usize {
+        let count = samples.min(BLOCK).next_multiple_of(JOIN);
+        let mut made = [0.0; BLOCK];
+        self.conceal(&mut made[..count]);
+        self.make_room(count);
+        self.pcm[self.tail..self.tail + count].copy_from_slice(&made[..count]);
+        self.tail += count;
+        count
     }
 
     fn fading(&self) -> f32 {

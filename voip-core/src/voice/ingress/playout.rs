@@ -1,44 +1,39 @@
-//! When to play what: a stream's position on the playout clock, and how it moves.
+//! When to play what: a stream's position on the playout clock, and how it should move.
 //!
 //! The *offset* is playout time minus media time. A packet is in time if its transit (arrival
-//! minus media time) is at most the offset. Whoever plays asks for blocks on a grid of 10 ms, so
-//! that only whole blocks of offset change which packets are in time: a block is cut out or put
-//! in, cross-faded.
+//! minus media time) is at most the offset at which its first sample is asked for. Whoever plays
+//! asks for blocks on a grid of 10 ms, so that only whole blocks of offset change which packets are
+//! in time; what the packets' beginnings lie beyond the grid is delay for nothing.
 
 use super::buffer::Transit;
+use super::stretch::Stretch;
 use crate::frame::BLOCK;
 use crate::time::Instant;
-use crate::voice::level::mean_square;
 
 /// Calls to look back over for the grid of calls: the earliest of 200 ms counts, since a caller
 /// wakes up late at times and never early.
 const GRID: usize = 20;
-/// A block below this level hides a cut: −45 dBFS as a mean square.
-const QUIET: f32 = 3.2e-5;
-/// Calls that must agree on a cut before it is made: in quiet, in voice, and in voice with much
-/// to cut.
-const PATIENCE: [u32; 3] = [5, 40, 10];
-/// A wish to shift by this or less is much to cut, in blocks.
-const MUCH: i32 = -4;
-/// A wish to shift by this or less is better granted by one jump than by many cuts.
-const FAR_TOO_MUCH: i32 = -10;
-/// Calls between two blocks put in, so that they do not sound like a buzz.
-const PAUSE_AFTER_INSERTION: u32 = 2;
+/// Delay for nothing that is not worth a stretch, in samples: 3 ms.
+const DEAD_BAND: i64 = 144;
+/// Calls between two stretches of one voice, so that they do not sound like a buzz.
+const REST_SHORTER: u32 = 20;
+const REST_LONGER: u32 = 1;
+/// How alike two stretches of a voice must be to be joined.
+const ALIKE: f32 = 0.8;
+/// Calls that must agree on a block less of delay; on two, a quarter of them, on three a ninth. A delay
+/// that goes up and down is worse than one that is a little long.
+const PATIENCE_SHORTER: u32 = 1_000;
+/// In voice, so many times as long.
+const IN_VOICE: u32 = 2;
+/// Calls that must agree on more delay in voice, unless it is too short by more than a block.
+const PATIENCE_LONGER: u32 = 100;
+const URGENT_LONGER: i64 = 600;
+/// Beyond so much too much delay, playing starts anew near the end of what is there: 500 ms.
+const FAR_TOO_MUCH: i64 = 24_000;
 
 /// Microseconds of media time.
 pub(super) fn media_micros(position: i64) -> i64 {
     position * 125 / 6
-}
-
-/// What to do with the next block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Splice {
-    /// Play it.
-    Straight,
-    /// Play two in the time of one.
-    Cut,
-    /// Play one more before it.
-    Insert,
 }
 
 /// Where a running stream is.
@@ -47,22 +42,16 @@ pub(super) struct Playout {
     position: i64,
     offsets: [i64; GRID],
     calls: usize,
-    wish_to_cut: u32,
-    jump: bool,
-    since_insertion: u32,
+    /// Calls since the last stretch.
+    rest: u32,
+    /// Calls that wished for a longer delay; less than nothing: for a shorter one.
+    patience: i32,
 }
 
 impl Playout {
     /// Starts with the sample at `position`.
     pub(super) fn start(position: i64) -> Self {
-        Playout {
-            position,
-            offsets: [i64::MAX; GRID],
-            calls: 0,
-            wish_to_cut: 0,
-            jump: false,
-            since_insertion: PAUSE_AFTER_INSERTION,
-        }
+        Playout { position, offsets: [i64::MAX; GRID], calls: 0, rest: 0, patience: 0 }
     }
 
     pub(super) fn position(&self) -> i64 {
@@ -77,6 +66,7 @@ impl Playout {
     pub(super) fn called(&mut self, now: Instant) {
         self.offsets[self.calls % GRID] = now.as_micros() as i64 - media_micros(self.position);
         self.calls = self.calls.wrapping_add(1);
+        self.rest = self.rest.saturating_add(1);
     }
 
     /// The offset of the grid of calls, in microseconds.
@@ -84,62 +74,62 @@ impl Playout {
         self.offsets.iter().copied().min().unwrap_or(0)
     }
 
-    /// Decides on the next block: `available` samples can be played without making any up,
-    /// `last` is what was played last.
-    pub(super) fn splice(
-        &mut self,
-        transit: &mut Transit,
-        available: usize,
-        last: &[f32],
-    ) -> Splice {
-        let shift = transit.best_shift(self.offset());
-        self.since_insertion = self.since_insertion.saturating_add(1);
-        self.wish_to_cut = if shift < 0 { self.wish_to_cut.saturating_add(1) } else { 0 };
-        let granted = shift < 0 && self.wish_to_cut > patience(shift, last);
-        self.jump = granted && shift <= FAR_TOO_MUCH;
-        if granted && available >= 2 * BLOCK {
-            self.wish_to_cut = 0;
-            return Splice::Cut;
-        }
-        let rested = self.since_insertion >= PAUSE_AFTER_INSERTION;
-        if shift > 0 && available >= BLOCK && rested {
-            self.since_insertion = 0;
-            self.note_insertion();
-            return Splice::Insert;
-        }
-        Splice::Straight
+    /// The offset at which packets are asked for, of which one begins at `start`: the samples of a
+    /// block before it are delay for nothing.
+    pub(super) fn asking_offset(&self, start: i64) -> i64 {
+        self.offset() - media_micros(self.idle(start))
+    }
+
+    fn idle(&self, start: i64) -> i64 {
+        (start - self.position).rem_euclid(BLOCK as i64)
+    }
+
+    /// By how much playing should be later, in samples, if it is time to do something about it;
+    /// less than nothing: earlier. `start`: where some packet begins.
+    pub(super) fn wish(&mut self, transit: &Transit, start: i64) -> i64 {
+        let blocks = transit.best_shift(self.asking_offset(start));
+        let wish = blocks * BLOCK as i64 - self.idle(start);
+        // Any shortness is made up for: a part of a block is as good as nothing.
+        let wish = if blocks <= 0 && wish.abs() <= DEAD_BAND { 0 } else { wish };
+        let direction = wish.signum() as i32;
+        self.patience = match direction {
+            0 => self.patience - self.patience.signum(),
+            _ if self.patience.signum() == -direction => direction,
+            _ => self.patience.saturating_add(direction),
+        };
+        wish
+    }
+
+    /// Whether a stretch may be left out or said again to grant a wish.
+    pub(super) fn allows(&self, wish: i64, stretch: Stretch) -> bool {
+        let waited = self.patience.unsigned_abs();
+        let blocks = wish.unsigned_abs().div_ceil(BLOCK as u64) as u32;
+        let patience = PATIENCE_SHORTER / blocks.saturating_mul(blocks).max(1);
+        let (is_time, rest) = match (wish > 0, stretch.quiet) {
+            (true, true) => return true,
+            (true, false) => (wish >= URGENT_LONGER || waited > PATIENCE_LONGER, REST_LONGER),
+            (false, true) => return waited > patience,
+            (false, false) => (waited > IN_VOICE * patience, REST_SHORTER),
+        };
+        is_time && self.rest > rest && stretch.likeness >= ALIKE
     }
 
     /// True if so much has piled up that playing should start anew near its end.
-    pub(super) fn should_jump(&self) -> bool {
-        self.jump
+    pub(super) fn should_jump(&self, wish: i64) -> bool {
+        wish < -FAR_TOO_MUCH
     }
 
-    /// The calls stay where they are and the media waits a block. (After a cut, the next call
-    /// shows by itself that the offset is smaller.)
-    fn note_insertion(&mut self) {
+    /// So many samples were left out, or said again if fewer than none.
+    pub(super) fn stretched(&mut self, samples: i64) {
+        self.shift(samples);
+        self.rest = 0;
+    }
+
+    /// What is ready stands for so much more media time than it lasts, or for less.
+    pub(super) fn shift(&mut self, samples: i64) {
+        self.position += samples;
         for offset in self.offsets.iter_mut().filter(|o| **o != i64::MAX) {
-            *offset += media_micros(BLOCK as i64);
+            *offset -= media_micros(samples);
         }
-    }
-}
-
-/// Calls that must agree on a cut by `shift` after the block `last`.
-fn patience(shift: i32, last: &[f32]) -> u32 {
-    let [in_quiet, in_voice, with_much] = PATIENCE;
-    match shift {
-        _ if mean_square(last) < QUIET => in_quiet,
-        ..=MUCH => with_much,
-        _ => in_voice,
-    }
-}
-
-/// Fades from one block to another in place: the result begins as `from` begins and ends as `to`
-/// ends, so it joins what comes before the one to what comes after the other.
-pub(super) fn cross_fade(from: &mut [f32], to: &[f32]) {
-    let len = from.len() as f32;
-    for (i, (from, to)) in from.iter_mut().zip(to).enumerate() {
-        let part = (i as f32 + 0.5) / len;
-        *from += part * (to - *from);
     }
 }

@@ -22,11 +22,8 @@ pub(super) struct Place {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Arrived {
-    /// A packet not seen before. `newest`: no later one has come yet.
-    New {
-        place: Place,
-        newest: bool,
-    },
+    /// A packet not seen before.
+    New(Place),
     Duplicate,
     /// Its numbers fit nothing. If the next one follows it, the sender started over.
     Stray,
@@ -61,7 +58,7 @@ impl Order {
     ) -> Arrived {
         let Some(line) = &mut self.line else {
             let place = self.begin(arrival, sequence, timestamp);
-            return Arrived::New { place, newest: true };
+            return Arrived::New(place);
         };
         if let Some(arrived) = line.place(arrival, sequence, timestamp) {
             self.after_stray = None;
@@ -90,13 +87,6 @@ impl Order {
             received: 1,
         });
         place
-    }
-
-    /// True if the packet of that unwrapped number has come, as far as is remembered.
-    pub(super) fn has_come(&self, sequence: i64) -> bool {
-        let Some(line) = &self.line else { return false };
-        let back = u32::try_from(line.newest.sequence - sequence).unwrap_or(u32::MAX);
-        line.seen.checked_shr(back).is_none_or(|seen| seen & 1 != 0)
     }
 
     /// Packets that were sent, judging by the numbers, and have not come (RFC 3550 §6.4.1).
@@ -143,7 +133,7 @@ impl Line {
         self.newest = place;
         self.newest_arrival = arrival;
         self.received += 1;
-        Arrived::New { place, newest: true }
+        Arrived::New(place)
     }
 
     fn behind(&mut self, place: Place, steps: i32) -> Arrived {
@@ -154,7 +144,7 @@ impl Line {
         self.seen |= bit;
         self.oldest = self.oldest.min(place.sequence);
         self.received += 1;
-        Arrived::New { place, newest: false }
+        Arrived::New(place)
     }
 }
 
@@ -164,19 +154,27 @@ mod tests {
 
     /// Feeds packets written as numbers; a packet's timestamp is 960 times its number.
     fn pictures(numbers: &[i64]) -> (Vec<String>, u64) {
-        let mut order = Order::default();
-        let seen = numbers.iter().enumerate().map(|(i, &n)| {
-            let arrival = Instant::from_micros(i as u64 * 20_000);
-            let (sequence, timestamp) = (SequenceNumber(n as u16), RtpTimestamp((n * 960) as u32));
-            match order.place(arrival, sequence, timestamp) {
-                Arrived::New { newest: true, .. } => "new".into(),
-                Arrived::New { place, newest: false } => format!("old {}", place.sequence),
-                Arrived::Duplicate => "twice".into(),
-                Arrived::Stray => "stray".into(),
-                Arrived::Restart(place) => format!("restart {}", place.sequence),
-            }
-        });
-        (seen.collect(), order.lost())
+        let (mut order, mut newest) = (Order::default(), i64::MIN);
+        let seen: Vec<String> = numbers
+            .iter()
+            .enumerate()
+            .map(|(i, &n)| {
+                let arrival = Instant::from_micros(i as u64 * 20_000);
+                let (sequence, timestamp) =
+                    (SequenceNumber(n as u16), RtpTimestamp((n * 960) as u32));
+                match order.place(arrival, sequence, timestamp) {
+                    Arrived::New(place) if place.sequence > newest => {
+                        newest = place.sequence;
+                        "new".into()
+                    }
+                    Arrived::New(place) => format!("old {}", place.sequence),
+                    Arrived::Duplicate => "twice".into(),
+                    Arrived::Stray => "stray".into(),
+                    Arrived::Restart(place) => format!("restart {}", place.sequence),
+                }
+            })
+            .collect();
+        (seen, order.lost())
     }
 
     #[test]
@@ -197,7 +195,7 @@ mod tests {
         order.place(Instant::ZERO, SequenceNumber(1), near_the_end);
         let next = order.place(Instant::ZERO, SequenceNumber(2), near_the_end.plus(960));
         let place = Place { sequence: 2, start: i64::from(u32::MAX) - 100 + 960 };
-        assert_eq!(next, Arrived::New { place, newest: true });
+        assert_eq!(next, Arrived::New(place));
     }
 
     #[test]
@@ -216,6 +214,6 @@ mod tests {
         assert_eq!(next(20, 2, 50_000), Arrived::Stray);
         assert_eq!(next(40, 2, 100_000 + 48_000 * 60), Arrived::Stray);
         // A minute of silence that really lasted a minute is none.
-        assert!(matches!(next(60_000, 2, 100_000 + 48_000 * 60), Arrived::New { .. }));
+        assert!(matches!(next(60_000, 2, 100_000 + 48_000 * 60), Arrived::New(_)));
     }
 }

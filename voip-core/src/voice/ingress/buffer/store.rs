@@ -94,16 +94,4 @@ impl Store {
     pub(super) fn end(&self) -> Option<i64> {
         self.slots.first().map(Slot::end)
     }
-
-    /// Samples that follow one another without a gap from `position` on, counted up to `enough`.
-    pub(super) fn contiguous_from(&self, position: i64, enough: usize) -> usize {
-        let mut end = position;
-        for slot in self.slots.iter().rev() {
-            if slot.place.start > end || end - position >= enough as i64 {
-                break;
-            }
-            end = end.max(slot.end());
-        }
-        (end - position) as usize
-    }
 }
