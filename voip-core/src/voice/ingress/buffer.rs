@@ -433,10 +433,12 @@ impl JitterBuffer {
     fn decode_first(&mut self, now: Instant, position: i64) -> Result<(), Error> {
         let Some(first) = self.store.first() else { return Ok(()) };
         let skip = usize::try_from(position - first.place.start).unwrap_or(0);
+        // What is ready is played before it.
+        let before = Duration::from_micros(self.decoder.ready().len() as u64 * 125 / 6);
         let decoded = self.decoder.decode(&first.payload, first.info, skip);
         if decoded.is_ok() {
             self.played = Some(Played { sequence: first.place.sequence, end: first.end() });
-            self.waited.observe(now.since(first.arrival));
+            self.waited.observe(now.since(first.arrival) + before);
         } else {
             self.counts.discarded += 1;
         }

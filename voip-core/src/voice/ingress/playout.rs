@@ -23,6 +23,8 @@ const ALIKE: f32 = 0.8;
 /// Calls that must agree on a block less of delay; on two, a quarter of them, on three a ninth. A delay
 /// that goes up and down is worse than one that is a little long.
 const PATIENCE_SHORTER: u32 = 1_000;
+/// Who has just begun is not so patient: one call in so many since then is enough.
+const YOUNG: u32 = 4;
 /// In voice, so many times as long.
 const IN_VOICE: u32 = 2;
 /// Calls that must agree on more delay in voice, unless it is too short by more than a block.
@@ -104,7 +106,8 @@ impl Playout {
     pub(super) fn allows(&self, wish: i64, stretch: Stretch) -> bool {
         let waited = self.patience.unsigned_abs();
         let blocks = wish.unsigned_abs().div_ceil(BLOCK as u64) as u32;
-        let patience = PATIENCE_SHORTER / blocks.saturating_mul(blocks).max(1);
+        let age = u32::try_from(self.calls).unwrap_or(u32::MAX) / YOUNG;
+        let patience = PATIENCE_SHORTER.min(age) / blocks.saturating_mul(blocks).max(1);
         let (is_time, rest) = match (wish > 0, stretch.quiet) {
             (true, true) => return true,
             (true, false) => (wish >= URGENT_LONGER || waited > PATIENCE_LONGER, REST_LONGER),
