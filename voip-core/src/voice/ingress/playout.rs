@@ -24,7 +24,7 @@ const ALIKE: f32 = 0.8;
 /// that goes up and down is worse than one that is a little long.
 const PATIENCE_SHORTER: u32 = 1_000;
 /// Who has just begun is not so patient: one call in so many since then is enough.
-const YOUNG: u32 = 4;
+const YOUNG: u32 = 2;
 /// In voice, so many times as long.
 const IN_VOICE: u32 = 2;
 /// Calls that must agree on more delay in voice, unless it is too short by more than a block.
