@@ -19,8 +19,8 @@ const PACKETS: usize = 1_024;
 /// A frame is settled, played or lost, when so many later packets have come.
 const SETTLED: i64 = 3;
 /// How much the copy of a lost frame counts: it is coarse, and comes a packet later at the earliest. So
-/// waiting for copies begins at some 3 % of loss.
-const COPY: f32 = 0.08;
+/// waiting for copies begins at some 5 % of loss.
+const COPY: f32 = 0.05;
 /// A packet this close to its time counts as late, in microseconds: clocks drift 300 ppm, so this
 /// warns more than a second ahead.
 const MARGIN: i64 = 900;
