@@ -138,7 +138,7 @@ fn five_per_cent_of_loss_and_forty_milliseconds_of_jitter_cost_little_and_no_mor
         concealed += whole.concealed_pct / 5.0;
     }
     delays.sort_by(f64::total_cmp);
-    assert!(delays[2] <= 48.5 && concealed <= 1.5, "{delays:?} ms, {concealed} %");
+    assert!(delays[2] <= 45.0 && concealed <= 2.0, "{delays:?} ms, {concealed} %");
 }
 
 #[test]
