@@ -78,7 +78,7 @@ impl Playout {
 
     /// The offset at which packets are asked for, of which one begins at `start`: the samples of a
     /// block before it are delay for nothing.
-    pub(super) fn asking_offset(&self, start: i64) -> i64 {
+    fn asking_offset(&self, start: i64) -> i64 {
         self.offset() - media_micros(self.idle(start))
     }
 
