@@ -4,6 +4,7 @@ import array
 import faulthandler
 import math
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -26,8 +27,10 @@ outside: list[int] = []
 
 
 def pytest_configure() -> None:
-    """Keeps the standard error that is nobody's capture yet."""
+    """Keeps the standard error that is nobody's capture yet. Programs are to end by Ctrl-C even where
+    whoever started the tests had it ignored, as shells do for what they start with "&"."""
     outside.append(os.dup(2))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

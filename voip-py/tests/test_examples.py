@@ -9,7 +9,7 @@ import sys
 import wave
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,13 +22,18 @@ EXAMPLES = ROOT / "examples" / "python"
 
 
 @contextmanager
-def example(name: str, *args: object) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, str(EXAMPLES / name), *map(str, args)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+def python(*args: object, folder: Path | None = None) -> Iterator[subprocess.Popen[str]]:
+    """A program that ends with the block, at the latest."""
+    command = [sys.executable, *map(str, args)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder) as program:
         try:
             yield program
         finally:
             program.kill()
+
+
+def example(name: str, *args: object) -> AbstractContextManager[subprocess.Popen[str]]:
+    return python(EXAMPLES / name, *args)
 
 
 def ended(program: subprocess.Popen[str]) -> str:
@@ -146,8 +151,7 @@ def test_the_call_in_the_readme_is_made(tracker: voip.Tracker, tmp_path: Path) -
     assert len(program.splitlines()) <= 22
     program = program.replace("tracker.example.org:6000", tracker.address)
     with online("bob", tracker, audio=None, auto_answer=True) as bob:
-        command = [sys.executable, "-c", program]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as alice:
+        with python("-c", program, folder=tmp_path) as alice:
             assert alice.stdout.readline() == "talking to bob\n"
             await_event(bob, voip.Connected).call.hang_up()
             said, _ = alice.communicate(timeout=3 * LIMIT)
@@ -162,14 +166,11 @@ def test_the_programs_on_the_package_page(tracker: voip.Tracker, tmp_path: Path)
         for program in programs_of("voip-py/README.md")
     )
     bot = "import voip\n" + bot.replace('"bot"', '"bob"')
-    command = [sys.executable, "-c"]
-    with subprocess.Popen([*command, bot], stdout=subprocess.PIPE, text=True) as echo:
+    with python("-c", bot) as echo:
         with online("watcher", tracker) as watcher:
             while "bob" not in [peer.name for peer in watcher.peers()]:
                 watcher.next_event(1)
-            with subprocess.Popen(
-                [*command, caller], stdout=subprocess.PIPE, text=True, cwd=tmp_path
-            ) as alice:
+            with python("-c", caller, folder=tmp_path) as alice:
                 assert alice.stdout.readline() == "talking to bob\n"
                 echo.send_signal(signal.SIGINT)
                 said, _ = alice.communicate(timeout=4 * LIMIT)
