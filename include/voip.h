@@ -307,6 +307,18 @@ voip_status voip_node_free(voip_node *node);
  * where they are given below, the rest by voip_node_builder_start. None of them blocks but that
  * one. A builder can start several nodes. */
 
+/**
+ * A quality for voip_node_builder_jitter_quality: for playing music together. What is late by more
+ * than a little is rather made up.
+ */
+#define VOIP_JITTER_LOWEST_DELAY 10
+
+/**
+ * A quality for voip_node_builder_jitter_quality: for listening. Next to nothing is made up that any
+ * delay allowed by voip_node_builder_jitter saves.
+ */
+#define VOIP_JITTER_NEVER_A_GAP 300
+
 /** How much sound one packet carries; the numbers are milliseconds. */
 typedef enum voip_frame_duration {
     /** 10 ms: least delay, most overhead. */
@@ -440,6 +452,12 @@ voip_status voip_node_builder_encoder_application(voip_node_builder *builder,
  * max_ms is never exceeded for long. 0 <= min_ms <= max_ms <= 600. Default 0 and 400.
  */
 voip_status voip_node_builder_jitter(voip_node_builder *builder, uint32_t min_ms, uint32_t max_ms);
+
+/**
+ * What sound without gaps is worth to the jitter buffer: so many milliseconds of delay for each per
+ * cent of the sound that would otherwise be made up, 0 to 1000. Default 35.
+ */
+voip_status voip_node_builder_jitter_quality(voip_node_builder *builder, uint32_t quality);
 
 /**
  * Starts a node: binds its port, opens its files, and begins to register. Does not wait for the
@@ -959,6 +977,10 @@ typedef struct voip_call_stats {
     uint64_t dropped;
     /** Milliseconds of sound that passed unread (manual PCM, nobody reading for 200 ms). */
     uint64_t unread_ms;
+    /** Milliseconds of sound put in to lengthen the delay of the jitter buffer. */
+    uint64_t stretched_ms;
+    /** Milliseconds of sound left out to shorten it. */
+    uint64_t skipped_ms;
     /** Lost packets, per cent of those expected. */
     double loss_pct;
     /** Sound that was made up, per cent of the sound played. */
@@ -969,16 +991,25 @@ typedef struct voip_call_stats {
     double rtt_ms;
     /** What the jitter buffer aims at, milliseconds. */
     double buffer_target_ms;
+    /** How long packets wait in the jitter buffer lately, milliseconds. */
+    double buffer_delay_ms;
     /** From placing or ringing to the answer, milliseconds, or NaN. */
     double answer_ms;
     /** From placing or ringing to the first sound of the peer at playout, milliseconds, or NaN. */
     double first_audio_ms;
+    /** Packets of the microphone's sound that the peer missed of late, by its own word, per cent. */
+    double peer_loss_pct;
     /** Mouth-to-ear delay by stage. */
     voip_stages stages_ms;
     /** Level of the microphone, dBFS (RMS of the last frame), -127 for silence. */
     float level_in_dbfs;
     /** Level of what is heard, dBFS, -127 for silence. */
     float level_out_dbfs;
+    /**
+     * Bits per second that the encoder makes of the microphone's sound: as configured, or less while
+     * the line is too narrow for that.
+     */
+    uint32_t bitrate;
     /** The quality in one word. */
     voip_quality quality;
     /**

@@ -10,6 +10,7 @@ mod manual;
 mod media;
 mod placing;
 mod reflexive;
+mod reports;
 mod signalling;
 mod silence;
 mod stages;

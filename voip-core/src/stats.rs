@@ -74,6 +74,12 @@ pub struct CallStats {
     pub rtt_ms: Option<f64>,
     /// What the jitter buffer aims at, milliseconds.
     pub buffer_target_ms: f64,
+    /// How long packets wait in the jitter buffer lately, milliseconds.
+    pub buffer_delay_ms: f64,
+    /// Milliseconds of sound put in to lengthen that delay.
+    pub stretched_ms: u64,
+    /// Milliseconds of sound left out to shorten it.
+    pub skipped_ms: u64,
     /// Mouth-to-ear delay by stage.
     pub stages_ms: Stages,
     /// Level of the microphone, dBFS (RMS of the last frame), −127 for silence.
@@ -96,6 +102,11 @@ pub struct CallStats {
     pub answer_ms: Option<f64>,
     /// From placing or ringing to the first sound of the peer at playout, milliseconds.
     pub first_audio_ms: Option<f64>,
+    /// Bits per second that the encoder makes of the microphone's sound: as configured, or less while the
+    /// line is too narrow for that.
+    pub bitrate: u32,
+    /// Packets of the microphone's sound that the peer missed of late, by its own word, percent.
+    pub peer_loss_pct: f64,
 }
 
 impl CallStats {

@@ -11,6 +11,7 @@ mod egress;
 mod ingress;
 mod level;
 mod opus;
+mod report;
 mod resample;
 #[cfg(any(test, fuzzing, feature = "sim"))]
 mod standin;
@@ -24,6 +25,7 @@ pub(crate) use egress::Egress;
 pub use ingress::{Gain, JitterBuffer, JitterConfig, JitterStats, Mixer};
 pub(crate) use ingress::{Ingress, StreamKey};
 pub use opus::{Decoder, Encoder};
+pub(crate) use report::Report;
 pub(crate) use resample::Resampler;
 #[cfg(any(test, fuzzing, feature = "sim"))]
 pub(crate) use standin::{StandInDecoder, StandInEncoder};

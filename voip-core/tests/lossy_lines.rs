@@ -153,3 +153,48 @@ fn a_line_too_narrow_for_the_codec_loses_sound_and_gains_no_delay() {
     assert!(late.stages_ms.buffer - early.stages_ms.buffer < 5.0, "{early:?} {late:?}");
     assert!(late.rtt_ms < Some(600.0), "the queue holds 200 ms: {late:?}");
 }
+
+/// Loud noise: the encoder needs all the bits that it may take.
+fn noise(seconds: u32) -> Vec<f32> {
+    let mut n = 1_u32;
+    let next = || {
+        n = n.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (n >> 8) as f32 / (1 << 25) as f32 - 0.25
+    };
+    std::iter::repeat_with(next).take(seconds as usize * 48_000).collect()
+}
+
+#[test]
+fn a_sender_whose_packets_queue_sends_less_and_more_again_when_there_is_room() {
+    let options = NodeOptions { keep_heard: false, ..NodeOptions::new("", []) };
+    let mut two = Two::with(1, Link::default(), true, &options);
+    let (call, at_bob) = two.connect();
+    two.world.say(two.alice, &noise(80));
+    // 32 kbit/s of sound are 55 on the wire.
+    two.world.set_link(Link { rate: Some(46_000), ..Link::default() });
+    two.world.run_for(secs(10));
+    let early = two.world.stats(two.bob, at_bob).unwrap();
+    two.world.run_for(secs(30));
+    let [alice, bob] = [(two.alice, call), (two.bob, at_bob)]
+        .map(|(node, call)| two.world.stats(node, call).unwrap());
+    assert!((12_000..28_000).contains(&alice.bitrate), "{alice:?}");
+    assert!(alice.rtt_ms < Some(120.0), "the queue stays short; it could hold 200 ms: {alice:?}");
+    assert!(bob.packets_lost < early.packets_lost + 5, "{early:?} {bob:?}");
+
+    two.world.set_link(Link::default());
+    two.world.run_for(secs(40));
+    let alice = two.world.stats(two.alice, call).unwrap();
+    assert_eq!(alice.bitrate, 32_000);
+}
+
+#[test]
+fn the_sender_is_told_of_losses_and_that_they_are_over() {
+    let mut two = on(Link { loss: 0.2, ..Link::default() }, 1, false);
+    let at_alice = two.world.calls(two.alice)[0];
+    two.world.run_for(secs(20));
+    let told = two.world.stats(two.alice, at_alice).unwrap().peer_loss_pct;
+    assert!((5.0..40.0).contains(&told), "{told} %");
+    two.world.set_link(Link::default());
+    two.world.run_for(secs(5));
+    assert_eq!(two.world.stats(two.alice, at_alice).unwrap().peer_loss_pct, 0.0);
+}

@@ -74,6 +74,10 @@ pub struct voip_call_stats {
     pub dropped: u64,
     /// Milliseconds of sound that passed unread (manual PCM, nobody reading for 200 ms).
     pub unread_ms: u64,
+    /// Milliseconds of sound put in to lengthen the delay of the jitter buffer.
+    pub stretched_ms: u64,
+    /// Milliseconds of sound left out to shorten it.
+    pub skipped_ms: u64,
     /// Lost packets, per cent of those expected.
     pub loss_pct: f64,
     /// Sound that was made up, per cent of the sound played.
@@ -84,16 +88,23 @@ pub struct voip_call_stats {
     pub rtt_ms: f64,
     /// What the jitter buffer aims at, milliseconds.
     pub buffer_target_ms: f64,
+    /// How long packets wait in the jitter buffer lately, milliseconds.
+    pub buffer_delay_ms: f64,
     /// From placing or ringing to the answer, milliseconds, or NaN.
     pub answer_ms: f64,
     /// From placing or ringing to the first sound of the peer at playout, milliseconds, or NaN.
     pub first_audio_ms: f64,
+    /// Packets of the microphone's sound that the peer missed of late, by its own word, per cent.
+    pub peer_loss_pct: f64,
     /// Mouth-to-ear delay by stage.
     pub stages_ms: voip_stages,
     /// Level of the microphone, dBFS (RMS of the last frame), -127 for silence.
     pub level_in_dbfs: f32,
     /// Level of what is heard, dBFS, -127 for silence.
     pub level_out_dbfs: f32,
+    /// Bits per second that the encoder makes of the microphone's sound: as configured, or less while
+    /// the line is too narrow for that.
+    pub bitrate: u32,
     /// The quality in one word.
     pub quality: voip_quality,
     /// Whether the microphone of this side has given nothing but digital silence, the same value
@@ -141,16 +152,21 @@ impl From<CallStats> for voip_call_stats {
             packets_recovered: stats.packets_recovered,
             dropped: stats.dropped,
             unread_ms: stats.unread_ms,
+            stretched_ms: stats.stretched_ms,
+            skipped_ms: stats.skipped_ms,
             loss_pct: stats.loss_pct,
             concealed_pct: stats.concealed_pct,
             jitter_ms: stats.jitter_ms,
             rtt_ms: known(stats.rtt_ms),
             buffer_target_ms: stats.buffer_target_ms,
+            buffer_delay_ms: stats.buffer_delay_ms,
             answer_ms: known(stats.answer_ms),
             first_audio_ms: known(stats.first_audio_ms),
+            peer_loss_pct: stats.peer_loss_pct,
             stages_ms: stats.stages_ms.into(),
             level_in_dbfs: stats.level_in_dbfs,
             level_out_dbfs: stats.level_out_dbfs,
+            bitrate: stats.bitrate,
             quality: stats.quality.into(),
             digital_silence: stats.digital_silence,
             path_local: address(local),

@@ -341,13 +341,40 @@ pub extern "C" fn voip_node_builder_jitter(
     max_ms: u32,
 ) -> voip_status {
     let ms = |ms: u32| voip_core::Duration::from_millis(ms.into());
+    jitter(builder, |jitter| (jitter.min_delay, jitter.max_delay) = (ms(min_ms), ms(max_ms)))
+}
+
+/// A quality for `voip_node_builder_jitter_quality`: for playing music together. What is late by more
+/// than a little is rather made up.
+pub const VOIP_JITTER_LOWEST_DELAY: u32 = 10;
+/// A quality for `voip_node_builder_jitter_quality`: for listening. Next to nothing is made up that any
+/// delay allowed by `voip_node_builder_jitter` saves.
+pub const VOIP_JITTER_NEVER_A_GAP: u32 = 300;
+
+/// What sound without gaps is worth to the jitter buffer: so many milliseconds of delay for each per
+/// cent of the sound that would otherwise be made up, 0 to 1000. Default 35.
+#[unsafe(no_mangle)]
+pub extern "C" fn voip_node_builder_jitter_quality(
+    builder: *mut voip_node_builder,
+    quality: u32,
+) -> voip_status {
+    jitter(builder, |jitter| jitter.quality = quality)
+}
+
+fn jitter(builder: *mut voip_node_builder, change: impl FnOnce(&mut JitterConfig)) -> voip_status {
     guard(|| {
-        let jitter = JitterConfig { min_delay: ms(min_ms), max_delay: ms(max_ms) };
+        let builder = get(builder)?;
+        let mut builder = builder.lock();
+        let mut jitter = builder.jitter.clone();
+        change(&mut jitter);
         jitter.validate()?;
-        get(builder)?.lock().jitter = jitter;
+        builder.jitter = jitter;
         Ok(())
     })
 }
+
+const _: () = assert!(VOIP_JITTER_LOWEST_DELAY == JitterConfig::LOWEST_DELAY);
+const _: () = assert!(VOIP_JITTER_NEVER_A_GAP == JitterConfig::NEVER_A_GAP);
 
 /// Starts a node: binds its port, opens its files, and begins to register. Does not wait for the
 /// trackers: see `voip_node_wait_registered`. Blocks for as long as the files and the system's

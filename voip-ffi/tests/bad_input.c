@@ -254,6 +254,7 @@ static void ranges(void)
     INVALID("expected_loss", voip_node_builder_encoder_expected_loss(builder, 256));
     INVALID("min_delay", voip_node_builder_jitter(builder, 2, 1));
     INVALID("max_delay", voip_node_builder_jitter(builder, 0, 601));
+    INVALID("quality", voip_node_builder_jitter_quality(builder, 1001));
     FINE(voip_node_builder_bind(builder, "nowhere"));
     start_fails(builder, VOIP_INVALID_ARGUMENT, "bind");
     builder = describe_node("x");

@@ -59,6 +59,12 @@ record! {
         rtt_ms: Option<f64>,
         /// What the jitter buffer aims at, milliseconds.
         buffer_target_ms: f64,
+        /// How long packets wait in the jitter buffer lately, milliseconds.
+        buffer_delay_ms: f64,
+        /// Milliseconds of sound put in to lengthen that delay.
+        stretched_ms: u64,
+        /// Milliseconds of sound left out to shorten it.
+        skipped_ms: u64,
         /// Mouth-to-ear delay by stage, a `Stages`.
         stages_ms: Py<Stages>,
         /// Level of the microphone, dBFS (RMS of the last frame), −127 for silence.
@@ -81,6 +87,11 @@ record! {
         /// From placing or ringing to the first sound of the peer at playout, milliseconds; `None`
         /// until then.
         first_audio_ms: Option<f64>,
+        /// Bits per second that the encoder makes of the microphone's sound: as configured, or less
+        /// while the line is too narrow for that.
+        bitrate: u32,
+        /// Packets of the microphone's sound that the peer missed of late, by its own word, percent.
+        peer_loss_pct: f64,
     }
 }
 
@@ -109,6 +120,9 @@ impl CallStats {
             jitter_ms: stats.jitter_ms,
             rtt_ms: stats.rtt_ms,
             buffer_target_ms: stats.buffer_target_ms,
+            buffer_delay_ms: stats.buffer_delay_ms,
+            stretched_ms: stats.stretched_ms,
+            skipped_ms: stats.skipped_ms,
             stages_ms: Py::new(py, stages)?,
             level_in_dbfs: stats.level_in_dbfs,
             level_out_dbfs: stats.level_out_dbfs,
@@ -119,6 +133,8 @@ impl CallStats {
             quality: enums::member(py, "Quality", stats.quality)?,
             answer_ms: stats.answer_ms,
             first_audio_ms: stats.first_audio_ms,
+            bitrate: stats.bitrate,
+            peer_loss_pct: stats.peer_loss_pct,
         })
     }
 }

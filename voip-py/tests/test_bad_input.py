@@ -117,6 +117,8 @@ def test_options_of_pcm(arguments: dict[str, object], error: type[Exception]) ->
         (lambda: voip.JitterConfig(min_delay=0.5), voip.InvalidArgument),
         (lambda: voip.JitterConfig(min_delay=-0.1), voip.InvalidArgument),
         (lambda: voip.JitterConfig(min_delay="0"), TypeError),
+        (lambda: voip.JitterConfig(quality=1_001), voip.InvalidArgument),
+        (lambda: voip.JitterConfig(quality=3.5), TypeError),
         (lambda: voip.PeerId("ab"), voip.InvalidArgument),
         (lambda: voip.PeerId(b"ab"), TypeError),
         (lambda: voip.Devices(5), TypeError),

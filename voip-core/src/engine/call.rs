@@ -8,6 +8,7 @@ use crate::voice::{Egress, StreamKey};
 use crate::wire::sealed::Bytes32;
 use crate::wire::tracker::Target;
 
+use super::reports::Reports;
 use super::silence::SilenceWatch;
 use super::stages::StageMeter;
 
@@ -80,6 +81,7 @@ pub(super) struct Call {
     pub(super) told_digital_silence: bool,
     /// Whether the peer is heard.
     pub(super) silence: SilenceWatch,
+    pub(super) reports: Reports,
     /// When the phase gives up.
     pub(super) deadline: Instant,
     /// When ringing there ends; kept while the phase has another deadline.
@@ -120,6 +122,7 @@ impl Call {
             muted: false,
             told_digital_silence: false,
             silence: SilenceWatch::default(),
+            reports: Reports::default(),
             deadline: now + ring_timeout,
             ring_deadline: now + ring_timeout,
             ring_timeout,

@@ -96,6 +96,7 @@ impl Engine {
         } else if let Some(stream) = call.stream {
             call.silence.packet(now);
             self.ingress.insert(stream, rtp.arrival, rtp.sequence, rtp.timestamp, &rtp.payload);
+            self.report(now, key);
             self.watch_silence(now, key);
         }
     }
@@ -104,7 +105,8 @@ impl Engine {
     pub(super) fn start_media(&mut self, key: CallKey) -> Result<(), Error> {
         let encoder = self.config.codec.encoder(&self.config.encoder)?;
         let decoder = self.config.codec.decoder()?;
-        let mut egress = Egress::new(encoder, RtpTimestamp(self.random.next_u32()));
+        let start = RtpTimestamp(self.random.next_u32());
+        let mut egress = Egress::new(encoder, &self.config.encoder, start);
         self.next_stream = self.next_stream.wrapping_add(1);
         let stream = StreamKey(self.next_stream);
         self.ingress.add(stream, decoder);
@@ -144,6 +146,7 @@ impl Engine {
     pub(super) fn handle_message(&mut self, now: Instant, key: CallKey, message: &[u8]) {
         let Some(call) = self.calls.get_mut(&key) else { return };
         match ChannelMessage::parse(message) {
+            Some(ChannelMessage::Report(report)) => call.reported(now, &report.into()),
             Some(ChannelMessage::Muted { muted }) => call.silence.peer_muted(now, muted),
             Some(ChannelMessage::DigitalSilence { silent }) => call.silence.digital_silence(silent),
             Some(ChannelMessage::Unknown) | None => self.stats.signals_dropped += 1,
@@ -169,6 +172,8 @@ impl Engine {
             stats.packets_received = s.packets_received;
             stats.bytes_received = s.bytes_received;
             stats.dropped = s.dropped;
+            stats.bitrate = call.egress.as_ref().map_or(0, Egress::bitrate);
+            stats.peer_loss_pct = call.reports.peer_loss_pct();
             stats.rtt_ms = s.rtt.map(millis);
             stats.path = s.path;
         }
@@ -194,6 +199,9 @@ impl Engine {
         stats.concealed_pct = jitter.concealed_percent();
         stats.jitter_ms = millis(jitter.jitter);
         stats.buffer_target_ms = millis(jitter.target_delay);
+        stats.buffer_delay_ms = millis(jitter.delay);
+        stats.stretched_ms = jitter.inserted_samples / 48;
+        stats.skipped_ms = jitter.removed_samples / 48;
         stats.stages_ms.buffer = millis(jitter.mean_delay);
     }
 

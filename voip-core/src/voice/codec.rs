@@ -111,6 +111,8 @@ pub(crate) trait Encode: Send {
     fn dtx(&self) -> bool;
     /// Delay of the algorithm, beyond the frame itself.
     fn lookahead(&self) -> Duration;
+    /// From the next frame on, so many bits per second, and so much loss to prepare for, in per cent.
+    fn set_effort(&mut self, bitrate: u32, expected_loss: u8);
 }
 
 /// Packets to samples. Payloads come from the network: none may do worse than fail.

@@ -1,9 +1,11 @@
 //! Mic → wire: capture → condition → encode → packetize.
 //!
-//! Samples come in any count; each complete frame leaves as one packet, at once. Processor time is
+//! Samples come in any count; each complete frame leaves as one packet, at once. How many bits it gets follows
+//! what the receiver reports. Processor time is
 //! for the caller to measure around [`Egress::push`]: with [`EgressStats::encoded`] that makes a
 //! mean per frame.
 
+mod adapt;
 mod capture;
 mod condition;
 mod encode;
@@ -13,13 +15,15 @@ mod silence;
 #[cfg(test)]
 mod tests;
 
+use self::adapt::Adaptation;
 use self::capture::Capture;
 use self::condition::Condition;
 use self::encode::{Coded, FrameEncoder};
 use self::packetize::Packetize;
 use self::silence::DigitalSilence;
-use super::codec::Encode;
+use super::codec::{Encode, EncoderConfig};
 use super::level::Level;
+use super::report::Report;
 use crate::id::RtpTimestamp;
 use crate::time::{Duration, Instant};
 
@@ -65,6 +69,7 @@ pub(crate) struct Egress {
     silence: DigitalSilence,
     condition: Condition,
     encoder: FrameEncoder,
+    adaptation: Adaptation,
     packetize: Packetize,
     lookahead: Duration,
     muted: bool,
@@ -72,14 +77,20 @@ pub(crate) struct Egress {
 }
 
 impl Egress {
-    /// Starts at `start` on the media clock, which RFC 3550 §5.1 wants random.
-    pub(crate) fn new(encoder: Box<dyn Encode>, start: RtpTimestamp) -> Self {
+    /// An encoder that has been made with that configuration. Starts at `start` on the media clock, which
+    /// RFC 3550 §5.1 wants random.
+    pub(crate) fn new(
+        encoder: Box<dyn Encode>,
+        config: &EncoderConfig,
+        start: RtpTimestamp,
+    ) -> Self {
         let lookahead = encoder.lookahead();
         Egress {
             capture: Capture::new(encoder.frame()),
             silence: DigitalSilence::default(),
             condition: Condition::new(),
             encoder: FrameEncoder::new(encoder),
+            adaptation: Adaptation::new(config),
             packetize: Packetize::new(start),
             lookahead,
             muted: false,
@@ -130,6 +141,20 @@ impl Egress {
     /// The next packet to send, oldest first.
     pub(crate) fn next_packet(&mut self) -> Option<EncodedFrame<'_>> {
         self.packetize.next()
+    }
+
+    /// The receiver reports what came of the packets.
+    pub(crate) fn heard(&mut self, report: &Report) {
+        let before = self.adaptation.effort();
+        let effort = self.adaptation.heard(report);
+        if effort != before {
+            self.encoder.set_effort(effort);
+        }
+    }
+
+    /// Bits per second that the encoder is to make now.
+    pub(crate) fn bitrate(&self) -> u32 {
+        self.adaptation.effort().bitrate
     }
 
     /// Muted, nothing at all is sent, and no sound captured meanwhile is ever sent later.

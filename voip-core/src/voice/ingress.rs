@@ -17,6 +17,7 @@ pub use mix::{Gain, Mixer};
 
 use super::codec::Decode;
 use super::level::{Level, LevelMeter};
+use super::report::Report;
 use crate::error::Error;
 use crate::frame::AudioFrame;
 use crate::id::{RtpTimestamp, SequenceNumber};
@@ -98,6 +99,11 @@ impl Ingress {
         };
         stream.get(now, out);
         true
+    }
+
+    /// What to tell the sender of a stream; `None` if nothing came since the last time.
+    pub(crate) fn take_report(&mut self, key: StreamKey) -> Option<Report> {
+        self.stream(key).and_then(|s| s.buffer.take_report())
     }
 
     /// See [`JitterBuffer::best_lag`]; zero for an unknown key.

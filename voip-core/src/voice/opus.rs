@@ -116,6 +116,10 @@ impl Encode for Encoder {
     fn lookahead(&self) -> Duration {
         self.lookahead
     }
+    fn set_effort(&mut self, bitrate: u32, expected_loss: u8) {
+        let set = self.set_bitrate(bitrate).and_then(|()| self.set_expected_loss(expected_loss));
+        debug_assert!(set.is_ok(), "out of range: {bitrate} bit/s, {expected_loss} %");
+    }
 }
 
 /// Decodes Opus packets to 48 kHz mono sound. Any bytes may be given: what is no packet is an

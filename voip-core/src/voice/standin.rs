@@ -99,6 +99,9 @@ impl Encode for StandInEncoder {
     fn lookahead(&self) -> Duration {
         Duration::ZERO
     }
+    fn set_effort(&mut self, _bitrate: u32, _expected_loss: u8) {
+        // Its packets are as small as can be, each with a copy of the one before.
+    }
 }
 
 /// Hums what [`StandInEncoder`] wrote.

@@ -8,16 +8,29 @@ use super::json;
 const MAX_MESSAGE: usize = 4096;
 
 /// A message on the data channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum ChannelMessage {
     /// The sender's microphone is muted, or no longer.
     Muted { muted: bool },
     /// The sender's microphone gives nothing but digital silence, or no longer.
     DigitalSilence { silent: bool },
+    /// How the packets of the last second came.
+    Report(ReportMessage),
     /// A type of a later version: ignored.
     #[serde(other)]
     Unknown,
+}
+
+/// How a second's packets came, in whole numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ReportMessage {
+    /// Packets lost, in thousandths of those sent.
+    pub(crate) lost_permille: u32,
+    /// How many in a row on average, in tenths.
+    pub(crate) burst_tenths: u32,
+    /// By how much the fastest took longer than the fastest of the last minute.
+    pub(crate) queue_ms: u32,
 }
 
 impl ChannelMessage {
@@ -42,9 +55,15 @@ mod tests {
         for message in [
             ChannelMessage::Muted { muted: true },
             ChannelMessage::DigitalSilence { silent: false },
+            ChannelMessage::Report(ReportMessage {
+                lost_permille: 73,
+                burst_tenths: 15,
+                queue_ms: 4,
+            }),
         ] {
             assert_eq!(ChannelMessage::parse(&message.to_bytes()), Some(message));
         }
+        assert_eq!(ChannelMessage::parse(br#"{"type":"report","queue_ms":-1}"#), None);
         let later = br#"{"type":"dance","steps":3}"#;
         assert_eq!(ChannelMessage::parse(later), Some(ChannelMessage::Unknown));
         assert_eq!(ChannelMessage::parse(b"muted"), None);

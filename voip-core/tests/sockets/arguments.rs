@@ -43,6 +43,7 @@ fn a_value_out_of_range_is_refused_by_the_name_of_its_field() {
         ("expected_loss", encoder(|e| e.expected_loss = 101)),
         ("max_delay", jitter(|j| j.max_delay = ms(601))),
         ("min_delay", jitter(|j| j.min_delay = j.max_delay + ms(1))),
+        ("quality", jitter(|j| j.quality = 1_001)),
     ] {
         let error = error_of(builder);
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");

@@ -482,7 +482,7 @@ class JitterConfig:
     raises `InvalidArgument`.
     """
 
-    __match_args__: ClassVar[tuple[Literal["min_delay"], Literal["max_delay"]]]
+    __match_args__: ClassVar[tuple[Literal["min_delay"], Literal["max_delay"], Literal["quality"]]]
     @property
     def min_delay(self) -> float:
         """Delay over the fastest packet that is kept even on a perfect line, 0 to `max_delay`."""
@@ -491,7 +491,15 @@ class JitterConfig:
         """Delay over the fastest packet that is never exceeded for long, up to 0.6. Beyond 0.4
         talking turns into taking turns (ITU-T G.114).
         """
-    def __new__(cls, *, min_delay: float = 0.0, max_delay: float = 0.4) -> Self: ...
+    @property
+    def quality(self) -> int:
+        """What sound without gaps is worth: so many milliseconds of delay for each per cent of the
+        sound that would otherwise be made up, 0 to 1000. 10 is for playing music together,
+        300 for listening.
+        """
+    def __new__(
+        cls, *, min_delay: float = 0.0, max_delay: float = 0.4, quality: int = 35
+    ) -> Self: ...
     def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
 
@@ -579,7 +587,7 @@ class Stages:
 class CallStats:
     """Statistics of one call."""
 
-    __match_args__: ClassVar[tuple[Literal["packets_sent"], Literal["bytes_sent"], Literal["packets_received"], Literal["bytes_received"], Literal["packets_lost"], Literal["packets_late"], Literal["packets_duplicate"], Literal["packets_recovered"], Literal["loss_pct"], Literal["concealed_pct"], Literal["jitter_ms"], Literal["rtt_ms"], Literal["buffer_target_ms"], Literal["stages_ms"], Literal["level_in_dbfs"], Literal["level_out_dbfs"], Literal["digital_silence"], Literal["path"], Literal["dropped"], Literal["unread_ms"], Literal["quality"], Literal["answer_ms"], Literal["first_audio_ms"]]]
+    __match_args__: ClassVar[tuple[Literal["packets_sent"], Literal["bytes_sent"], Literal["packets_received"], Literal["bytes_received"], Literal["packets_lost"], Literal["packets_late"], Literal["packets_duplicate"], Literal["packets_recovered"], Literal["loss_pct"], Literal["concealed_pct"], Literal["jitter_ms"], Literal["rtt_ms"], Literal["buffer_target_ms"], Literal["buffer_delay_ms"], Literal["stretched_ms"], Literal["skipped_ms"], Literal["stages_ms"], Literal["level_in_dbfs"], Literal["level_out_dbfs"], Literal["digital_silence"], Literal["path"], Literal["dropped"], Literal["unread_ms"], Literal["quality"], Literal["answer_ms"], Literal["first_audio_ms"], Literal["bitrate"], Literal["peer_loss_pct"]]]
     @property
     def packets_sent(self) -> int:
         """RTP packets sent."""
@@ -620,6 +628,15 @@ class CallStats:
     def buffer_target_ms(self) -> float:
         """What the jitter buffer aims at, milliseconds."""
     @property
+    def buffer_delay_ms(self) -> float:
+        """How long packets wait in the jitter buffer lately, milliseconds."""
+    @property
+    def stretched_ms(self) -> int:
+        """Milliseconds of sound put in to lengthen that delay."""
+    @property
+    def skipped_ms(self) -> int:
+        """Milliseconds of sound left out to shorten it."""
+    @property
     def stages_ms(self) -> Stages:
         """Mouth-to-ear delay by stage, a `Stages`."""
     @property
@@ -653,6 +670,14 @@ class CallStats:
         """From placing or ringing to the first sound of the peer at playout, milliseconds; `None`
         until then.
         """
+    @property
+    def bitrate(self) -> int:
+        """Bits per second that the encoder makes of the microphone's sound: as configured, or less
+        while the line is too narrow for that.
+        """
+    @property
+    def peer_loss_pct(self) -> float:
+        """Packets of the microphone's sound that the peer missed of late, by its own word, percent."""
     def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
 

@@ -1,5 +1,6 @@
 //! Frame → bytes, or the news that nothing needs to be sent.
 
+use super::adapt::Effort;
 use crate::voice::codec::{Encode, MAX_PAYLOAD};
 
 /// A packet up to this length says only "silence goes on" (RFC 6716 §3.1: one byte of header, a
@@ -20,6 +21,10 @@ pub(super) struct FrameEncoder {
 impl FrameEncoder {
     pub(super) fn new(codec: Box<dyn Encode>) -> Self {
         FrameEncoder { codec, out: Box::new([0; MAX_PAYLOAD]) }
+    }
+
+    pub(super) fn set_effort(&mut self, effort: Effort) {
+        self.codec.set_effort(effort.bitrate, effort.expected_loss);
     }
 
     pub(super) fn run(&mut self, frame: &[f32]) -> Coded<'_> {

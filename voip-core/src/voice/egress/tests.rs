@@ -10,7 +10,7 @@ use crate::voice::standin::StandInEncoder;
 const START: RtpTimestamp = RtpTimestamp(u32::MAX - 500);
 
 fn egress(config: &EncoderConfig) -> Egress {
-    Egress::new(Box::new(StandInEncoder::new(config)), START)
+    Egress::new(Box::new(StandInEncoder::new(config)), config, START)
 }
 
 fn ms(n: u64) -> Instant {
@@ -108,7 +108,7 @@ fn silence_with_dtx_is_not_sent_and_voice_after_it_is_marked() {
 #[test]
 fn opus_in_dtx_sends_little_in_silence() {
     let config = EncoderConfig { dtx: true, ..Default::default() };
-    let mut egress = Egress::new(Box::new(Encoder::new(&config).unwrap()), START);
+    let mut egress = Egress::new(Box::new(Encoder::new(&config).unwrap()), &config, START);
     let mut packets = 0;
     for n in 1..=200 {
         egress.push(ms(n * 20), if n <= 20 { &[0.1; 960] } else { &[0.0; 960] });

@@ -8,6 +8,7 @@
 //! then is stretched away, in quiet if there is time.
 
 mod order;
+mod report;
 mod stats;
 mod store;
 mod target;
@@ -22,6 +23,7 @@ pub use stats::{JitterConfig, JitterStats};
 pub(super) use transit::Transit;
 
 use self::order::{Arrived, Order, Place};
+use self::report::Reporter;
 use self::store::{LONGEST, Store};
 use super::decode::FrameDecoder;
 use super::playout::{Playout, media_micros};
@@ -32,6 +34,7 @@ use crate::id::{RtpTimestamp, SequenceNumber};
 use crate::time::{Duration, Instant};
 use crate::voice::codec::{Decode, PacketInfo};
 use crate::voice::opus::Decoder;
+use crate::voice::report::Report;
 
 /// Sound made up for so long without any packet ends playing: 500 ms. What comes next starts anew.
 const GIVE_UP: usize = 24_000;
@@ -64,6 +67,7 @@ pub struct JitterBuffer {
     order: Order,
     store: Store,
     transit: Transit,
+    reporter: Reporter,
     decoder: FrameDecoder,
     /// `None` in silence: before the first packet, and after sound has ended.
     playout: Option<Playout>,
@@ -140,7 +144,8 @@ impl JitterBuffer {
         JitterBuffer {
             order: Order::default(),
             store: Store::new(),
-            transit: Transit::new(config.min_delay..=config.max_delay),
+            transit: Transit::new(config.min_delay..=config.max_delay, config.quality),
+            reporter: Reporter::default(),
             decoder: FrameDecoder::new(codec),
             playout: None,
             played: None,
@@ -185,6 +190,8 @@ impl JitterBuffer {
             }
         };
         self.transit.observe(arrival, place.sequence, place.start, info.fec_samples);
+        let at = arrival.as_micros() as i64;
+        self.reporter.observe(at, place.sequence, at - media_micros(place.start));
         self.explain_gap(place);
         if self.is_too_late(place, info) {
             self.counts.late += 1;
@@ -198,6 +205,7 @@ impl JitterBuffer {
     fn restart(&mut self) {
         self.counts.restarts += 1;
         self.transit.restart();
+        self.reporter = Reporter::default();
         self.store.clear();
         self.stop();
         self.played = None;
@@ -328,7 +336,9 @@ impl JitterBuffer {
         }
         let Some(first) = self.store.first() else { return };
         if !self.transit.should_wait(offset(first.place.start)) {
-            self.playout = Some(Playout::start(first.place.start));
+            // Of what was played before, nothing is said again.
+            let passed = self.played.map_or(i64::MIN, |played| played.end);
+            self.playout = Some(Playout::start(first.place.start.max(passed)));
         }
     }
 
@@ -460,13 +470,21 @@ impl JitterBuffer {
     /// less than 10 ms, zero if that would save less than 4 ms of delay. Calls just before packets
     /// usually arrive make them wait for the next call; just after, they need not.
     pub fn best_lag(&self) -> Duration {
-        self.playout.as_ref().map_or(Duration::ZERO, |p| self.transit.best_lag(p.offset()))
+        let (Some(playout), Some(played)) = (&self.playout, self.played) else {
+            return Duration::ZERO;
+        };
+        self.transit.best_lag(playout.asking_offset(played.end))
     }
 
     /// The media time of the sample that will be played next; `None` in silence.
     pub fn playing(&self) -> Option<RtpTimestamp> {
         // Truncation undoes the unwrapping.
         self.playout.as_ref().map(|playout| RtpTimestamp(playout.position() as u32))
+    }
+
+    /// What to tell the sender of the packets that came since the last time.
+    pub(crate) fn take_report(&mut self) -> Option<Report> {
+        self.reporter.take()
     }
 
     /// What happened so far.

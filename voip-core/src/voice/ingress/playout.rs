@@ -21,10 +21,8 @@ const REST_LONGER: u32 = 1;
 /// How alike two stretches of a voice must be to be joined.
 const ALIKE: f32 = 0.8;
 /// Calls that must agree on a block less of delay; on two, a quarter of them, on three a ninth. A delay
-/// that goes up and down is worse than one that is a little long.
+/// that goes up and down is worse than one that is a little long. At first, all calls so far are enough.
 const PATIENCE_SHORTER: u32 = 1_000;
-/// Who has just begun is not so patient: one call in so many since then is enough.
-const YOUNG: u32 = 2;
 /// In voice, so many times as long.
 const IN_VOICE: u32 = 2;
 /// Calls that must agree on more delay in voice, unless it is too short by more than a block.
@@ -72,13 +70,13 @@ impl Playout {
     }
 
     /// The offset of the grid of calls, in microseconds.
-    pub(super) fn offset(&self) -> i64 {
+    fn offset(&self) -> i64 {
         self.offsets.iter().copied().min().unwrap_or(0)
     }
 
     /// The offset at which packets are asked for, of which one begins at `start`: the samples of a
     /// block before it are delay for nothing.
-    fn asking_offset(&self, start: i64) -> i64 {
+    pub(super) fn asking_offset(&self, start: i64) -> i64 {
         self.offset() - media_micros(self.idle(start))
     }
 
@@ -106,7 +104,7 @@ impl Playout {
     pub(super) fn allows(&self, wish: i64, stretch: Stretch) -> bool {
         let waited = self.patience.unsigned_abs();
         let blocks = wish.unsigned_abs().div_ceil(BLOCK as u64) as u32;
-        let age = u32::try_from(self.calls).unwrap_or(u32::MAX) / YOUNG;
+        let age = u32::try_from(self.calls).unwrap_or(u32::MAX);
         let patience = PATIENCE_SHORTER.min(age) / blocks.saturating_mul(blocks).max(1);
         let (is_time, rest) = match (wish > 0, stretch.quiet) {
             (true, true) => return true,

@@ -12,15 +12,30 @@ pub struct JitterConfig {
     /// Delay over the fastest packet that is never exceeded for long, up to 600 ms. Default 400 ms:
     /// beyond it, talking turns into taking turns (ITU-T G.114).
     pub max_delay: Duration,
+    /// What sound without gaps is worth: so many milliseconds of delay for each per cent of the sound
+    /// that would otherwise be made up, 0 to 1 000. Default 35. See
+    /// [`LOWEST_DELAY`](Self::LOWEST_DELAY) and [`NEVER_A_GAP`](Self::NEVER_A_GAP).
+    pub quality: u32,
 }
 
 impl Default for JitterConfig {
     fn default() -> Self {
-        JitterConfig { min_delay: Duration::ZERO, max_delay: Duration::from_millis(400) }
+        JitterConfig {
+            min_delay: Duration::ZERO,
+            max_delay: Duration::from_millis(400),
+            quality: 35,
+        }
     }
 }
 
 impl JitterConfig {
+    /// A [`quality`](Self::quality) for playing music together: what is late by more than a little is
+    /// rather made up.
+    pub const LOWEST_DELAY: u32 = 10;
+    /// A [`quality`](Self::quality) for listening: next to nothing is made up that any delay up to
+    /// `max_delay` saves.
+    pub const NEVER_A_GAP: u32 = 300;
+
     /// Checks the ranges.
     ///
     /// # Errors
@@ -30,6 +45,8 @@ impl JitterConfig {
             format!("max_delay is {:?}: up to 600 ms is possible", self.max_delay)
         } else if self.min_delay > self.max_delay {
             format!("min_delay is {:?}: up to max_delay is possible", self.min_delay)
+        } else if self.quality > 1_000 {
+            format!("quality is {}: up to 1 000 ms for a per cent is possible", self.quality)
         } else {
             return Ok(());
         };

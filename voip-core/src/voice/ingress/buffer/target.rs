@@ -2,18 +2,27 @@
 //! that delay costs a price for each per cent of it. The price says how much delay a gap is worth.
 
 /// One bin of a histogram, in microseconds; and how many there are: up to 600 ms.
-const BIN: i64 = 500;
+pub(super) const BIN: i64 = 500;
 const BINS: usize = 1_200;
 /// Frames after which what was seen counts for half: 5 s and 30 s of 20 ms frames.
 const HALF_LIVES: [f32; 2] = [250.0, 1_500.0];
-/// What a per cent of late frames may cost in delay, in microseconds, by either memory: 35 ms for what
-/// happens now, and 87 ms for what has kept happening for a minute. That is more, for one frame in
-/// two thousand is worth waiting for if it costs 4 ms; one that came late just now is not.
-const PRICES: [f32; 2] = [35_000.0, 87_500.0];
+/// By how much the price counts in either memory: what has kept happening for a minute is worth more,
+/// for one frame in two thousand is worth waiting for if it costs 4 ms; one that came late just now is
+/// not.
+const WORTH: [f32; 2] = [1.0, 2.5];
 /// Until so many frames have been seen, each counts as one of so many.
 const FEW: [f32; 2] = [150.0, 375.0];
 /// If the past asks for so much more than the present, in microseconds, it is believed by half.
-const CALMER: i64 = 60_000;
+const CALMER: i64 = 50_000;
+/// The first packets of a line say little of what is yet to come. The delay is at least so many times their
+/// average lateness, up to 40 ms, which most lines need anyway: a delay that moves seldom is worth more than
+/// one that is short. With each frame that is believed less, until after so many, 10 s of 20 ms ones, all is
+/// known.
+const YOUNG: f32 = 500.0;
+const PRESUMED: f32 = 8.0;
+const MOST_PRESUMED: f32 = 40_000.0;
+/// Before the first frame it is as if so many had not been late at all.
+const TRUSTED: f32 = 5.0;
 
 /// If the fastest packet is slower by so much all at once, in microseconds, the route has changed: what
 /// has been late since was late by that much less. (Drift is slower.)
@@ -22,22 +31,36 @@ const JUMP: i64 = 5_000;
 /// How late frames have been, the older the less it counts.
 struct Histogram {
     bins: [f32; BINS],
+    /// For each bin, what is in those above.
+    above: [f32; BINS],
     total: f32,
     keep: f32,
     few: f32,
+    /// In microseconds of delay for a per cent of late frames.
     price: f32,
 }
 
 impl Histogram {
-    fn new(n: usize) -> Self {
-        let keep = 0.5_f32.powf(1.0 / HALF_LIVES[n]);
-        Histogram { bins: [0.0; BINS], total: 0.0, keep, few: FEW[n], price: PRICES[n] }
+    fn new(n: usize, quality: u32) -> Self {
+        Histogram {
+            bins: [0.0; BINS],
+            above: [0.0; BINS],
+            total: 0.0,
+            keep: 0.5_f32.powf(1.0 / HALF_LIVES[n]),
+            few: FEW[n],
+            price: 1e3 * quality as f32 * WORTH[n],
+        }
     }
 
     fn add(&mut self, bin: usize, weight: f32) {
         self.bins.iter_mut().for_each(|mass| *mass *= self.keep);
         self.bins[bin] += weight;
         self.total = self.total * self.keep + 1.0;
+        let mut above = 0.0;
+        for (mass, out) in self.bins.iter().zip(&mut self.above).rev() {
+            *out = above;
+            above += mass;
+        }
     }
 
     /// Everything was less late by so many bins.
@@ -49,33 +72,31 @@ impl Histogram {
         self.bins[0] = early;
     }
 
-    /// The cheapest delay, in microseconds.
-    fn cheapest(&self) -> i64 {
+    /// The cheapest of the delays from `first` on in steps, in microseconds.
+    fn cheapest(&self, first: i64, step: usize) -> i64 {
         let share = 100.0 * self.price / self.total.max(self.few);
-        let (mut late, mut best) = (0.0, (f32::MAX, 0));
-        for (bin, mass) in self.bins.iter().enumerate().rev() {
-            // In time for this bin, and late for those above.
-            let cost = (bin as i64 * BIN) as f32 + share * late;
-            if cost <= best.0 {
-                best = (cost, bin as i64 * BIN);
-            }
-            late += mass;
-        }
-        best.1
+        let delays = (first..BINS as i64 * BIN).step_by(step);
+        let costs =
+            delays.map(|delay| (delay, delay as f32 + share * self.above[(delay / BIN) as usize]));
+        costs.min_by(|a, b| a.1.total_cmp(&b.1)).map_or(first, |(delay, _)| delay)
     }
 }
 
 /// The histograms, and the delay that follows from them.
 pub(super) struct Target {
     histograms: [Histogram; 2],
-    micros: i64,
+    /// Frames counted so far, those taken on trust too, and how late they were on average.
+    frames: f32,
+    average: f32,
     /// Transit of the fastest packet when the last frame was counted, in microseconds.
     base: Option<i64>,
 }
 
 impl Target {
-    pub(super) fn new() -> Self {
-        Target { histograms: [0, 1].map(Histogram::new), micros: 0, base: None }
+    /// The price is `quality` milliseconds of delay for a per cent of late frames.
+    pub(super) fn new(quality: u32) -> Self {
+        let histograms = [0, 1].map(|n| Histogram::new(n, quality));
+        Target { histograms, frames: TRUSTED, average: 0.0, base: None }
     }
 
     /// Takes note of a frame that became playable after `transit`, the fastest packet's being `base`,
@@ -89,12 +110,103 @@ impl Target {
         let lateness = usize::try_from(transit - base).unwrap_or(0);
         let bin = (lateness / BIN as usize).min(BINS - 1);
         self.histograms.iter_mut().for_each(|histogram| histogram.add(bin, weight));
-        let [fast, slow] = self.histograms.each_ref().map(Histogram::cheapest);
-        self.micros = if slow - fast < CALMER { fast.max(slow) } else { (fast + slow) / 2 };
+        self.frames += weight;
+        self.average += weight * (lateness as f32 - self.average) / self.frames;
     }
 
-    /// The delay to aim at, if anything is known of the line.
-    pub(super) fn micros(&self) -> Option<i64> {
-        self.base.map(|_| self.micros)
+    /// The cheapest of the delays from `first` on in steps, in microseconds, if anything is known of the
+    /// line.
+    pub(super) fn cheapest(&self, first: i64, step: i64) -> Option<i64> {
+        self.base?;
+        let [fast, slow] =
+            self.histograms.each_ref().map(|histogram| histogram.cheapest(first, step as usize));
+        let known = match slow - fast {
+            ..CALMER => fast.max(slow),
+            calmer => fast + calmer / 2 / step * step,
+        };
+        if self.frames >= YOUNG {
+            return Some(known);
+        }
+        let young = 1.0 - self.frames / YOUNG;
+        let presumed = (young * (PRESUMED * self.average).min(MOST_PRESUMED)) as i64;
+        Some(known.max(first + (presumed - first + step / 2) / step * step))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: i64 = 1_000;
+
+    /// What is aimed at after so many frames, each late by what `late` says of its number.
+    fn after(frames: i64, late: impl Fn(i64) -> i64) -> i64 {
+        let mut target = Target::new(35);
+        (0..frames).for_each(|n| target.add(late(n), 0, 1.0));
+        target.cheapest(0, BIN).unwrap()
+    }
+
+    #[test]
+    fn nothing_is_known_before_the_first_frame() {
+        assert_eq!(Target::new(35).cheapest(0, BIN), None);
+    }
+
+    #[test]
+    fn a_line_without_jitter_needs_no_delay() {
+        assert_eq!(after(2_000, |_| 100), 0);
+    }
+
+    #[test]
+    fn what_is_late_now_and_then_is_waited_for_if_the_delay_is_worth_it() {
+        // One in fifty, 2 %: worth 70 ms at once, and 175 ms if it goes on.
+        let one_in_fifty = |ms: i64| move |n: i64| if n % 50 == 49 { ms * MS } else { 0 };
+        assert_eq!(after(3_000, one_in_fifty(40)), 40 * MS);
+        assert_eq!(after(3_000, one_in_fifty(300)), 0);
+        // One in a thousand is worth 9 ms at most.
+        assert_eq!(after(9_000, |n| if n % 1_000 == 999 { 40 * MS } else { 0 }), 0);
+    }
+
+    #[test]
+    fn quality_is_a_price() {
+        let aims = [0, 10, 35, 300].map(|quality| {
+            let mut target = Target::new(quality);
+            // Uniform, 0 to 50 ms, and one in a hundred 120 ms.
+            (0..3_000).for_each(|n| {
+                target.add(if n % 100 == 0 { 120 * MS } else { n * 37 % 50 * MS }, 0, 1.0)
+            });
+            target.cheapest(0, BIN).unwrap() / MS
+        });
+        // 49 ms suffice for now; what keeps happening asks for 120, and is believed by half.
+        assert_eq!(aims, [0, 49, 84, 120]);
+    }
+
+    #[test]
+    fn the_young_line_is_presumed_to_be_as_others_and_a_good_one_is_not() {
+        let few_late = |n: i64| if n % 10 == 9 { 15 * MS } else { 4 * MS };
+        assert_eq!(after(3, few_late), 12 * MS, "three frames say little");
+        assert_eq!(after(50, few_late), 33 * MS);
+        assert_eq!(after(1_000, few_late), 15 * MS);
+        assert_eq!(after(50, |_| 400), 2_500, "not even eight times 0.4 ms");
+    }
+
+    #[test]
+    fn the_delay_is_one_of_those_that_can_be() {
+        let mut target = Target::new(35);
+        (0..2_000).for_each(|n| target.add(n % 31 * MS, 0, 1.0));
+        assert_eq!(target.cheapest(0, BIN), Some(30 * MS));
+        // A tick less would cost a third of the frames; a tick more, nothing but itself.
+        assert_eq!(target.cheapest(7 * MS, 10 * MS), Some(37 * MS));
+        // 0.3 ms less only costs one in thirty.
+        assert_eq!(target.cheapest(9_700, 10 * MS), Some(29_700 + 10 * MS));
+    }
+
+    #[test]
+    fn after_a_change_of_route_what_was_late_is_so_no_more() {
+        let mut target = Target::new(35);
+        (0..1_000).for_each(|_| target.add(0, 0, 1.0));
+        (0..400).for_each(|_| target.add(80 * MS, 0, 1.0));
+        assert_eq!(target.cheapest(0, BIN), Some(80 * MS));
+        target.add(80 * MS, 80 * MS, 1.0);
+        assert_eq!(target.cheapest(0, BIN), Some(0));
     }
 }

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 
-use super::target::Target;
+use super::target::{BIN, Target};
 use crate::time::{Duration, Instant};
 use crate::voice::ingress::playout::media_micros;
 
@@ -50,7 +50,10 @@ pub(in crate::voice::ingress) struct Transit {
     /// By sequence number.
     unsettled: VecDeque<Recent>,
     newest: i64,
+    /// The last that is settled: what comes before it comes after all.
+    settled: i64,
     target: Target,
+    quality: u32,
     observed: usize,
     last: Option<i64>,
     jitter: i64,
@@ -58,14 +61,17 @@ pub(in crate::voice::ingress) struct Transit {
 }
 
 impl Transit {
-    /// `delay` limits what may be asked for, over the fastest packet.
-    pub(super) fn new(delay: RangeInclusive<Duration>) -> Self {
+    /// `delay` limits what may be asked for, over the fastest packet; `quality` is its price
+    /// ([`Target::new`]).
+    pub(super) fn new(delay: RangeInclusive<Duration>, quality: u32) -> Self {
         let micros = |d: &Duration| i64::try_from(d.as_micros()).unwrap_or(i64::MAX / 4);
         Transit {
             fastest: VecDeque::with_capacity(PACKETS),
             unsettled: VecDeque::with_capacity(8),
             newest: i64::MIN,
-            target: Target::new(),
+            settled: i64::MIN,
+            target: Target::new(quality),
+            quality,
             observed: 0,
             last: None,
             jitter: 0,
@@ -121,11 +127,13 @@ impl Transit {
             self.target.add(first.transit.min(by_copy.unwrap_or(i64::MAX)), base, 1.0);
             // The frame before the next, if that was lost and has a copy there.
             if let Some(next) = self.unsettled.front()
+                && first.sequence > self.settled
                 && next.sequence > first.sequence + 1
                 && next.copied > 0
             {
                 self.target.add(next.transit + media_micros(next.copied), base, COPY);
             }
+            self.settled = self.settled.max(first.sequence);
         }
     }
 
@@ -134,8 +142,9 @@ impl Transit {
         self.fastest.clear();
         self.unsettled.clear();
         self.newest = i64::MIN;
+        self.settled = i64::MIN;
         self.last = None;
-        self.target = Target::new();
+        self.target = Target::new(self.quality);
     }
 
     /// Interarrival jitter (RFC 3550 §6.4.1).
@@ -149,19 +158,24 @@ impl Transit {
     }
 
     fn aim(&self) -> i64 {
-        let aim = self.target.micros().map_or(0, |aim| aim + MARGIN);
+        let aim = self.target.cheapest(0, BIN).map_or(0, |d| d + MARGIN);
         aim.clamp(*self.delay.start(), *self.delay.end())
     }
 
     /// By how many blocks `offset`, in microseconds, should change.
     pub(in crate::voice::ingress) fn best_shift(&self, offset: i64) -> i64 {
-        let excess = self.excess_at(offset);
-        if excess < 0 { (-excess + STEP - 1) / STEP } else { -((excess - SLACK).max(0) / STEP) }
+        let delay = offset - self.base();
+        let first = (delay - MARGIN).rem_euclid(STEP);
+        let mut best = self.target.cheapest(first, STEP).map_or(delay, |best| best + MARGIN);
+        let (least, most) = (*self.delay.start(), *self.delay.end());
+        best += (least - best + STEP - 1).max(0) / STEP * STEP;
+        best -= (best - most).max(0) / STEP * STEP;
+        (best - delay) / STEP
     }
 
     /// True if a stream should rather start later than at `offset`.
     pub(super) fn should_wait(&self, offset: i64) -> bool {
-        self.excess_at(offset) < 0
+        self.best_shift(offset) > 0
     }
 
     /// How much `offset` is over what is aimed at, in microseconds.
