@@ -932,6 +932,29 @@ typedef enum voip_quality {
     VOIP_QUALITY_POOR = 3,
 } voip_quality;
 
+/** A second in the life of a call's jitter buffer. */
+typedef struct voip_jitter_second {
+    /** In: sizeof(voip_jitter_second). */
+    size_t size;
+    /** What was aimed at when it ended, milliseconds over the fastest packet. */
+    double target_ms;
+    /** How long packets waited when it ended, milliseconds. */
+    double delay_ms;
+    /**
+     * Milliseconds of sound made up; a gap counts in the second in which it turns out to be none of
+     * silence.
+     */
+    uint32_t concealed_ms;
+    /** Milliseconds of sound put in to lengthen the delay. */
+    uint32_t stretched_ms;
+    /** Milliseconds of sound left out to shorten it. */
+    uint32_t skipped_ms;
+    /** Lost packets whose copy in the next one was played. */
+    uint32_t recovered;
+    /** Packets that came after their time. */
+    uint32_t late;
+} voip_jitter_second;
+
 /**
  * Mouth-to-ear delay by stage, milliseconds, for the first sample of a packet. It never grows: a
  * stage of a later release is a member of voip_call_stats.
@@ -1022,6 +1045,16 @@ typedef struct voip_call_stats {
     /** Remote address of the path in use, "ip:port"; "" without one. */
     char path_remote[VOIP_ADDRESS_SIZE];
 } voip_call_stats;
+
+/**
+ * The jitter buffer in one second of the last minute, ago seconds ago: 0 is the last whole one. At
+ * most 0.2 s old. Does not block.
+ *
+ * Errors: VOIP_INVALID_ARGUMENT beyond the minute, or before the call's sound began.
+ */
+voip_status voip_call_get_second(const voip_call *call,
+                                 size_t ago,
+                                 voip_jitter_second *second);
 
 /** Statistics, at most 0.2 s old, and the final ones of a call that is over. Does not block. */
 voip_status voip_call_get_stats(const voip_call *call, voip_call_stats *stats);

@@ -83,7 +83,7 @@ pub use id::{CallId, PeerId, RtpTimestamp, SequenceNumber, Ssrc};
 #[cfg(feature = "devices")]
 pub use node::devices;
 pub use node::{Audio, Node, NodeBuilder};
-pub use stats::{CallStats, NodeStats, Quality, Stages};
+pub use stats::{CallStats, JitterSecond, NodeStats, Quality, Stages};
 pub use time::{Duration, Instant, UnixMillis};
 pub use tracker::{Tracker, TrackerBuilder};
 pub use voice::{

@@ -44,6 +44,26 @@ pub enum Quality {
     Poor,
 }
 
+/// A second in the life of a [`JitterBuffer`](crate::JitterBuffer).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct JitterSecond {
+    /// What was aimed at when it ended, milliseconds over the fastest packet.
+    pub target_ms: f64,
+    /// How long packets waited when it ended, milliseconds.
+    pub delay_ms: f64,
+    /// Milliseconds of sound made up; a gap counts in the second in which it turns out to be none of silence.
+    pub concealed_ms: u32,
+    /// Milliseconds of sound put in to lengthen the delay.
+    pub stretched_ms: u32,
+    /// Milliseconds of sound left out to shorten it.
+    pub skipped_ms: u32,
+    /// Lost packets whose copy in the next one was played.
+    pub recovered: u32,
+    /// Packets that came after their time.
+    pub late: u32,
+}
+
 /// Statistics of one call.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
@@ -107,6 +127,8 @@ pub struct CallStats {
     pub bitrate: u32,
     /// Packets of the microphone's sound that the peer missed of late, by its own word, percent.
     pub peer_loss_pct: f64,
+    /// The jitter buffer second by second, a minute at most, oldest first.
+    pub history: Vec<JitterSecond>,
 }
 
 impl CallStats {

@@ -3,14 +3,14 @@
 use std::ffi::c_char;
 use std::net::SocketAddr;
 
-use voip_core::{CallStats, Quality, Stages};
+use voip_core::{CallStats, JitterSecond, Quality, Stages};
 
 use crate::call::voip_call;
 use crate::convert::{Form, filled, inline, same_variants};
 use crate::handle::get;
 use crate::node::VOIP_ADDRESS_SIZE;
 use crate::status::voip_status;
-use crate::wall::guard;
+use crate::wall::{Failure, guard};
 
 /// The quality of a call in one word, from loss, concealment and delay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,6 +173,68 @@ impl From<CallStats> for voip_call_stats {
             path_remote: address(remote),
         }
     }
+}
+
+/// A second in the life of a call's jitter buffer.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct voip_jitter_second {
+    /// In: sizeof(voip_jitter_second).
+    pub size: usize,
+    /// What was aimed at when it ended, milliseconds over the fastest packet.
+    pub target_ms: f64,
+    /// How long packets waited when it ended, milliseconds.
+    pub delay_ms: f64,
+    /// Milliseconds of sound made up; a gap counts in the second in which it turns out to be none of
+    /// silence.
+    pub concealed_ms: u32,
+    /// Milliseconds of sound put in to lengthen the delay.
+    pub stretched_ms: u32,
+    /// Milliseconds of sound left out to shorten it.
+    pub skipped_ms: u32,
+    /// Lost packets whose copy in the next one was played.
+    pub recovered: u32,
+    /// Packets that came after their time.
+    pub late: u32,
+}
+
+filled!(voip_jitter_second, late, late);
+
+impl From<&JitterSecond> for voip_jitter_second {
+    fn from(second: &JitterSecond) -> voip_jitter_second {
+        voip_jitter_second {
+            size: size_of::<voip_jitter_second>(),
+            target_ms: second.target_ms,
+            delay_ms: second.delay_ms,
+            concealed_ms: second.concealed_ms,
+            stretched_ms: second.stretched_ms,
+            skipped_ms: second.skipped_ms,
+            recovered: second.recovered,
+            late: second.late,
+        }
+    }
+}
+
+/// The jitter buffer in one second of the last minute, `ago` seconds ago: 0 is the last whole one. At
+/// most 0.2 s old. Does not block.
+///
+/// Errors: `VOIP_INVALID_ARGUMENT` beyond the minute, or before the call's sound began.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn voip_call_get_second(
+    call: *const voip_call,
+    ago: usize,
+    second: *mut voip_jitter_second,
+) -> voip_status {
+    guard(|| {
+        // SAFETY: The caller vouches for it.
+        let form = unsafe { Form::new("second", second) }?;
+        let history = get(call)?.stats().history;
+        let found = history.iter().rev().nth(ago);
+        let found = found.ok_or_else(|| Failure::argument("ago: nothing is known so far back"))?;
+        // SAFETY: The caller vouches for it.
+        unsafe { form.fill(found.into()) };
+        Ok(())
+    })
 }
 
 /// Statistics, at most 0.2 s old, and the final ones of a call that is over. Does not block.

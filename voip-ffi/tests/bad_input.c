@@ -55,6 +55,7 @@ static voip_call_peer a_voip_call_peer;
 static voip_call_stats a_voip_call_stats;
 static voip_device_stats a_voip_device_stats;
 static voip_event a_voip_event;
+static voip_jitter_second a_voip_jitter_second;
 static voip_node_stats a_voip_node_stats;
 static voip_peer a_voip_peer;
 static voip_tracker_event a_voip_tracker_event;
@@ -337,6 +338,8 @@ static void over(voip_call *call, voip_status status, voip_end_reason why)
     EXPECT(status, "", voip_call_reject(call, VOIP_REJECT_BUSY));
     EXPECT(status, "", voip_call_wait_connected(call, LIMIT));
     EXPECT(VOIP_OK, "", voip_call_get_stats(call, sized(&a_voip_call_stats, sizeof a_voip_call_stats)));
+    EXPECT(VOIP_INVALID_ARGUMENT, "ago", voip_call_get_second(call, 60, sized(&a_voip_jitter_second,
+                                                                              sizeof a_voip_jitter_second)));
     if (written != 0) {
         fprintf(stderr, "written: %zu\n", written);
         exit(1);

@@ -29,12 +29,13 @@ const HANDLES: [&str; 7] = [
 
 /// Structs that begin with their size, and the last member that each had in its first release: what
 /// programs compiled with that have room for.
-const STRUCTS: [(&str, &str); 9] = [
+const STRUCTS: [(&str, &str); 10] = [
     ("voip_audio_device", "is_default"),
     ("voip_call_peer", "id"),
     ("voip_call_stats", "path_remote"),
     ("voip_device_stats", "errors"),
     ("voip_event", "device_name"),
+    ("voip_jitter_second", "late"),
     ("voip_node_stats", "realtime"),
     ("voip_peer", "since_unix_ms"),
     ("voip_tracker_event", "text"),

@@ -1,6 +1,7 @@
 //! What can be read off a call, a node and a tracker at any time.
 
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
 use crate::devices::DeviceStats;
 use crate::enums;
@@ -27,6 +28,41 @@ record! {
     #[getter]
     fn total(&self) -> f64 {
         self.capture + self.encode + self.network + self.buffer + self.decode + self.playout
+    }
+}
+
+record! {
+    /// A second in the life of a call's jitter buffer.
+    JitterSecond {
+        /// What was aimed at when it ended, milliseconds over the fastest packet.
+        target_ms: f64,
+        /// How long packets waited when it ended, milliseconds.
+        delay_ms: f64,
+        /// Milliseconds of sound made up; a gap counts in the second in which it turns out to be none
+        /// of silence.
+        concealed_ms: u32,
+        /// Milliseconds of sound put in to lengthen the delay.
+        stretched_ms: u32,
+        /// Milliseconds of sound left out to shorten it.
+        skipped_ms: u32,
+        /// Lost packets whose copy in the next one was played.
+        recovered: u32,
+        /// Packets that came after their time.
+        late: u32,
+    }
+}
+
+impl From<&voip_core::JitterSecond> for JitterSecond {
+    fn from(second: &voip_core::JitterSecond) -> Self {
+        JitterSecond {
+            target_ms: second.target_ms,
+            delay_ms: second.delay_ms,
+            concealed_ms: second.concealed_ms,
+            stretched_ms: second.stretched_ms,
+            skipped_ms: second.skipped_ms,
+            recovered: second.recovered,
+            late: second.late,
+        }
     }
 }
 
@@ -92,12 +128,17 @@ record! {
         bitrate: u32,
         /// Packets of the microphone's sound that the peer missed of late, by its own word, percent.
         peer_loss_pct: f64,
+        /// The jitter buffer second by second, a minute at most, oldest first: a tuple of
+        /// `JitterSecond`.
+        history: Py<PyTuple>,
     }
 }
 
 impl CallStats {
     pub(crate) fn new(py: Python<'_>, stats: voip_core::CallStats) -> PyResult<Self> {
         let stages = stats.stages_ms;
+        let seconds = stats.history.iter().map(|second| Py::new(py, JitterSecond::from(second)));
+        let history = seconds.collect::<PyResult<Vec<_>>>()?;
         let stages = Stages {
             capture: stages.capture,
             encode: stages.encode,
@@ -135,6 +176,7 @@ impl CallStats {
             first_audio_ms: stats.first_audio_ms,
             bitrate: stats.bitrate,
             peer_loss_pct: stats.peer_loss_pct,
+            history: PyTuple::new(py, history)?.unbind(),
         })
     }
 }
@@ -188,6 +230,7 @@ impl NodeStats {
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Stages>()?;
+    module.add_class::<JitterSecond>()?;
     module.add_class::<CallStats>()?;
     module.add_class::<NodeStats>()
 }

@@ -189,6 +189,7 @@ impl Engine {
         if let Some(level) = self.ingress.level(stream) {
             stats.level_out_dbfs = level.rms;
         }
+        stats.history = self.ingress.history(stream);
         let Some(jitter) = self.ingress.stats(stream) else { return };
         stats.packets_lost = jitter.lost;
         stats.packets_late = jitter.late;

@@ -21,6 +21,7 @@ use super::report::Report;
 use crate::error::Error;
 use crate::frame::AudioFrame;
 use crate::id::{RtpTimestamp, SequenceNumber};
+use crate::stats::JitterSecond;
 use crate::time::{Duration, Instant};
 
 /// One stream at this node, numbered by whoever adds it.
@@ -119,6 +120,12 @@ impl Ingress {
 
     pub(crate) fn stats(&self, key: StreamKey) -> Option<JitterStats> {
         self.streams.iter().find(|s| s.key == key).map(|s| s.buffer.stats())
+    }
+
+    /// See [`JitterBuffer::history`].
+    pub(crate) fn history(&self, key: StreamKey) -> Vec<JitterSecond> {
+        let stream = self.streams.iter().find(|s| s.key == key);
+        stream.map_or(Vec::new(), |s| s.buffer.history().collect())
     }
 
     fn stream(&mut self, key: StreamKey) -> Option<&mut Stream> {

@@ -54,6 +54,7 @@ __all__ = [
     "InvalidArgument",
     "InvalidState",
     "JitterConfig",
+    "JitterSecond",
     "Joined",
     "KeyChanged",
     "KeyChangedError",

@@ -42,6 +42,7 @@ __all__ = [
     "FirstAudio",
     "Incoming",
     "JitterConfig",
+    "JitterSecond",
     "Joined",
     "KeyChanged",
     "Lagged",
@@ -584,10 +585,41 @@ class Stages:
     def __eq__(self, other: object, /) -> bool: ...
 
 @final
+class JitterSecond:
+    """A second in the life of a call's jitter buffer."""
+
+    __match_args__: ClassVar[tuple[Literal["target_ms"], Literal["delay_ms"], Literal["concealed_ms"], Literal["stretched_ms"], Literal["skipped_ms"], Literal["recovered"], Literal["late"]]]
+    @property
+    def target_ms(self) -> float:
+        """What was aimed at when it ended, milliseconds over the fastest packet."""
+    @property
+    def delay_ms(self) -> float:
+        """How long packets waited when it ended, milliseconds."""
+    @property
+    def concealed_ms(self) -> int:
+        """Milliseconds of sound made up; a gap counts in the second in which it turns out to be none
+        of silence.
+        """
+    @property
+    def stretched_ms(self) -> int:
+        """Milliseconds of sound put in to lengthen the delay."""
+    @property
+    def skipped_ms(self) -> int:
+        """Milliseconds of sound left out to shorten it."""
+    @property
+    def recovered(self) -> int:
+        """Lost packets whose copy in the next one was played."""
+    @property
+    def late(self) -> int:
+        """Packets that came after their time."""
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
 class CallStats:
     """Statistics of one call."""
 
-    __match_args__: ClassVar[tuple[Literal["packets_sent"], Literal["bytes_sent"], Literal["packets_received"], Literal["bytes_received"], Literal["packets_lost"], Literal["packets_late"], Literal["packets_duplicate"], Literal["packets_recovered"], Literal["loss_pct"], Literal["concealed_pct"], Literal["jitter_ms"], Literal["rtt_ms"], Literal["buffer_target_ms"], Literal["buffer_delay_ms"], Literal["stretched_ms"], Literal["skipped_ms"], Literal["stages_ms"], Literal["level_in_dbfs"], Literal["level_out_dbfs"], Literal["digital_silence"], Literal["path"], Literal["dropped"], Literal["unread_ms"], Literal["quality"], Literal["answer_ms"], Literal["first_audio_ms"], Literal["bitrate"], Literal["peer_loss_pct"]]]
+    __match_args__: ClassVar[tuple[Literal["packets_sent"], Literal["bytes_sent"], Literal["packets_received"], Literal["bytes_received"], Literal["packets_lost"], Literal["packets_late"], Literal["packets_duplicate"], Literal["packets_recovered"], Literal["loss_pct"], Literal["concealed_pct"], Literal["jitter_ms"], Literal["rtt_ms"], Literal["buffer_target_ms"], Literal["buffer_delay_ms"], Literal["stretched_ms"], Literal["skipped_ms"], Literal["stages_ms"], Literal["level_in_dbfs"], Literal["level_out_dbfs"], Literal["digital_silence"], Literal["path"], Literal["dropped"], Literal["unread_ms"], Literal["quality"], Literal["answer_ms"], Literal["first_audio_ms"], Literal["bitrate"], Literal["peer_loss_pct"], Literal["history"]]]
     @property
     def packets_sent(self) -> int:
         """RTP packets sent."""
@@ -678,6 +710,11 @@ class CallStats:
     @property
     def peer_loss_pct(self) -> float:
         """Packets of the microphone's sound that the peer missed of late, by its own word, percent."""
+    @property
+    def history(self) -> tuple[JitterSecond, ...]:
+        """The jitter buffer second by second, a minute at most, oldest first: a tuple of
+        `JitterSecond`.
+        """
     def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
 

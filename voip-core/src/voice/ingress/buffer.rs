@@ -7,6 +7,7 @@
 //! lost, and what was made up stands for what turns out to be lost. Delay that is too much or too little
 //! then is stretched away, in quiet if there is time.
 
+mod history;
 mod order;
 mod report;
 mod stats;
@@ -22,6 +23,7 @@ mod tests;
 pub use stats::{JitterConfig, JitterStats};
 pub(super) use transit::Transit;
 
+use self::history::History;
 use self::order::{Arrived, Order, Place};
 use self::report::Reporter;
 use self::store::{LONGEST, Store};
@@ -31,6 +33,7 @@ use super::stretch::ENOUGH;
 use crate::error::Error;
 use crate::frame::{AudioFrame, BLOCK};
 use crate::id::{RtpTimestamp, SequenceNumber};
+use crate::stats::JitterSecond;
 use crate::time::{Duration, Instant};
 use crate::voice::codec::{Decode, PacketInfo};
 use crate::voice::opus::Decoder;
@@ -81,6 +84,7 @@ pub struct JitterBuffer {
     unexplained: u64,
     max_delay: Duration,
     counts: JitterStats,
+    history: History,
     waited: Waited,
 }
 
@@ -155,6 +159,7 @@ impl JitterBuffer {
             unexplained: 0,
             max_delay: config.max_delay,
             counts: JitterStats::default(),
+            history: History::new(),
             waited: Waited::default(),
         }
     }
@@ -234,6 +239,9 @@ impl JitterBuffer {
 
     /// The next 10 ms, at `now`. Always a full block of finite samples.
     pub fn get(&mut self, now: Instant, out: &mut AudioFrame) {
+        if self.history.called() {
+            self.history.push(self.stats());
+        }
         self.keep_up();
         self.stop_at_silence();
         if self.playout.is_none() {
@@ -264,23 +272,23 @@ impl JitterBuffer {
             self.start(now);
             return;
         }
+        let voice_too = playout.is_time(wish, false);
+        if !voice_too && !playout.is_time(wish, true) {
+            return;
+        }
         self.look_ahead(now);
         let Some(playout) = &mut self.playout else { return };
         let amount = usize::try_from(wish.unsigned_abs()).unwrap_or(usize::MAX);
         if wish < 0 {
-            let Some(stretch) = self.decoder.shorter(amount) else { return };
-            if playout.allows(wish, stretch) {
-                self.decoder.leave_out(stretch);
-                playout.stretched(stretch.samples as i64);
-                self.counts.removed_samples += stretch.samples as u64;
-            }
+            let Some(stretch) = self.decoder.shorter(amount, voice_too) else { return };
+            self.decoder.leave_out(stretch);
+            playout.stretched(stretch.samples as i64);
+            self.counts.removed_samples += stretch.samples as u64;
         } else {
-            let Some(stretch) = self.decoder.longer(amount) else { return };
-            if playout.allows(wish, stretch) {
-                self.decoder.say_again(stretch);
-                playout.stretched(-(stretch.samples as i64));
-                self.counts.inserted_samples += stretch.samples as u64;
-            }
+            let Some(stretch) = self.decoder.longer(amount, voice_too) else { return };
+            self.decoder.say_again(stretch);
+            playout.stretched(-(stretch.samples as i64));
+            self.counts.inserted_samples += stretch.samples as u64;
         }
     }
 
@@ -480,6 +488,11 @@ impl JitterBuffer {
     pub fn playing(&self) -> Option<RtpTimestamp> {
         // Truncation undoes the unwrapping.
         self.playout.as_ref().map(|playout| RtpTimestamp(playout.position() as u32))
+    }
+
+    /// The last minute of calls for sound, second by second, oldest first.
+    pub fn history(&self) -> impl Iterator<Item = JitterSecond> {
+        self.history.seconds()
     }
 
     /// What to tell the sender of the packets that came since the last time.

@@ -81,9 +81,10 @@ impl FrameDecoder {
         count
     }
 
-    /// The best stretch to leave out of what is ready, of `most` samples at most.
-    pub(super) fn shorter(&self, most: usize) -> Option<Stretch> {
-        stretch::shorter(self.ready(), most)
+    /// The best stretch to leave out of what is ready, of `most` samples at most; `voice_too` if not only
+    /// quiet will do.
+    pub(super) fn shorter(&self, most: usize, voice_too: bool) -> Option<Stretch> {
+        stretch::shorter(self.ready(), most, voice_too)
     }
 
     pub(super) fn leave_out(&mut self, stretch: Stretch) {
@@ -92,11 +93,12 @@ impl FrameDecoder {
     }
 
     /// The best stretch to say again before what is ready: in quiet, of `least` samples.
-    pub(super) fn longer(&self, least: usize) -> Option<Stretch> {
+    pub(super) fn longer(&self, least: usize, voice_too: bool) -> Option<Stretch> {
         if self.ready().len() > MAX_PACKET_SAMPLES {
             return None;
         }
-        stretch::longer(&self.pcm[self.head - self.past..self.head], self.ready(), least)
+        let past = &self.pcm[self.head - self.past..self.head];
+        stretch::longer(past, self.ready(), least, voice_too)
     }
 
     pub(super) fn say_again(&mut self, stretch: Stretch) {
@@ -192,6 +194,9 @@ impl FrameDecoder {
     pub(super) fn conceal(&mut self, out: &mut [f32]) {
         if self.silent() {
             out.fill(0.0);
+            if self.made_up > 0 {
+                self.made_up += out.len();
+            }
             return;
         }
         self.dropped = None;

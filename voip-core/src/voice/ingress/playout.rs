@@ -6,7 +6,6 @@
 //! in time; what the packets' beginnings lie beyond the grid is delay for nothing.
 
 use super::buffer::Transit;
-use super::stretch::Stretch;
 use crate::frame::BLOCK;
 use crate::time::Instant;
 
@@ -18,11 +17,11 @@ const DEAD_BAND: i64 = 144;
 /// Calls between two stretches of one voice, so that they do not sound like a buzz.
 const REST_SHORTER: u32 = 20;
 const REST_LONGER: u32 = 1;
-/// How alike two stretches of a voice must be to be joined.
-const ALIKE: f32 = 0.8;
 /// Calls that must agree on a block less of delay; on two, a quarter of them, on three a ninth. A delay
-/// that goes up and down is worse than one that is a little long. At first, all calls so far are enough.
+/// that goes up and down is worse than one that is a little long. At first, all calls so far are enough; and
+/// if it is the calls themselves that come later than before, by so many microseconds, none are needed.
 const PATIENCE_SHORTER: u32 = 1_000;
+const MOVED: i64 = 1_500;
 /// In voice, so many times as long.
 const IN_VOICE: u32 = 2;
 /// Calls that must agree on more delay in voice, unless it is too short by more than a block.
@@ -42,6 +41,9 @@ pub(super) struct Playout {
     position: i64,
     offsets: [i64; GRID],
     calls: usize,
+    /// The offset as of the last call, and whether calls have come later since some moment.
+    grid: i64,
+    moved: bool,
     /// Calls since the last stretch.
     rest: u32,
     /// Calls that wished for a longer delay; less than nothing: for a shorter one.
@@ -51,7 +53,15 @@ pub(super) struct Playout {
 impl Playout {
     /// Starts with the sample at `position`.
     pub(super) fn start(position: i64) -> Self {
-        Playout { position, offsets: [i64::MAX; GRID], calls: 0, rest: 0, patience: 0 }
+        Playout {
+            position,
+            offsets: [i64::MAX; GRID],
+            calls: 0,
+            grid: 0,
+            moved: false,
+            rest: 0,
+            patience: 0,
+        }
     }
 
     pub(super) fn position(&self) -> i64 {
@@ -66,6 +76,9 @@ impl Playout {
     pub(super) fn called(&mut self, now: Instant) {
         self.offsets[self.calls % GRID] = now.as_micros() as i64 - media_micros(self.position);
         self.calls = self.calls.wrapping_add(1);
+        let grid = self.offset();
+        let before = std::mem::replace(&mut self.grid, grid);
+        self.moved |= self.calls > GRID && grid > before + MOVED;
         self.rest = self.rest.saturating_add(1);
     }
 
@@ -91,6 +104,7 @@ impl Playout {
         let wish = blocks * BLOCK as i64 - self.idle(start);
         // Any shortness is made up for: a part of a block is as good as nothing.
         let wish = if blocks <= 0 && wish.abs() <= DEAD_BAND { 0 } else { wish };
+        self.moved &= wish < 0;
         let direction = wish.signum() as i32;
         self.patience = match direction {
             0 => self.patience - self.patience.signum(),
@@ -100,19 +114,24 @@ impl Playout {
         wish
     }
 
-    /// Whether a stretch may be left out or said again to grant a wish.
-    pub(super) fn allows(&self, wish: i64, stretch: Stretch) -> bool {
+    /// Whether it is time to grant a wish: in quiet, or even in voice.
+    pub(super) fn is_time(&self, wish: i64, quiet: bool) -> bool {
         let waited = self.patience.unsigned_abs();
-        let blocks = wish.unsigned_abs().div_ceil(BLOCK as u64) as u32;
-        let age = u32::try_from(self.calls).unwrap_or(u32::MAX);
-        let patience = PATIENCE_SHORTER.min(age) / blocks.saturating_mul(blocks).max(1);
-        let (is_time, rest) = match (wish > 0, stretch.quiet) {
+        let patience = self.patience_for(wish);
+        let (is_time, rest) = match (wish > 0, quiet) {
             (true, true) => return true,
             (true, false) => (wish >= URGENT_LONGER || waited > PATIENCE_LONGER, REST_LONGER),
-            (false, true) => return waited > patience,
-            (false, false) => (waited > IN_VOICE * patience, REST_SHORTER),
+            (false, true) => return self.moved || waited > patience,
+            (false, false) => (self.moved || waited > IN_VOICE * patience, REST_SHORTER),
         };
-        is_time && self.rest > rest && stretch.likeness >= ALIKE
+        is_time && self.rest > rest
+    }
+
+    /// Calls that must agree on a wish for less delay.
+    fn patience_for(&self, wish: i64) -> u32 {
+        let blocks = wish.unsigned_abs().div_ceil(BLOCK as u64) as u32;
+        let age = u32::try_from(self.calls).unwrap_or(u32::MAX);
+        PATIENCE_SHORTER.min(age) / blocks.saturating_mul(blocks).max(1)
     }
 
     /// True if so much has piled up that playing should start anew near its end.
@@ -129,6 +148,7 @@ impl Playout {
     /// What is ready stands for so much more media time than it lasts, or for less.
     pub(super) fn shift(&mut self, samples: i64) {
         self.position += samples;
+        self.grid -= media_micros(samples);
         for offset in self.offsets.iter_mut().filter(|o| **o != i64::MAX) {
             *offset -= media_micros(samples);
         }

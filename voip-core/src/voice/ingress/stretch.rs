@@ -18,6 +18,8 @@ const FADE: usize = 240;
 pub(super) const ENOUGH: usize = LONGEST + COMPARED;
 /// The search looks at every eighth sample of the smoothed sound first, then around the best.
 const COARSE: usize = 8;
+/// How alike they must be to be joined.
+const ALIKE: f32 = 0.8;
 /// Sound below this level resembles any other: −45 dBFS as a mean square.
 const QUIET: f32 = 3.2e-5;
 
@@ -27,27 +29,37 @@ pub(super) struct Stretch {
     pub(super) samples: usize,
     /// How much what it joins is alike: 1.0 for the same, 0.0 for unrelated.
     pub(super) likeness: f32,
-    /// There is next to nothing to be heard.
-    pub(super) quiet: bool,
 }
 
-/// The best stretch to leave out at the beginning of `sound`: `most` samples at most.
-pub(super) fn shorter(sound: &[f32], most: usize) -> Option<Stretch> {
+/// The best stretch to leave out at the beginning of `sound`: `most` samples at most. `voice_too` if not only
+/// quiet will do.
+pub(super) fn shorter(sound: &[f32], most: usize, voice_too: bool) -> Option<Stretch> {
+    // If there is much to do, by long ones.
+    let shortest = (most / 8).clamp(SHORTEST, LONGEST / 2);
     let most = most.min(LONGEST).min(sound.len().checked_sub(COMPARED)?);
     let template = &sound[..COMPARED];
     if most >= 1 && is_quiet(&sound[..most + COMPARED]) {
-        return Some(Stretch { samples: most, likeness: 1.0, quiet: true });
+        return Some(Stretch { samples: most, likeness: 1.0 });
     }
-    best(template, &sound[..most + COMPARED], SHORTEST..=most, |lag| lag)
+    let sound = Some(&sound[..most + COMPARED]).filter(|_| voice_too)?;
+    best(template, sound, shortest..=most, |lag| lag)
 }
 
 /// The best stretch of `past` to say again before `sound`; at least `least` samples in quiet.
-pub(super) fn longer(past: &[f32], sound: &[f32], least: usize) -> Option<Stretch> {
+pub(super) fn longer(
+    past: &[f32],
+    sound: &[f32],
+    least: usize,
+    voice_too: bool,
+) -> Option<Stretch> {
     let template = sound.get(..COMPARED)?;
     let most = LONGEST.min(past.len()).min(least.saturating_add(ROUNDER));
     let wanted = least.clamp(1, most.max(1));
     if most >= wanted && is_quiet(&past[past.len() - wanted..]) && is_quiet(template) {
-        return Some(Stretch { samples: wanted, likeness: 1.0, quiet: true });
+        return Some(Stretch { samples: wanted, likeness: 1.0 });
+    }
+    if !voice_too {
+        return None;
     }
     // Both in one piece: the stretch may be shorter than what is compared.
     let mut both = [0.0; LONGEST + COMPARED];
@@ -89,7 +101,7 @@ fn is_quiet(sound: &[f32]) -> bool {
     mean_square(sound) < QUIET
 }
 
-/// The lag of those at which `sound`, from where `at` says, is most like the template.
+/// The lag of those at which `sound`, from where `at` says, is most like the template, if it is alike.
 fn best(
     template: &[f32],
     sound: &[f32],
@@ -113,9 +125,9 @@ fn best(
     let near = rough.saturating_sub(COARSE).max(first)..=(rough + COARSE).min(last);
     let fine = near.filter_map(|lag| {
         let there = sound.get(at(lag)..at(lag) + COMPARED)?;
-        Some(Stretch { samples: lag, likeness: likeness(template, there), quiet: false })
+        Some(Stretch { samples: lag, likeness: likeness(template, there) })
     });
-    fine.max_by(|a, b| a.likeness.total_cmp(&b.likeness))
+    fine.max_by(|a, b| a.likeness.total_cmp(&b.likeness)).filter(|best| best.likeness >= ALIKE)
 }
 
 fn smooth(sound: &[f32], out: &mut [f32]) {
@@ -158,7 +170,7 @@ mod tests {
     fn a_voice_is_cut_by_whole_periods_and_goes_on_smoothly() {
         // 200 Hz: 240 samples.
         let mut sound = tone(200.0, 0, 2_000);
-        let found = shorter(&sound, LONGEST).unwrap();
+        let found = shorter(&sound, LONGEST, true).unwrap();
         assert!(found.likeness > 0.99 && found.samples.is_multiple_of(240), "{found:?}");
         let before = steepest(&sound);
         leave_out(&mut sound, found.samples);
@@ -177,7 +189,7 @@ mod tests {
     #[test]
     fn a_voice_is_lengthened_by_whole_periods_and_goes_on_smoothly() {
         let all = tone(150.0, 0, 3_000);
-        let found = longer(&all[..1_000], &all[1_000..], 480).unwrap();
+        let found = longer(&all[..1_000], &all[1_000..], 480, true).unwrap();
         assert!(found.likeness > 0.99 && found.samples.is_multiple_of(320), "{found:?}");
         let before = steepest(&all);
         let mut sound = all.clone();
@@ -190,7 +202,7 @@ mod tests {
     #[test]
     fn quiet_is_cut_by_as_much_as_is_wanted_and_noise_is_alike_nowhere() {
         let quiet = [1e-4; ENOUGH];
-        assert_eq!(shorter(&quiet, 480).map(|s| s.samples), Some(480));
+        assert_eq!(shorter(&quiet, 480, false).map(|s| s.samples), Some(480));
         let mut n = 1_u32;
         let noise: Vec<f32> = std::iter::repeat_with(|| {
             n = n.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -198,8 +210,11 @@ mod tests {
         })
         .take(ENOUGH)
         .collect();
-        assert!(shorter(&noise, LONGEST).unwrap().likeness < 0.6);
-        assert_eq!(shorter(&noise, 100), None, "too short for loud sound");
-        assert_eq!(shorter(&noise[..COMPARED - 1], 480), None);
+        assert_eq!(shorter(&noise, LONGEST, true), None);
+        assert_eq!(shorter(&noise[..COMPARED - 1], 480, true), None);
+        let voice = tone(200.0, 0, 2_000);
+        assert_eq!(shorter(&voice, LONGEST, false), None, "only quiet was asked for");
+        assert_eq!(shorter(&voice, 100, true), None, "too short for loud sound");
+        assert_eq!(longer(&voice[..1_000], &voice[1_000..], 480, false), None);
     }
 }

@@ -39,6 +39,8 @@ impl Random {
 #[derive(Clone)]
 pub(super) struct Line {
     pub(super) frame_ms: i64,
+    /// The last fifth of each second nothing is said.
+    pub(super) pauses: bool,
     pub(super) seconds: i64,
     /// Packets lost, 0 to 1.
     pub(super) loss: f64,
@@ -59,6 +61,7 @@ impl Default for Line {
     fn default() -> Self {
         Line {
             frame_ms: 20,
+            pauses: false,
             seconds: 30,
             loss: 0.0,
             jitter: 500,
@@ -115,12 +118,15 @@ impl Line {
         let mut encoder = StandInEncoder::new(&config);
         let tone = |n: usize| 0.25 * (TAU * TONE * n as f32 / 48_000.0).sin();
         let voice: Vec<f32> = (0..config.frame.samples()).map(tone).collect();
+        let silence = vec![0.0; voice.len()];
         let mut sent = Vec::new();
         for number in 0..self.seconds * 1_000 / self.frame_ms {
-            let mut payload = vec![0; 16];
-            let len = encoder.encode(&voice, &mut payload).unwrap();
-            payload.truncate(len);
             let due = number * self.frame_ms * 1_000;
+            let pause = self.pauses && due % 1_000_000 >= 800_000;
+            let mut payload = vec![0; 16];
+            let said = if pause { &silence } else { &voice };
+            let len = encoder.encode(said, &mut payload).unwrap();
+            payload.truncate(len);
             let at = due + due * self.drift / 1_000_000;
             let jitter = (random.unit() * self.jitter as f64) as i64;
             let arrival = at + jitter + (self.extra)(at);
@@ -315,15 +321,61 @@ fn a_path_that_becomes_shorter_is_followed() {
 #[test]
 fn drifting_clocks_leave_the_delay_where_it_is() {
     for drift in [-300, 300] {
-        let heard = Line { drift, seconds: 300, ..Default::default() }.run();
+        let heard = Line { drift, seconds: 600, ..Default::default() }.run();
         // After the last packet the reader waits for more.
-        let (low, high) = range(&heard.between(1e3, 299e3));
+        let (low, high) = range(&heard.between(1e3, 599e3));
         assert!(low > 0.0 && high < 24.0, "{drift} ppm: {low} to {high} ms");
         assert!(heard.stats.concealed_percent() < 0.05, "{drift} ppm: {:?}", heard.stats);
-        // 300 ppm of five minutes are nine blocks; the last may be to come.
+        // 300 ppm of ten minutes are eighteen blocks; the last may be to come.
         let spliced = heard.stats.inserted_samples + heard.stats.removed_samples;
-        assert!((7 * 480..=14 * 480).contains(&spliced), "{drift} ppm: {:?}", heard.stats);
+        assert!((16 * 480..=28 * 480).contains(&spliced), "{drift} ppm: {:?}", heard.stats);
     }
+}
+
+/// All packets of a stall come when it ends.
+#[test]
+fn after_a_stall_the_delay_is_as_before_within_two_seconds() {
+    let stalls: [fn(i64) -> i64; 3] = [
+        |at| if at < 30_000_000 { 0 } else { (31_000_000 - at).max(0) },
+        |at| if at < 30_000_000 { 0 } else { (32_000_000 - at).max(0) },
+        |at| if at < 30_000_000 { 0 } else { (33_000_000 - at).max(0) },
+    ];
+    for (seconds, extra) in (1..).zip(stalls) {
+        let heard = Line { extra, seconds: 60, pauses: true, ..Default::default() }.run();
+        let end = 30e3 + 1e3 * f64::from(seconds);
+        let (_, before) = range(&heard.between(25e3, 30e3));
+        let (_, after) = range(&heard.between(end + 2e3, 59e3));
+        assert!(after <= before + 21.0, "{seconds} s: {before} then {after} ms");
+    }
+}
+
+#[test]
+fn a_satellite_that_changes_every_fifteen_seconds_leaves_no_delay_behind() {
+    // For 150 ms packets are held up, and the next path is longer or shorter.
+    let extra = |at: i64| {
+        let (number, since) = (at / 15_000_000, at % 15_000_000);
+        number % 2 * 20_000 + (150_000 - since).max(0)
+    };
+    let heard = Line { extra, seconds: 120, pauses: true, ..Default::default() }.run();
+    for change in 2..8 {
+        let begin = 15e3 * f64::from(change);
+        let (_, high) = range(&heard.between(begin + 2_150.0, begin + 14.9e3));
+        assert!(high <= 51.0, "change {change}: {high} ms");
+    }
+    // What is held up is said late; no more is made up than the time it was away.
+    assert!(heard.stats.concealed_samples <= 8 * 170 * 48, "{:?}", heard.stats);
+    assert_eq!(heard.stats.discarded, 0);
+}
+
+#[test]
+fn a_tunnel_through_a_stream_that_repeats_what_it_lost_is_waited_for() {
+    // Every four seconds packets are held up for 250 ms.
+    let extra = |at: i64| (250_000 - at % 4_000_000).max(0);
+    let heard = Line { extra, seconds: 120, pauses: true, ..Default::default() }.run();
+    let (low, high) = range(&heard.between(20e3, 119e3));
+    assert!(low >= 100.0 && high <= 275.0, "{low} to {high} ms");
+    assert_eq!((heard.stats.discarded, heard.stats.late), (0, 0), "all is heard");
+    assert!(heard.stats.concealed_percent() < 3.5, "{:?}", heard.stats);
 }
 
 #[test]

@@ -14,15 +14,17 @@ const WORTH: [f32; 2] = [1.0, 2.5];
 const FEW: [f32; 2] = [150.0, 375.0];
 /// If the past asks for so much more than the present, in microseconds, it is believed by half.
 const CALMER: i64 = 50_000;
+/// A unit so large is made one again, before numbers lose their precision.
+const LARGEST_UNIT: f32 = 1e6;
+
 /// The first packets of a line say little of what is yet to come. The delay is at least so many times their
-/// average lateness, up to 40 ms, which most lines need anyway: a delay that moves seldom is worth more than
+/// median lateness, up to 40 ms, which most lines need anyway: a delay that moves seldom is worth more than
 /// one that is short. With each frame that is believed less, until after so many, 10 s of 20 ms ones, all is
-/// known.
+/// known. Of fewer than ten the median says nothing.
 const YOUNG: f32 = 500.0;
 const PRESUMED: f32 = 8.0;
 const MOST_PRESUMED: f32 = 40_000.0;
-/// Before the first frame it is as if so many had not been late at all.
-const TRUSTED: f32 = 5.0;
+const TOO_FEW: f32 = 10.0;
 
 /// If the fastest packet is slower by so much all at once, in microseconds, the route has changed: what
 /// has been late since was late by that much less. (Drift is slower.)
@@ -30,10 +32,11 @@ const JUMP: i64 = 5_000;
 
 /// How late frames have been, the older the less it counts.
 struct Histogram {
-    bins: [f32; BINS],
-    /// For each bin, what is in those above.
+    /// For each bin, how many frames belong to those above it, in units of `unit`.
     above: [f32; BINS],
     total: f32,
+    /// What a frame counts now. It grows instead of all others getting smaller.
+    unit: f32,
     keep: f32,
     few: f32,
     /// In microseconds of delay for a per cent of late frames.
@@ -43,9 +46,9 @@ struct Histogram {
 impl Histogram {
     fn new(n: usize, quality: u32) -> Self {
         Histogram {
-            bins: [0.0; BINS],
             above: [0.0; BINS],
             total: 0.0,
+            unit: 1.0,
             keep: 0.5_f32.powf(1.0 / HALF_LIVES[n]),
             few: FEW[n],
             price: 1e3 * quality as f32 * WORTH[n],
@@ -53,28 +56,32 @@ impl Histogram {
     }
 
     fn add(&mut self, bin: usize, weight: f32) {
-        self.bins.iter_mut().for_each(|mass| *mass *= self.keep);
-        self.bins[bin] += weight;
-        self.total = self.total * self.keep + 1.0;
-        let mut above = 0.0;
-        for (mass, out) in self.bins.iter().zip(&mut self.above).rev() {
-            *out = above;
-            above += mass;
+        self.unit /= self.keep;
+        if self.unit > LARGEST_UNIT {
+            self.above.iter_mut().for_each(|above| *above /= self.unit);
+            self.total /= self.unit;
+            self.unit = 1.0;
         }
+        self.above[..bin].iter_mut().for_each(|above| *above += weight * self.unit);
+        self.total += self.unit;
     }
 
     /// Everything was less late by so many bins.
     fn move_down(&mut self, bins: usize) {
-        let shift = bins.min(BINS - 1);
-        let early: f32 = self.bins[..=shift].iter().sum();
-        self.bins.copy_within(shift.., 0);
-        self.bins[BINS - shift..].fill(0.0);
-        self.bins[0] = early;
+        let shift = bins.min(BINS);
+        self.above.copy_within(shift.., 0);
+        self.above[BINS - shift..].fill(0.0);
+    }
+
+    /// In microseconds.
+    fn median(&self) -> f32 {
+        let bin = self.above.partition_point(|above| *above > self.total / 2.0);
+        bin as f32 * BIN as f32
     }
 
     /// The cheapest of the delays from `first` on in steps, in microseconds.
     fn cheapest(&self, first: i64, step: usize) -> i64 {
-        let share = 100.0 * self.price / self.total.max(self.few);
+        let share = 100.0 * self.price / self.total.max(self.few * self.unit);
         let delays = (first..BINS as i64 * BIN).step_by(step);
         let costs =
             delays.map(|delay| (delay, delay as f32 + share * self.above[(delay / BIN) as usize]));
@@ -85,9 +92,8 @@ impl Histogram {
 /// The histograms, and the delay that follows from them.
 pub(super) struct Target {
     histograms: [Histogram; 2],
-    /// Frames counted so far, those taken on trust too, and how late they were on average.
+    /// Frames counted so far.
     frames: f32,
-    average: f32,
     /// Transit of the fastest packet when the last frame was counted, in microseconds.
     base: Option<i64>,
 }
@@ -96,7 +102,7 @@ impl Target {
     /// The price is `quality` milliseconds of delay for a per cent of late frames.
     pub(super) fn new(quality: u32) -> Self {
         let histograms = [0, 1].map(|n| Histogram::new(n, quality));
-        Target { histograms, frames: TRUSTED, average: 0.0, base: None }
+        Target { histograms, frames: 0.0, base: None }
     }
 
     /// Takes note of a frame that became playable after `transit`, the fastest packet's being `base`,
@@ -111,7 +117,6 @@ impl Target {
         let bin = (lateness / BIN as usize).min(BINS - 1);
         self.histograms.iter_mut().for_each(|histogram| histogram.add(bin, weight));
         self.frames += weight;
-        self.average += weight * (lateness as f32 - self.average) / self.frames;
     }
 
     /// The cheapest of the delays from `first` on in steps, in microseconds, if anything is known of the
@@ -124,11 +129,12 @@ impl Target {
             ..CALMER => fast.max(slow),
             calmer => fast + calmer / 2 / step * step,
         };
-        if self.frames >= YOUNG {
+        if self.frames < TOO_FEW || self.frames >= YOUNG {
             return Some(known);
         }
         let young = 1.0 - self.frames / YOUNG;
-        let presumed = (young * (PRESUMED * self.average).min(MOST_PRESUMED)) as i64;
+        let usual = (PRESUMED * self.histograms[1].median()).min(MOST_PRESUMED);
+        let presumed = (young * usual) as i64;
         Some(known.max(first + (presumed - first + step / 2) / step * step))
     }
 }
@@ -183,10 +189,10 @@ mod tests {
     #[test]
     fn the_young_line_is_presumed_to_be_as_others_and_a_good_one_is_not() {
         let few_late = |n: i64| if n % 10 == 9 { 15 * MS } else { 4 * MS };
-        assert_eq!(after(3, few_late), 12 * MS, "three frames say little");
-        assert_eq!(after(50, few_late), 33 * MS);
+        assert_eq!(after(9, few_late), 4 * MS, "so few say little");
+        assert_eq!(after(50, few_late), 29 * MS);
         assert_eq!(after(1_000, few_late), 15 * MS);
-        assert_eq!(after(50, |_| 400), 2_500, "not even eight times 0.4 ms");
+        assert_eq!(after(50, |_| 400), 0, "as good as none");
     }
 
     #[test]

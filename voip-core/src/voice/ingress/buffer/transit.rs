@@ -124,7 +124,11 @@ impl Transit {
             let next = self.unsettled.front();
             let copy = next.filter(|n| n.sequence == first.sequence + 1 && n.copied > 0);
             let by_copy = copy.map(|n| n.transit + media_micros(n.start - first.start));
-            self.target.add(first.transit.min(by_copy.unwrap_or(i64::MAX)), base, 1.0);
+            let playable = first.transit.min(by_copy.unwrap_or(i64::MAX));
+            // What is later than the longest delay is late at any.
+            if playable - base <= *self.delay.end() {
+                self.target.add(playable, base, 1.0);
+            }
             // The frame before the next, if that was lost and has a copy there.
             if let Some(next) = self.unsettled.front()
                 && first.sequence > self.settled
