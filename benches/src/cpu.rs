@@ -51,10 +51,12 @@ impl CpuTimes {
     }
 }
 
-/// Processor time of the calling thread, nanoseconds.
+/// Processor time of the calling thread, nanoseconds. Reading it costs a fraction of a microsecond.
 pub fn thread_nanos() -> u64 {
-    let stat = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    stat.split(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0)
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the structure outlives the call.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 /// Processor time of all threads of this process, those included that have ended, seconds.

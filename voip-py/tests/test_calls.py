@@ -14,7 +14,7 @@ def test_a_call_is_heard_on_both_sides(pair: Pair) -> None:
     at_alice, at_bob = pair.connect()
     said = tone(BLOCK)
     heard = {at_alice: 0.0, at_bob: 0.0}
-    for _ in range(60):
+    for _ in range(110):
         for call in heard:
             assert call.write(said, LIMIT) == BLOCK
         for call in heard:
@@ -28,6 +28,9 @@ def test_a_call_is_heard_on_both_sides(pair: Pair) -> None:
     assert at_bob.wait_ended(LIMIT) is voip.EndReason.PEER_HUNG_UP
     assert at_bob.state is voip.CallState.ENDED
     assert at_bob.end_reason is voip.EndReason.PEER_HUNG_UP
+    (second,) = at_bob.stats().history
+    assert 0 <= second.delay_ms < 1_000 and second.concealed_ms <= 1_000
+    assert at_bob.stats().bitrate == 32_000
 
 
 def test_a_blocking_call_is_a_context_that_hangs_up(pair: Pair) -> None:

@@ -82,10 +82,16 @@ impl Histogram {
     /// The cheapest of the delays from `first` on in steps, in microseconds.
     fn cheapest(&self, first: i64, step: usize) -> i64 {
         let share = 100.0 * self.price / self.total.max(self.few * self.unit);
-        let delays = (first..BINS as i64 * BIN).step_by(step);
-        let costs =
-            delays.map(|delay| (delay, delay as f32 + share * self.above[(delay / BIN) as usize]));
-        costs.min_by(|a, b| a.1.total_cmp(&b.1)).map_or(first, |(delay, _)| delay)
+        let (mut cheapest, mut least) = (first, f32::MAX);
+        for delay in (first..BINS as i64 * BIN).step_by(step) {
+            let cost = delay as f32 + share * self.above[(delay / BIN) as usize];
+            if cost < least {
+                (cheapest, least) = (delay, cost);
+            } else if delay as f32 >= least {
+                break;
+            }
+        }
+        cheapest
     }
 }
 
