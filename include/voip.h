@@ -418,7 +418,7 @@ voip_status voip_node_builder_max_calls(voip_node_builder *builder, uint32_t cal
 
 /**
  * The encoder's rate: 6000 to 510000 bits per second. Default 32000: full-band speech with room
- * for FEC.
+ * for FEC. A call makes less while its packets queue up.
  */
 voip_status voip_node_builder_encoder_bitrate(voip_node_builder *builder, uint32_t bits_per_second);
 
@@ -440,8 +440,12 @@ voip_status voip_node_builder_encoder_fec(voip_node_builder *builder, bool on);
  */
 voip_status voip_node_builder_encoder_dtx(voip_node_builder *builder, bool on);
 
-/** Packet loss to prepare for: 0 to 100 per cent. Default 10. */
-voip_status voip_node_builder_encoder_expected_loss(voip_node_builder *builder, uint32_t percent);
+/**
+ * Packet loss to prepare for: 0 to 100 per cent. Default 10. A call prepares for more, up to 30, when
+ * its peer reports more.
+ */
+voip_status voip_node_builder_encoder_expected_loss(voip_node_builder *builder,
+                                                    uint32_t percent);
 
 /** What the encoder should optimise for. Default VOIP_APPLICATION_VOIP. */
 voip_status voip_node_builder_encoder_application(voip_node_builder *builder,
@@ -1048,7 +1052,7 @@ typedef struct voip_call_stats {
 
 /**
  * The jitter buffer in one second of the last minute, ago seconds ago: 0 is the last whole one. At
- * most 0.2 s old. Does not block.
+ * most 0.2 s old: whoever reads several should do so at once. Does not block.
  *
  * Errors: VOIP_INVALID_ARGUMENT beyond the minute, or before the call's sound began.
  */

@@ -216,7 +216,7 @@ impl From<&JitterSecond> for voip_jitter_second {
 }
 
 /// The jitter buffer in one second of the last minute, `ago` seconds ago: 0 is the last whole one. At
-/// most 0.2 s old. Does not block.
+/// most 0.2 s old: whoever reads several should do so at once. Does not block.
 ///
 /// Errors: `VOIP_INVALID_ARGUMENT` beyond the minute, or before the call's sound began.
 #[unsafe(no_mangle)]

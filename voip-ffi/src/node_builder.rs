@@ -244,7 +244,7 @@ pub extern "C" fn voip_node_builder_max_calls(
 }
 
 /// The encoder's rate: 6000 to 510000 bits per second. Default 32000: full-band speech with room
-/// for FEC.
+/// for FEC. A call makes less while its packets queue up.
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_node_builder_encoder_bitrate(
     builder: *mut voip_node_builder,
@@ -307,7 +307,8 @@ pub extern "C" fn voip_node_builder_encoder_dtx(
     })
 }
 
-/// Packet loss to prepare for: 0 to 100 per cent. Default 10.
+/// Packet loss to prepare for: 0 to 100 per cent. Default 10. A call prepares for more, up to 30, when
+/// its peer reports more.
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_node_builder_encoder_expected_loss(
     builder: *mut voip_node_builder,

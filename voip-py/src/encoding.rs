@@ -35,6 +35,7 @@ record! {
     /// `InvalidArgument`.
     EncoderConfig {
         /// Bits per second, 6 000 to 510 000. 32 000 is full-band speech with room for FEC.
+        /// A call makes less while its packets queue up.
         bitrate: u32,
         /// Effort, 0 to 10. 5 takes a quarter less CPU time than 9 for little audible loss.
         complexity: u8,
@@ -45,7 +46,8 @@ record! {
         fec: bool,
         /// Discontinuous transmission: next to nothing is sent in silence (RFC 6716 §2.1.9).
         dtx: bool,
-        /// Packet loss to prepare for, in per cent, 0 to 100.
+        /// Packet loss to prepare for, in per cent, 0 to 100. A call prepares for more, up to 30, when
+        /// its peer reports more.
         expected_loss: u8,
         /// What to optimise for, an `Application`.
         application: Py<PyAny>,

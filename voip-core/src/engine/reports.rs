@@ -13,7 +13,7 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Reports that come faster than this are not heeded: the encoder is not the peer's toy.
 const HEEDED_EVERY: Duration = Duration::from_millis(500);
 /// After the last that had something to tell so many follow, so that the sender may take heart again.
-const GOOD_NEWS: u32 = 30;
+const GOOD_NEWS: u32 = 60;
 /// A queue up to this long is not worth a report, in milliseconds.
 const NOTHING: u32 = 20;
 
@@ -38,10 +38,10 @@ impl Reports {
 impl Call {
     /// The peer tells how packets come there.
     pub(super) fn reported(&mut self, now: Instant, report: &Report) {
+        self.reports.peer_loss_pct = report.loss_percent;
         let too_soon = self.reports.heeded.is_some_and(|at| now < at + HEEDED_EVERY);
         let Some(egress) = self.egress.as_mut().filter(|_| !too_soon) else { return };
         self.reports.heeded = Some(now);
-        self.reports.peer_loss_pct = report.loss_percent;
         egress.heard(report);
     }
 }
@@ -59,9 +59,12 @@ impl Engine {
         let Some(report) = self.ingress.take_report(stream) else { return };
         let tells = report.loss_percent > 0.0 || report.queue_ms > NOTHING;
         if tells || call.reports.good_news > 0 {
-            let left = call.reports.good_news.saturating_sub(1);
-            call.reports.good_news = if tells { GOOD_NEWS } else { left };
-            session.send_message(now, &ChannelMessage::Report(report.into()).to_bytes());
+            let told = session.send_message(now, &ChannelMessage::Report(report.into()).to_bytes());
+            if tells {
+                call.reports.good_news = GOOD_NEWS;
+            } else if told {
+                call.reports.good_news -= 1;
+            }
             self.drain_session(now, key);
         }
     }
@@ -83,7 +86,7 @@ impl From<ReportMessage> for Report {
         Report {
             loss_percent: message.lost_permille.min(1_000) as f32 / 10.0,
             burst: message.burst_tenths.max(10) as f32 / 10.0,
-            queue_ms: message.queue_ms,
+            queue_ms: message.queue_ms.min(10_000),
         }
     }
 }
@@ -96,7 +99,8 @@ mod tests {
     fn a_report_arrives_as_it_was_sent_and_a_wild_one_as_near_as_can_be() {
         let report = Report { loss_percent: 7.3, burst: 1.5, queue_ms: 40 };
         assert_eq!(Report::from(ReportMessage::from(report)), report);
-        let wild = ReportMessage { lost_permille: u32::MAX, burst_tenths: 0, queue_ms: 9 };
-        assert_eq!(Report::from(wild), Report { loss_percent: 100.0, burst: 1.0, queue_ms: 9 });
+        let wild = ReportMessage { lost_permille: u32::MAX, burst_tenths: 0, queue_ms: u32::MAX };
+        let near = Report { loss_percent: 100.0, burst: 1.0, queue_ms: 10_000 };
+        assert_eq!(Report::from(wild), near);
     }
 }

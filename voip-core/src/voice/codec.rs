@@ -29,7 +29,8 @@ pub enum Application {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncoderConfig {
     /// Bits per second, 6 000 to 510 000. Default 32 000: full-band speech with room for FEC.
-    /// One packet never exceeds [`MAX_PAYLOAD`] bytes, which caps the rate of long frames.
+    /// One packet never exceeds [`MAX_PAYLOAD`] bytes, which caps the rate of long frames. A call
+    /// makes less while its packets queue up.
     pub bitrate: u32,
     /// Effort, 0 to 10. Default 5: a quarter less CPU time than 9 for little audible loss.
     pub complexity: u8,
@@ -42,7 +43,8 @@ pub struct EncoderConfig {
     /// Default off: silence costs little, and a steady stream shows at once when a path breaks.
     pub dtx: bool,
     /// Packet loss to prepare for, in per cent, 0 to 100. Default 10: the first losses of a call
-    /// come before any report of them, and told of 5 % Opus makes no FEC copies at 32 kbit/s.
+    /// come before any report of them, and told of 5 % Opus makes no FEC copies at 32 kbit/s. A call
+    /// prepares for more, up to 30 %, when its peer reports more.
     pub expected_loss: u8,
     /// What to optimise for. Default [`Application::Voip`].
     pub application: Application,

@@ -442,7 +442,9 @@ class EncoderConfig:
     __match_args__: ClassVar[tuple[Literal["bitrate"], Literal["complexity"], Literal["frame"], Literal["fec"], Literal["dtx"], Literal["expected_loss"], Literal["application"]]]
     @property
     def bitrate(self) -> int:
-        """Bits per second, 6 000 to 510 000. 32 000 is full-band speech with room for FEC."""
+        """Bits per second, 6 000 to 510 000. 32 000 is full-band speech with room for FEC.
+        A call makes less while its packets queue up.
+        """
     @property
     def complexity(self) -> int:
         """Effort, 0 to 10. 5 takes a quarter less CPU time than 9 for little audible loss."""
@@ -459,7 +461,9 @@ class EncoderConfig:
         """Discontinuous transmission: next to nothing is sent in silence (RFC 6716 §2.1.9)."""
     @property
     def expected_loss(self) -> int:
-        """Packet loss to prepare for, in per cent, 0 to 100."""
+        """Packet loss to prepare for, in per cent, 0 to 100. A call prepares for more, up to 30, when
+        its peer reports more.
+        """
     @property
     def application(self) -> Application:
         """What to optimise for, an `Application`."""

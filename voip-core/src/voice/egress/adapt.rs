@@ -7,6 +7,8 @@ use crate::voice::report::Report;
 const LEAST: u32 = 12_000;
 /// Opus divides the packet for this much loss at most, in per cent: more leaves too little for the sound itself.
 const MOST_LOSS: f32 = 30.0;
+/// Less loss than this is none, in per cent.
+const NOTHING: f32 = 0.5;
 /// A queue this long, in milliseconds, is one that fills; up to `SHORT` it is none.
 const LONG: u32 = 40;
 const SHORT: u32 = 20;
@@ -53,10 +55,13 @@ impl Adaptation {
         let mendable = report.loss_percent / report.burst;
         let part = if mendable > self.mendable { 0.5 } else { 0.1 };
         self.mendable += part * (mendable - self.mendable);
+        if self.mendable < NOTHING {
+            self.mendable = 0.0;
+        }
         let least = f32::from(self.configured.expected_loss);
         self.effort.expected_loss = self.mendable.ceil().min(MOST_LOSS).max(least) as u8;
 
-        let grown = report.queue_ms >= self.queue_ms + GROWN;
+        let grown = report.queue_ms.saturating_sub(self.queue_ms) >= GROWN;
         self.queue_ms = report.queue_ms;
         let overflows = report.loss_percent >= OVERFLOW;
         let factor = match report.queue_ms {
@@ -121,6 +126,25 @@ mod tests {
         assert_eq!(sent, [32_000, 24_000, 18_000, 13_500, 13_500, 13_500, 13_500, 14_580]);
         let after = (0..11).map(|_| told(&mut adaptation, 0.0, 1.0, 0).bitrate).last();
         assert_eq!(after, Some(32_000));
+    }
+
+    #[test]
+    fn a_single_loss_is_forgotten_in_the_end() {
+        let config = EncoderConfig { expected_loss: 0, ..EncoderConfig::default() };
+        let mut adaptation = Adaptation::new(&config);
+        assert_eq!(told(&mut adaptation, 2.0, 1.0, 0).expected_loss, 1);
+        let after = (0..30).map(|_| told(&mut adaptation, 0.0, 1.0, 0).expected_loss).last();
+        assert_eq!(after, Some(0));
+    }
+
+    #[test]
+    fn the_wildest_reports_are_survived() {
+        let mut adaptation = new();
+        for _ in 0..3 {
+            let effort = told(&mut adaptation, 100.0, 1.0, u32::MAX);
+            assert!(effort.bitrate >= LEAST && effort.expected_loss <= MOST_LOSS as u8);
+        }
+        assert_eq!(told(&mut adaptation, 0.0, 1e6, 0).bitrate, 14_580);
     }
 
     #[test]

@@ -308,7 +308,8 @@ impl JitterBuffer {
     /// A reader that was away finds too much: playing starts anew near the end of it.
     fn keep_up(&mut self) {
         let most = self.max_delay + Duration::from_millis(120);
-        if self.depth() > most {
+        let Some(playout) = self.playout.as_ref().filter(|_| self.depth() > most) else { return };
+        if self.transit.excess_at(playout.offset()) >= WORTH_SKIPPING {
             self.stop();
         }
     }

@@ -18,8 +18,9 @@ const DEAD_BAND: i64 = 144;
 const REST_SHORTER: u32 = 20;
 const REST_LONGER: u32 = 1;
 /// Calls that must agree on a block less of delay; on two, a quarter of them, on three a ninth. A delay
-/// that goes up and down is worse than one that is a little long. At first, all calls so far are enough; and
-/// if it is the calls themselves that come later than before, by so many microseconds, none are needed.
+/// that goes up and down is worse than one that is a little long. (Playing that began of late asks for as
+/// many calls as there were, divided likewise.) If it is the calls themselves that come later than before, by
+/// so many microseconds, none need agree.
 const PATIENCE_SHORTER: u32 = 1_000;
 const MOVED: i64 = 1_500;
 /// In voice, so many times as long.
@@ -83,7 +84,7 @@ impl Playout {
     }
 
     /// The offset of the grid of calls, in microseconds.
-    fn offset(&self) -> i64 {
+    pub(super) fn offset(&self) -> i64 {
         self.offsets.iter().copied().min().unwrap_or(0)
     }
 

@@ -9,6 +9,8 @@ use crate::voice::report::Report;
 /// stands longer is taken for the path's own delay.
 const PERIODS: usize = 6;
 const PERIOD: i64 = 10_000_000;
+/// Packets that make a report: fewer say little of loss, and the fastest of them is not fast.
+const ENOUGH: u32 = 10;
 
 /// Watches packets come.
 #[derive(Default)]
@@ -41,16 +43,18 @@ impl Reporter {
         match self.periods.back_mut() {
             Some((began, fastest)) if arrival < *began + PERIOD => *fastest = transit.min(*fastest),
             _ => {
+                let over = arrival - PERIODS as i64 * PERIOD;
+                self.periods.retain(|(began, _)| *began > over);
                 self.periods.push_back((arrival, transit));
-                if self.periods.len() > PERIODS {
-                    self.periods.pop_front();
-                }
             }
         }
     }
 
-    /// What came since the last report; `None` if nothing did.
+    /// What came since the last report; `None` if it is too little to say anything.
     pub(super) fn take(&mut self) -> Option<Report> {
+        if self.received + self.lost < ENOUGH {
+            return None;
+        }
         let fastest = self.fastest.take()?;
         let (received, lost, bursts) = (self.received, self.lost, self.bursts.max(1));
         (self.received, self.lost, self.bursts) = (0, 0, 0);
@@ -75,10 +79,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_came_nothing_is_said() {
+    fn too_little_came_nothing_is_said() {
         let mut reporter = Reporter::default();
         assert_eq!(reporter.take(), None);
-        come(&mut reporter, &[1, 2], 0);
+        come(&mut reporter, &[0, 1, 2, 3, 4], 0);
+        assert_eq!(reporter.take(), None);
+        come(&mut reporter, &[5, 6, 7, 8, 9], 0);
         assert!(reporter.take().is_some());
         assert_eq!(reporter.take(), None);
     }
@@ -90,24 +96,22 @@ mod tests {
         // 4, 8 and 9.
         let report = reporter.take().unwrap();
         assert_eq!((report.loss_percent, report.burst), (25.0, 1.5));
-        come(&mut reporter, &[13, 14], 0);
+        come(&mut reporter, &[13, 14, 15, 16, 17, 18, 19, 20, 21, 22], 0);
         assert_eq!(reporter.take().map(|r| (r.loss_percent, r.burst)), Some((0.0, 1.0)));
     }
 
     #[test]
     fn the_queue_is_what_even_the_fastest_waits_in() {
         let mut reporter = Reporter::default();
-        come(&mut reporter, &[0, 1, 2], 30);
-        come(&mut reporter, &[3], 90);
+        come(&mut reporter, &[0, 1, 2, 3, 4, 5, 6, 7, 8], 30);
+        come(&mut reporter, &[9], 90);
         assert_eq!(reporter.take().map(|r| r.queue_ms), Some(0));
-        come(&mut reporter, &[4, 5], 90);
+        let next: Vec<i64> = (10..20).collect();
+        come(&mut reporter, &next, 90);
         assert_eq!(reporter.take().map(|r| r.queue_ms), Some(60));
-        // After a minute it is the path's own delay.
-        for number in 6..3_100 {
-            come(&mut reporter, &[number], 90);
-        }
-        reporter.take();
-        come(&mut reporter, &[3_600], 90);
+        // After a minute it is the path's own delay, whether anything came meanwhile or not.
+        let much_later: Vec<i64> = (9_000..9_010).collect();
+        come(&mut reporter, &much_later, 90);
         assert_eq!(reporter.take().map(|r| r.queue_ms), Some(0));
     }
 }

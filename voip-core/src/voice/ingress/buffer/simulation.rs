@@ -54,6 +54,7 @@ pub(super) struct Line {
     pub(super) call: fn(i64) -> i64,
     /// The sender's clock against the reader's, in parts per million.
     pub(super) drift: i64,
+    pub(super) max_delay: Duration,
     pub(super) seed: u64,
 }
 
@@ -69,6 +70,7 @@ impl Default for Line {
             phase: 5_000,
             call: |due| due,
             drift: 0,
+            max_delay: JitterConfig::default().max_delay,
             seed: 1,
         }
     }
@@ -139,8 +141,8 @@ impl Line {
     }
 
     pub(super) fn run(&self) -> Heard {
-        let mut buffer =
-            JitterBuffer::with_codec(&JitterConfig::default(), Box::new(StandInDecoder::new()));
+        let config = JitterConfig { max_delay: self.max_delay, ..JitterConfig::default() };
+        let mut buffer = JitterBuffer::with_codec(&config, Box::new(StandInDecoder::new()));
         let mut packets = self.packets().into_iter().peekable();
         let mut delays = Vec::new();
         let mut block = AudioFrame::SILENCE;
@@ -347,6 +349,27 @@ fn after_a_stall_the_delay_is_as_before_within_two_seconds() {
         let (_, after) = range(&heard.between(end + 2e3, 59e3));
         assert!(after <= before + 21.0, "{seconds} s: {before} then {after} ms");
     }
+}
+
+#[test]
+fn a_burst_beyond_the_longest_delay_is_heard_and_not_chopped() {
+    let extra = |at: i64| if at < 30_000_000 { 0 } else { (30_350_000 - at).max(0) };
+    let max_delay = Duration::from_millis(100);
+    let line =
+        Line { extra, jitter: 80_000, seconds: 60, pauses: true, max_delay, ..Line::default() };
+    let JitterStats {
+        inserted,
+        discarded,
+        total_samples,
+        concealed_samples,
+        inserted_samples,
+        removed_samples,
+        ..
+    } = line.run().stats;
+    assert_eq!(discarded, 0);
+    // What came was played, but for the last packets, which are still there.
+    let played = total_samples - concealed_samples - inserted_samples + removed_samples;
+    assert!(played >= (inserted - 10) * 960, "{played} of {}", inserted * 960);
 }
 
 #[test]

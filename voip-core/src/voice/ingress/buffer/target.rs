@@ -112,10 +112,10 @@ impl Target {
     }
 
     /// Takes note of a frame that became playable after `transit`, the fastest packet's being `base`,
-    /// in microseconds; `weight` says how much it counts.
-    pub(super) fn add(&mut self, transit: i64, base: i64, weight: f32) {
+    /// in microseconds; `weight` says how much it counts. What is later than `most` is not told.
+    pub(super) fn add(&mut self, transit: i64, base: i64, most: i64, weight: f32) {
         let slower = base - self.base.replace(base).unwrap_or(base);
-        if slower >= JUMP {
+        if (JUMP..=most).contains(&slower) {
             let bins = (slower / BIN) as usize;
             self.histograms.iter_mut().for_each(|histogram| histogram.move_down(bins));
         }
@@ -150,11 +150,12 @@ mod tests {
     use super::*;
 
     const MS: i64 = 1_000;
+    const MOST: i64 = 400 * MS;
 
     /// What is aimed at after so many frames, each late by what `late` says of its number.
     fn after(frames: i64, late: impl Fn(i64) -> i64) -> i64 {
         let mut target = Target::new(35);
-        (0..frames).for_each(|n| target.add(late(n), 0, 1.0));
+        (0..frames).for_each(|n| target.add(late(n), 0, MOST, 1.0));
         target.cheapest(0, BIN).unwrap()
     }
 
@@ -184,7 +185,7 @@ mod tests {
             let mut target = Target::new(quality);
             // Uniform, 0 to 50 ms, and one in a hundred 120 ms.
             (0..3_000).for_each(|n| {
-                target.add(if n % 100 == 0 { 120 * MS } else { n * 37 % 50 * MS }, 0, 1.0)
+                target.add(if n % 100 == 0 { 120 * MS } else { n * 37 % 50 * MS }, 0, MOST, 1.0)
             });
             target.cheapest(0, BIN).unwrap() / MS
         });
@@ -204,7 +205,7 @@ mod tests {
     #[test]
     fn the_delay_is_one_of_those_that_can_be() {
         let mut target = Target::new(35);
-        (0..2_000).for_each(|n| target.add(n % 31 * MS, 0, 1.0));
+        (0..2_000).for_each(|n| target.add(n % 31 * MS, 0, MOST, 1.0));
         assert_eq!(target.cheapest(0, BIN), Some(30 * MS));
         // A tick less would cost a third of the frames; a tick more, nothing but itself.
         assert_eq!(target.cheapest(7 * MS, 10 * MS), Some(37 * MS));
@@ -215,10 +216,10 @@ mod tests {
     #[test]
     fn after_a_change_of_route_what_was_late_is_so_no_more() {
         let mut target = Target::new(35);
-        (0..1_000).for_each(|_| target.add(0, 0, 1.0));
-        (0..400).for_each(|_| target.add(80 * MS, 0, 1.0));
+        (0..1_000).for_each(|_| target.add(0, 0, MOST, 1.0));
+        (0..400).for_each(|_| target.add(80 * MS, 0, MOST, 1.0));
         assert_eq!(target.cheapest(0, BIN), Some(80 * MS));
-        target.add(80 * MS, 80 * MS, 1.0);
+        target.add(80 * MS, 80 * MS, MOST, 1.0);
         assert_eq!(target.cheapest(0, BIN), Some(0));
     }
 }

@@ -125,19 +125,24 @@ impl Transit {
             let copy = next.filter(|n| n.sequence == first.sequence + 1 && n.copied > 0);
             let by_copy = copy.map(|n| n.transit + media_micros(n.start - first.start));
             let playable = first.transit.min(by_copy.unwrap_or(i64::MAX));
-            // What is later than the longest delay is late at any.
-            if playable - base <= *self.delay.end() {
-                self.target.add(playable, base, 1.0);
-            }
+            self.count(playable, base, 1.0);
             // The frame before the next, if that was lost and has a copy there.
             if let Some(next) = self.unsettled.front()
                 && first.sequence > self.settled
                 && next.sequence > first.sequence + 1
                 && next.copied > 0
             {
-                self.target.add(next.transit + media_micros(next.copied), base, COPY);
+                self.count(next.transit + media_micros(next.copied), base, COPY);
             }
             self.settled = self.settled.max(first.sequence);
+        }
+    }
+
+    /// What is later than the longest delay is late at any.
+    fn count(&mut self, playable: i64, base: i64, weight: f32) {
+        let most = *self.delay.end();
+        if playable - base <= most {
+            self.target.add(playable, base, most, weight);
         }
     }
 
