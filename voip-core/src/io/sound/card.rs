@@ -42,7 +42,9 @@ const DEAD: Duration = Duration::from_millis(700);
 const AWAY: Duration = Duration::from_millis(300);
 /// A stream that dies younger than this is not opened again at once.
 const SHORT_LIFE: Duration = Duration::from_secs(1);
-/// When a better device was looked for and none was found, it is not looked for again for so long.
+/// When a better device was looked for and none was found, it is not looked for again for so long; each time in a
+/// row twice as long, up to the latter. A device that has just come back may refuse at first.
+const SETTLES: Duration = Duration::from_secs(1);
 const SETTLED: Duration = Duration::from_secs(30);
 /// After so long without any device the user is told that there is none.
 const MISSING: Duration = Duration::from_millis(1_500);
@@ -104,6 +106,8 @@ pub(super) struct Card<E> {
     /// Another device is to take over from the live one, and why.
     replacing: Option<DeviceChange>,
     settled_until: Instant,
+    /// For how long it is the next time.
+    settles: Duration,
     /// Since when there has been no live device.
     without_since: Instant,
     /// When [`Card::watch`] was called last, and until when nothing is taken for dead.
@@ -131,6 +135,7 @@ impl<E: DeviceEnd> Card<E> {
             live_since: Instant::ZERO,
             replacing: None,
             settled_until: Instant::ZERO,
+            settles: SETTLES,
             without_since: Instant::ZERO,
             watched: Instant::ZERO,
             grace: Instant::ZERO,
@@ -168,6 +173,7 @@ impl<E: DeviceEnd> Card<E> {
         self.attempts.clear();
         self.answer_due = true;
         self.settled_until = now;
+        self.settles = SETTLES;
         self.retry_at = now;
         if self.choice == DeviceChoice::Off {
             self.live = None;
@@ -329,7 +335,10 @@ impl<E: DeviceEnd> Card<E> {
         let (about, is_wanted) = (opened.about.clone(), opened.is_wanted);
         let before = self.live.as_ref().and_then(|live| live.opened.as_ref());
         if before.is_some_and(|before| before.about.id == about.id) {
-            self.settled_until = now + SETTLED;
+            self.settled_until = now + self.settles;
+            self.settles = (2 * self.settles).min(SETTLED);
+        } else {
+            self.settles = SETTLES;
         }
         tracing::debug!(device = about.id, ?change, "{} works", E::DIRECTION);
         self.live = Some(attempt);
