@@ -28,7 +28,7 @@ const IN_VOICE: u32 = 2;
 /// Calls that must agree on more delay in voice, unless it is too short by more than a block.
 const PATIENCE_LONGER: u32 = 100;
 const URGENT_LONGER: i64 = 600;
-/// Beyond so much too much delay, playing starts anew near the end of what is there: 500 ms.
+/// Beyond so much too much delay, playing starts anew, which skips what is not worth its delay: 500 ms.
 const FAR_TOO_MUCH: i64 = 24_000;
 
 /// Microseconds of media time.

@@ -28,7 +28,7 @@ const QUIET: f32 = 3.2e-5;
 pub(super) struct Stretch {
     pub(super) samples: usize,
     /// How much what it joins is alike: 1.0 for the same, 0.0 for unrelated.
-    pub(super) likeness: f32,
+    likeness: f32,
 }
 
 /// The best stretch to leave out at the beginning of `sound`: `most` samples at most. `voice_too` if not only
