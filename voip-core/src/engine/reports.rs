@@ -93,7 +93,28 @@ impl From<ReportMessage> for Report {
 
 #[cfg(test)]
 mod tests {
+    use super::super::call::Phase;
     use super::*;
+    use crate::id::{CallId, RtpTimestamp};
+    use crate::voice::{Egress, EncoderConfig, StandInEncoder};
+
+    #[test]
+    fn reports_that_come_too_fast_are_told_and_not_heeded() {
+        let (id, name) = (CallId([1; 16]), "bob".to_owned());
+        let mut call = Call::new(id, Phase::Connected, name, Instant::ZERO, Duration::ZERO);
+        let config = EncoderConfig::default();
+        let encoder = Box::new(StandInEncoder::new(&config));
+        call.egress = Some(Egress::new(encoder, &config, RtpTimestamp(0)));
+        for n in 1..=5_u32 {
+            let report = Report { loss_percent: n as f32, burst: 1.0, queue_ms: 100 * n };
+            call.reported(Instant::ZERO + Duration::from_millis(100) * n, &report);
+        }
+        assert_eq!(call.reports.peer_loss_pct(), 5.0);
+        assert_eq!(call.egress.as_ref().map(Egress::bitrate), Some(24_000), "one of five");
+        let report = Report { loss_percent: 0.0, burst: 1.0, queue_ms: 600 };
+        call.reported(Instant::ZERO + Duration::from_millis(600), &report);
+        assert_eq!(call.egress.as_ref().map(Egress::bitrate), Some(18_000));
+    }
 
     #[test]
     fn a_report_arrives_as_it_was_sent_and_a_wild_one_as_near_as_can_be() {
