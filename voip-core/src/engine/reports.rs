@@ -93,8 +93,8 @@ impl From<ReportMessage> for Report {
 
 #[cfg(test)]
 mod tests {
-    use super::super::call::Phase;
     use super::*;
+    use crate::engine::call::Phase;
     use crate::id::{CallId, RtpTimestamp};
     use crate::voice::{Egress, EncoderConfig, StandInEncoder};
 
