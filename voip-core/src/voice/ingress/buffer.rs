@@ -75,6 +75,8 @@ pub struct JitterBuffer {
     /// `None` in silence: before the first packet, and after sound has ended.
     playout: Option<Playout>,
     played: Option<Played>,
+    /// Media time that playing passed before it ended last: of what lies before, nothing is said any more.
+    passed: i64,
     /// Samples made up in a row while nothing newer came: media time stood still.
     held: usize,
     /// Samples played, and those of them that were silence that was not sent, or may have been.
@@ -153,6 +155,7 @@ impl JitterBuffer {
             decoder: FrameDecoder::new(codec),
             playout: None,
             played: None,
+            passed: i64::MIN,
             held: 0,
             taken: 0,
             silent: 0,
@@ -214,6 +217,7 @@ impl JitterBuffer {
         self.store.clear();
         self.stop();
         self.played = None;
+        self.passed = i64::MIN;
         self.unexplained = 0;
     }
 
@@ -229,10 +233,9 @@ impl JitterBuffer {
     }
 
     fn is_too_late(&self, place: Place, info: PacketInfo) -> bool {
-        let passed = match (&self.playout, self.played) {
-            (Some(playout), _) => playout.position() + self.decoder.ready().len() as i64,
-            (None, Some(played)) => played.end,
-            (None, None) => return false,
+        let passed = match &self.playout {
+            Some(playout) => playout.position() + self.decoder.ready().len() as i64,
+            None => self.passed,
         };
         place.start + info.samples as i64 <= passed
     }
@@ -316,7 +319,14 @@ impl JitterBuffer {
 
     fn stop(&mut self) {
         self.decoder.break_off();
-        self.playout = None;
+        self.end();
+    }
+
+    /// Ends playing, all that was ready having been played or dropped.
+    fn end(&mut self) {
+        let position = self.playout.take().map_or(i64::MIN, |playout| playout.position());
+        let played = self.played.map_or(i64::MIN, |played| played.end);
+        self.passed = self.passed.max(position).max(played);
     }
 
     /// Where silence begins that was not sent, playing ends: it starts again with the delay that
@@ -345,9 +355,7 @@ impl JitterBuffer {
         }
         let Some(first) = self.store.first() else { return };
         if !self.transit.should_wait(offset(first.place.start)) {
-            // Of what was played before, nothing is said again.
-            let passed = self.played.map_or(i64::MIN, |played| played.end);
-            self.playout = Some(Playout::start(first.place.start.max(passed)));
+            self.playout = Some(Playout::start(first.place.start.max(self.passed)));
         }
     }
 
@@ -363,7 +371,7 @@ impl JitterBuffer {
                     Found::Gap { samples, lost } => self.bridge(samples.min(rest.len()), lost),
                     Found::Silence => {
                         self.make_up(rest);
-                        self.playout = None;
+                        self.end();
                         return;
                     }
                 }

@@ -136,6 +136,15 @@ fn nothing_is_heard_before_the_first_packet() {
 }
 
 #[test]
+fn what_was_made_up_for_is_not_said_after_the_end_either() {
+    let mut scene = Scene::new();
+    scene.arrive(3, 1).arrive_spoken_at(43, UNDECODABLE, 60).play_until(600);
+    assert_eq!(scene.buffer.playing(), None);
+    scene.arrive(603, 2);
+    assert_eq!(scene.buffer.stats().late, 1);
+}
+
+#[test]
 fn reordered_packets_are_put_in_order() {
     let mut scene = Scene::new();
     scene.arrive(3, 1).arrive(21, 3).arrive(24, 2);
