@@ -33,6 +33,8 @@ test: ## every test of the workspace, and the programs in the documentation
 	@echo "test: unit and integration tests, and the programs in the documentation"
 	@VOIP_PYTHON=$$(scripts/python interpreter) \
 		$(CARGO) test --workspace --exclude voip-py --locked --features voip-core/sim
+	@echo "test: deep redundancy, which is off by default"
+	@$(CARGO) test --package voip-core --locked --features sim,dred --lib --test lossy_lines --test voice_allocations
 	@echo "test: the C library, installed and used by programs outside this tree"
 	@scripts/check-c
 
@@ -77,6 +79,7 @@ install: ## the C library: header, shared and static, pkg-config and CMake; PREF
 lint: ## formatting and clippy, warnings are errors
 	@$(CARGO) fmt --all --check
 	@$(CARGO) clippy --workspace --locked --all-targets --features voip-core/sim -- -D warnings
+	@$(CARGO) clippy --package voip-core --package voip-benches --locked --all-targets --features voip-core/sim,voip-benches/dred -- -D warnings
 
 clean: ## remove everything that was built
 	@$(CARGO) clean

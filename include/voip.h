@@ -430,9 +430,11 @@ voip_status voip_node_builder_encoder_frame(voip_node_builder *builder, voip_fra
 
 /**
  * In-band forward error correction: a packet carries a coarse copy of the one before (RFC 6716,
- * section 2.1.7). Default: on.
+ * section 2.1.7). Default: on. While a peer reports that packets are lost in bursts, which copies cannot
+ * mend, a call sends each packet twice in its place, at half the bits (RFC 2198).
  */
-voip_status voip_node_builder_encoder_fec(voip_node_builder *builder, bool on);
+voip_status voip_node_builder_encoder_fec(voip_node_builder *builder,
+                                          bool on);
 
 /**
  * Discontinuous transmission: next to nothing is sent in silence (RFC 6716, section 2.1.9).
@@ -949,12 +951,16 @@ typedef struct voip_jitter_second {
      * silence.
      */
     uint32_t concealed_ms;
+    /** Milliseconds of lost sound rebuilt from the deep redundancy of later packets (feature dred). */
+    uint32_t rebuilt_ms;
     /** Milliseconds of sound put in to lengthen the delay. */
     uint32_t stretched_ms;
     /** Milliseconds of sound left out to shorten it. */
     uint32_t skipped_ms;
     /** Lost packets whose copy in the next one was played. */
     uint32_t recovered;
+    /** Lost packets that came once more in a later one and were played. */
+    uint32_t repeated;
     /** Packets that came after their time. */
     uint32_t late;
 } voip_jitter_second;
@@ -1000,6 +1006,8 @@ typedef struct voip_call_stats {
     uint64_t packets_duplicate;
     /** Lost packets that in-band FEC (RFC 6716, section 2.1.7) brought back. */
     uint64_t packets_recovered;
+    /** Lost packets that came once more in a later one (RFC 2198) in time. */
+    uint64_t packets_repeated;
     /** Datagrams from the network that made no sense to this call. */
     uint64_t dropped;
     /** Milliseconds of sound that passed unread (manual PCM, nobody reading for 200 ms). */
@@ -1008,6 +1016,8 @@ typedef struct voip_call_stats {
     uint64_t stretched_ms;
     /** Milliseconds of sound left out to shorten it. */
     uint64_t skipped_ms;
+    /** Milliseconds of lost sound rebuilt from the deep redundancy of later packets (feature dred). */
+    uint64_t rebuilt_ms;
     /** Lost packets, per cent of those expected. */
     double loss_pct;
     /** Sound that was made up, per cent of the sound played. */

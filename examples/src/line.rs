@@ -244,6 +244,7 @@ impl From<&CallStats> for CallReport {
                 received: stats.packets_received,
                 lost: stats.packets_lost,
                 recovered: stats.packets_recovered,
+                repeated: stats.packets_repeated,
             },
             bytes_sent: stats.bytes_sent,
             bytes_received: stats.bytes_received,
@@ -274,6 +275,8 @@ pub struct Packets {
     pub lost: u64,
     /// Of those lost or late: brought back by in-band FEC (RFC 6716 §2.1.7).
     pub recovered: u64,
+    /// Of those lost or late: played as they came once more in a later packet (RFC 2198).
+    pub repeated: u64,
 }
 
 /// Delay by stage, milliseconds.

@@ -20,6 +20,7 @@ use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind, Mid, Pt};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{Extension, ExtensionMap, ExtensionValues, RtpPacket, RtpWrite};
+use str0m::rtp::{RedBlock, RedDecoder, RedEncoder, RedundantBlock};
 use str0m::{Event, IceConnectionState, Input, Output, Rtc, RtcConfig, RtcError};
 
 pub(crate) use description::LocalCandidate;
@@ -31,6 +32,8 @@ use crate::time::{Duration, Epoch, Instant};
 const MAX_DATA_MESSAGE: usize = 16 * 1024;
 /// How often the round-trip time is read from the wrapped machine.
 const STATS_INTERVAL: Duration = Duration::from_millis(500);
+/// Earlier payloads that are taken from one packet (RFC 2198); a sender of ours puts in one.
+const MOST_REPEATED: usize = 4;
 /// Datagrams and events that wait for the caller; it empties them after each call.
 const MAX_OUTPUTS: usize = 4096;
 
@@ -79,12 +82,24 @@ pub(crate) struct IncomingRtp {
     pub(crate) timestamp: RtpTimestamp,
     pub(crate) arrival: Instant,
     pub(crate) payload: Arc<[u8]>,
+    /// Earlier payloads that it carries once more.
+    pub(crate) repeated: Vec<Repeated>,
+}
+
+/// A payload that was sent before (RFC 2198).
+#[derive(Debug)]
+pub(crate) struct Repeated {
+    /// How much older it is than the one that carries it, in samples.
+    pub(crate) age: u32,
+    pub(crate) payload: Vec<u8>,
 }
 
 /// One RTP packet to send.
 pub(crate) struct OutgoingRtp<'a> {
     pub(crate) timestamp: RtpTimestamp,
     pub(crate) payload: &'a [u8],
+    /// An earlier payload to send once more, and by how many samples it is older (RFC 2198).
+    pub(crate) repeated: Option<(u32, &'a [u8])>,
     /// First packet after silence (RFC 3551 §4.1).
     pub(crate) marker: bool,
     /// Level in −dBov, 0 loudest to −127 (RFC 6464).
@@ -113,6 +128,8 @@ pub(crate) struct Session {
     pending: Option<SdpPendingOffer>,
     mid: Option<Mid>,
     payload_type: Option<Pt>,
+    /// That of packets with earlier payloads.
+    repeated_type: Option<Pt>,
     channel: Option<ChannelId>,
     channel_open: bool,
     sequence: u64,
@@ -191,7 +208,7 @@ impl Session {
         let mut config = RtcConfig::new()
             .set_crypto_provider(dtls::provider())
             .clear_codecs()
-            .enable_opus(true, false)
+            .enable_opus(true, true)
             .set_rtp_mode(true)
             .set_extension_map(extensions)
             .set_dtls_version(DtlsVersion::Auto)
@@ -212,6 +229,7 @@ impl Session {
             pending: None,
             mid: None,
             payload_type: None,
+            repeated_type: None,
             channel: None,
             channel_open: false,
             // Below 2^15, so that the receiver's rollover counter starts right (RFC 3711 §3.3.1).
@@ -298,11 +316,20 @@ impl Session {
             voice_activity: Some(rtp.voice),
             ..ExtensionValues::default()
         };
-        let write = RtpWrite::new(pt, sequence.into(), rtp.timestamp.0, wallclock, rtp.payload)
+        let repeated = self.repeated_type.zip(rtp.repeated).map(|(both_type, (age, earlier))| {
+            let pt = *pt;
+            let earlier = RedundantBlock { pt, timestamp_offset: age, payload: earlier.to_vec() };
+            (both_type, RedEncoder::encode(pt, rtp.payload, &[earlier]))
+        });
+        let (pt, payload) = match &repeated {
+            Some((both_type, both)) => (*both_type, &both[..]),
+            None => (pt, rtp.payload),
+        };
+        let write = RtpWrite::new(pt, sequence.into(), rtp.timestamp.0, wallclock, payload)
             .marker(rtp.marker)
             .ext_vals(values);
         self.stats.packets_sent += 1;
-        self.stats.bytes_sent += rtp.payload.len() as u64;
+        self.stats.bytes_sent += payload.len() as u64;
         self.guarded(|s| {
             if let Some(stream) = s.rtc.direct_api().stream_tx_by_mid(mid, None) {
                 stream.write_rtp(write);
@@ -392,8 +419,9 @@ impl Session {
         match event {
             Event::Connected => {
                 self.connected = true;
-                self.payload_type =
-                    self.rtc.codec_config().find(|p| p.spec().codec == Codec::Opus).map(|p| p.pt());
+                let opus = self.rtc.codec_config().find(|p| p.spec().codec == Codec::Opus);
+                self.payload_type = opus.map(|opus| opus.pt());
+                self.repeated_type = opus.and_then(|opus| opus.red());
                 self.push(SessionOutput::Connected);
             }
             Event::IceConnectionStateChange(state) => self.handle_ice_state(state),
@@ -439,15 +467,41 @@ impl Session {
         if packet.payload.is_empty() {
             return;
         }
+        let bytes = packet.payload.len() as u64;
+        let split = match Some(packet.header.payload_type) == self.repeated_type {
+            true => self.split(&packet.payload),
+            false => Some((packet.payload, Vec::new())),
+        };
+        let Some((payload, repeated)) = split else {
+            self.stats.dropped += 1;
+            return;
+        };
         self.stats.packets_received += 1;
-        self.stats.bytes_received += packet.payload.len() as u64;
+        self.stats.bytes_received += bytes;
         self.push(SessionOutput::Rtp(IncomingRtp {
             ssrc: Ssrc(*packet.header.ssrc),
             sequence: SequenceNumber(packet.header.sequence_number),
             timestamp: RtpTimestamp(packet.header.timestamp),
             arrival: self.epoch.ours(packet.timestamp),
-            payload: packet.payload,
+            payload,
+            repeated,
         }));
+    }
+
+    /// A packet's own payload and the earlier ones in it.
+    fn split(&self, both: &[u8]) -> Option<(Arc<[u8]>, Vec<Repeated>)> {
+        let pt = *self.payload_type?;
+        let blocks = RedDecoder::decode(both).ok()?;
+        let (own, earlier) = blocks.split_last()?;
+        if own.pt != pt || own.payload.is_empty() {
+            return None;
+        }
+        let repeated = |block: &RedBlock<'_>| Repeated {
+            age: block.timestamp_offset,
+            payload: block.payload.to_vec(),
+        };
+        let earlier = earlier.iter().filter(|block| block.pt == pt).map(repeated);
+        Some((own.payload.into(), earlier.take(MOST_REPEATED).collect()))
     }
 }
 

@@ -54,12 +54,16 @@ pub struct JitterSecond {
     pub delay_ms: f64,
     /// Milliseconds of sound made up; a gap counts in the second in which it turns out to be none of silence.
     pub concealed_ms: u32,
+    /// Milliseconds of lost sound rebuilt from the deep redundancy of later packets (feature `dred`).
+    pub rebuilt_ms: u32,
     /// Milliseconds of sound put in to lengthen the delay.
     pub stretched_ms: u32,
     /// Milliseconds of sound left out to shorten it.
     pub skipped_ms: u32,
     /// Lost packets whose copy in the next one was played.
     pub recovered: u32,
+    /// Lost packets that came once more in a later one and were played.
+    pub repeated: u32,
     /// Packets that came after their time.
     pub late: u32,
 }
@@ -84,6 +88,8 @@ pub struct CallStats {
     pub packets_duplicate: u64,
     /// Lost packets that in-band FEC (RFC 6716 §2.1.7) brought back.
     pub packets_recovered: u64,
+    /// Lost packets that came once more in a later one (RFC 2198) in time.
+    pub packets_repeated: u64,
     /// Lost packets, percent of those expected.
     pub loss_pct: f64,
     /// Sound that was made up, percent of the sound played.
@@ -100,6 +106,8 @@ pub struct CallStats {
     pub stretched_ms: u64,
     /// Milliseconds of sound left out to shorten it.
     pub skipped_ms: u64,
+    /// Milliseconds of lost sound rebuilt from the deep redundancy of later packets (feature `dred`).
+    pub rebuilt_ms: u64,
     /// Mouth-to-ear delay by stage.
     pub stages_ms: Stages,
     /// Level of the microphone, dBFS (RMS of the last frame), −127 for silence.

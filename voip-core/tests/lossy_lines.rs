@@ -103,16 +103,17 @@ fn stats(two: &Two) -> CallStats {
 
 #[test]
 fn how_much_is_made_up_and_how_long_packets_wait() {
-    let mut table = String::from("loss %  jitter ms | concealed %  wait ms  recovered  late\n");
+    let mut table = String::from("loss %  jitter ms | concealed %  wait ms  recovered  repeated  late\n");
     for loss in [0, 1, 5, 20] {
         for jitter in [0, 10, 40, 100] {
             let link = Link { jitter: ms(jitter), loss: loss as f32 / 100.0, ..Link::default() };
             let stats = heard_over(link, 1, 60, false);
             table += &format!(
-                "{loss:6} {jitter:10} | {:11.2} {:8.1} {:10} {:5}\n",
+                "{loss:6} {jitter:10} | {:11.2} {:8.1} {:10} {:9} {:5}\n",
                 stats.concealed_pct,
                 stats.stages_ms.buffer,
                 stats.packets_recovered,
+                stats.packets_repeated,
                 stats.packets_late,
             );
         }
@@ -197,4 +198,37 @@ fn the_sender_is_told_of_losses_and_that_they_are_over() {
     two.world.set_link(Link::default());
     two.world.run_for(secs(5));
     assert_eq!(two.world.stats(two.alice, at_alice).unwrap().peer_loss_pct, 0.0);
+}
+
+/// Something like a voice: a buzz of harmonics that swells and fades.
+fn buzz(seconds: u32) -> Vec<f32> {
+    let tau = std::f32::consts::TAU;
+    let harmonics =
+        |t: f32| -> f32 { (1..12).map(|h| (tau * 140.0 * h as f32 * t).sin() / h as f32).sum() };
+    let sample = |n| {
+        let t = n as f32 / 48_000.0;
+        (0.2 + 0.15 * (tau * 3.0 * t).sin()) * harmonics(t)
+    };
+    (0..seconds * 48_000).map(sample).collect()
+}
+
+#[test]
+fn bursts_are_mended_at_no_more_bits() {
+    let options = NodeOptions { keep_heard: false, ..NodeOptions::new("", []) };
+    let mut two = Two::with(1, Link::default(), true, &options);
+    let (call, at_bob) = two.connect();
+    two.world.say(two.alice, &buzz(40));
+    let before = two.world.stats(two.alice, call).unwrap().bytes_sent;
+    for _ in 0..60 {
+        two.world.set_link(Link { loss: 1.0, ..Link::default() });
+        two.world.run_for(ms(80));
+        two.world.set_link(Link::default());
+        two.world.run_for(ms(420));
+    }
+    let [alice, bob] = [(two.alice, call), (two.bob, at_bob)]
+        .map(|(node, call)| two.world.stats(node, call).unwrap());
+    let deep = cfg!(feature = "dred");
+    let mended_ms = if deep { bob.rebuilt_ms } else { 20 * bob.packets_repeated };
+    assert!(mended_ms > 1_000, "{bob:?}");
+    assert!((alice.bytes_sent - before) * 8 / 30 < 34_000, "{alice:?}");
 }

@@ -70,6 +70,8 @@ pub struct voip_call_stats {
     pub packets_duplicate: u64,
     /// Lost packets that in-band FEC (RFC 6716, section 2.1.7) brought back.
     pub packets_recovered: u64,
+    /// Lost packets that came once more in a later one (RFC 2198) in time.
+    pub packets_repeated: u64,
     /// Datagrams from the network that made no sense to this call.
     pub dropped: u64,
     /// Milliseconds of sound that passed unread (manual PCM, nobody reading for 200 ms).
@@ -78,6 +80,8 @@ pub struct voip_call_stats {
     pub stretched_ms: u64,
     /// Milliseconds of sound left out to shorten it.
     pub skipped_ms: u64,
+    /// Milliseconds of lost sound rebuilt from the deep redundancy of later packets (feature `dred`).
+    pub rebuilt_ms: u64,
     /// Lost packets, per cent of those expected.
     pub loss_pct: f64,
     /// Sound that was made up, per cent of the sound played.
@@ -150,10 +154,12 @@ impl From<CallStats> for voip_call_stats {
             packets_late: stats.packets_late,
             packets_duplicate: stats.packets_duplicate,
             packets_recovered: stats.packets_recovered,
+            packets_repeated: stats.packets_repeated,
             dropped: stats.dropped,
             unread_ms: stats.unread_ms,
             stretched_ms: stats.stretched_ms,
             skipped_ms: stats.skipped_ms,
+            rebuilt_ms: stats.rebuilt_ms,
             loss_pct: stats.loss_pct,
             concealed_pct: stats.concealed_pct,
             jitter_ms: stats.jitter_ms,
@@ -188,12 +194,16 @@ pub struct voip_jitter_second {
     /// Milliseconds of sound made up; a gap counts in the second in which it turns out to be none of
     /// silence.
     pub concealed_ms: u32,
+    /// Milliseconds of lost sound rebuilt from the deep redundancy of later packets (feature `dred`).
+    pub rebuilt_ms: u32,
     /// Milliseconds of sound put in to lengthen the delay.
     pub stretched_ms: u32,
     /// Milliseconds of sound left out to shorten it.
     pub skipped_ms: u32,
     /// Lost packets whose copy in the next one was played.
     pub recovered: u32,
+    /// Lost packets that came once more in a later one and were played.
+    pub repeated: u32,
     /// Packets that came after their time.
     pub late: u32,
 }
@@ -207,9 +217,11 @@ impl From<&JitterSecond> for voip_jitter_second {
             target_ms: second.target_ms,
             delay_ms: second.delay_ms,
             concealed_ms: second.concealed_ms,
+            rebuilt_ms: second.rebuilt_ms,
             stretched_ms: second.stretched_ms,
             skipped_ms: second.skipped_ms,
             recovered: second.recovered,
+            repeated: second.repeated,
             late: second.late,
         }
     }

@@ -282,7 +282,8 @@ pub extern "C" fn voip_node_builder_encoder_frame(
 }
 
 /// In-band forward error correction: a packet carries a coarse copy of the one before (RFC 6716,
-/// section 2.1.7). Default: on.
+/// section 2.1.7). Default: on. While a peer reports that packets are lost in bursts, which copies cannot
+/// mend, a call sends each packet twice in its place, at half the bits (RFC 2198).
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_node_builder_encoder_fec(
     builder: *mut voip_node_builder,

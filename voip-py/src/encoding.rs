@@ -42,7 +42,8 @@ record! {
         /// Sound per packet, a `FrameDuration`.
         frame: Py<PyAny>,
         /// In-band forward error correction: a packet carries a coarse copy of the one before
-        /// (RFC 6716 §2.1.7).
+        /// (RFC 6716 §2.1.7). While a peer reports that packets are lost in bursts, which copies cannot
+        /// mend, a call sends each packet twice in its place, at half the bits (RFC 2198).
         fec: bool,
         /// Discontinuous transmission: next to nothing is sent in silence (RFC 6716 §2.1.9).
         dtx: bool,

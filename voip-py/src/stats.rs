@@ -41,12 +41,16 @@ record! {
         /// Milliseconds of sound made up; a gap counts in the second in which it turns out to be none
         /// of silence.
         concealed_ms: u32,
+        /// Milliseconds of lost sound rebuilt from the deep redundancy of later packets (feature `dred`).
+        rebuilt_ms: u32,
         /// Milliseconds of sound put in to lengthen the delay.
         stretched_ms: u32,
         /// Milliseconds of sound left out to shorten it.
         skipped_ms: u32,
         /// Lost packets whose copy in the next one was played.
         recovered: u32,
+        /// Lost packets that came once more in a later one and were played.
+        repeated: u32,
         /// Packets that came after their time.
         late: u32,
     }
@@ -58,9 +62,11 @@ impl From<&voip_core::JitterSecond> for JitterSecond {
             target_ms: second.target_ms,
             delay_ms: second.delay_ms,
             concealed_ms: second.concealed_ms,
+            rebuilt_ms: second.rebuilt_ms,
             stretched_ms: second.stretched_ms,
             skipped_ms: second.skipped_ms,
             recovered: second.recovered,
+            repeated: second.repeated,
             late: second.late,
         }
     }
@@ -85,6 +91,8 @@ record! {
         packets_duplicate: u64,
         /// Lost packets that in-band FEC (RFC 6716 §2.1.7) brought back.
         packets_recovered: u64,
+        /// Lost packets that came once more in a later one (RFC 2198) in time.
+        packets_repeated: u64,
         /// Lost packets, percent of those expected.
         loss_pct: f64,
         /// Sound that was made up, percent of the sound played.
@@ -101,6 +109,8 @@ record! {
         stretched_ms: u64,
         /// Milliseconds of sound left out to shorten it.
         skipped_ms: u64,
+        /// Milliseconds of lost sound rebuilt from the deep redundancy of later packets (feature `dred`).
+        rebuilt_ms: u64,
         /// Mouth-to-ear delay by stage, a `Stages`.
         stages_ms: Py<Stages>,
         /// Level of the microphone, dBFS (RMS of the last frame), −127 for silence.
@@ -156,6 +166,7 @@ impl CallStats {
             packets_late: stats.packets_late,
             packets_duplicate: stats.packets_duplicate,
             packets_recovered: stats.packets_recovered,
+            packets_repeated: stats.packets_repeated,
             loss_pct: stats.loss_pct,
             concealed_pct: stats.concealed_pct,
             jitter_ms: stats.jitter_ms,
@@ -164,6 +175,7 @@ impl CallStats {
             buffer_delay_ms: stats.buffer_delay_ms,
             stretched_ms: stats.stretched_ms,
             skipped_ms: stats.skipped_ms,
+            rebuilt_ms: stats.rebuilt_ms,
             stages_ms: Py::new(py, stages)?,
             level_in_dbfs: stats.level_in_dbfs,
             level_out_dbfs: stats.level_out_dbfs,

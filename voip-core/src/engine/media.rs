@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::frame::AudioFrame;
 use crate::id::RtpTimestamp;
-use crate::session::{IncomingRtp, OutgoingRtp};
+use crate::session::{IncomingRtp, OutgoingRtp, Repeated};
 use crate::stats::{CallStats, Stages};
 use crate::time::{Duration, Instant, millis};
 use crate::voice::{Egress, Ingress, StreamKey};
@@ -95,7 +95,11 @@ impl Engine {
             self.stats.datagrams_dropped += 1;
         } else if let Some(stream) = call.stream {
             call.silence.packet(now);
-            self.ingress.insert(stream, rtp.arrival, rtp.sequence, rtp.timestamp, &rtp.payload);
+            let IncomingRtp { arrival, sequence, timestamp, .. } = *rtp;
+            self.ingress.insert(stream, arrival, sequence, timestamp, &rtp.payload);
+            for Repeated { age, payload } in &rtp.repeated {
+                self.ingress.insert_repeated(stream, arrival, sequence, timestamp, *age, payload);
+            }
             self.report(now, key);
             self.watch_silence(now, key);
         }
@@ -195,6 +199,7 @@ impl Engine {
         stats.packets_late = jitter.late;
         stats.packets_duplicate = jitter.duplicate;
         stats.packets_recovered = jitter.recovered;
+        stats.packets_repeated = jitter.repeated;
         let expected = jitter.inserted + jitter.lost;
         stats.loss_pct = 100.0 * jitter.lost as f64 / expected.max(1) as f64;
         stats.concealed_pct = jitter.concealed_percent();
@@ -203,6 +208,7 @@ impl Engine {
         stats.buffer_delay_ms = millis(jitter.delay);
         stats.stretched_ms = jitter.inserted_samples / 48;
         stats.skipped_ms = jitter.removed_samples / 48;
+        stats.rebuilt_ms = jitter.rebuilt_samples / 48;
         stats.stages_ms.buffer = millis(jitter.mean_delay);
     }
 
@@ -246,6 +252,7 @@ impl Call {
                 &OutgoingRtp {
                     timestamp: packet.timestamp,
                     payload: packet.payload,
+                    repeated: packet.repeated,
                     marker: packet.marker,
                     level: -(packet.level.min(127) as i8),
                     voice: packet.voice,

@@ -76,6 +76,7 @@ impl From<Report> for ReportMessage {
             lost_permille: (10.0 * report.loss_percent).round() as u32,
             burst_tenths: (10.0 * report.burst).round() as u32,
             queue_ms: report.queue_ms,
+            deep: report.takes_deep,
         }
     }
 }
@@ -87,6 +88,7 @@ impl From<ReportMessage> for Report {
             loss_percent: message.lost_permille.min(1_000) as f32 / 10.0,
             burst: message.burst_tenths.max(10) as f32 / 10.0,
             queue_ms: message.queue_ms.min(10_000),
+            takes_deep: message.deep,
         }
     }
 }
@@ -106,22 +108,28 @@ mod tests {
         let encoder = Box::new(StandInEncoder::new(&config));
         call.egress = Some(Egress::new(encoder, &config, RtpTimestamp(0)));
         for n in 1..=5_u32 {
-            let report = Report { loss_percent: n as f32, burst: 1.0, queue_ms: 100 * n };
+            let report =
+                Report { loss_percent: n as f32, burst: 1.0, queue_ms: 100 * n, takes_deep: false };
             call.reported(Instant::ZERO + Duration::from_millis(100) * n, &report);
         }
         assert_eq!(call.reports.peer_loss_pct(), 5.0);
         assert_eq!(call.egress.as_ref().map(Egress::bitrate), Some(24_000), "one of five");
-        let report = Report { loss_percent: 0.0, burst: 1.0, queue_ms: 600 };
+        let report = Report { loss_percent: 0.0, burst: 1.0, queue_ms: 600, takes_deep: false };
         call.reported(Instant::ZERO + Duration::from_millis(600), &report);
         assert_eq!(call.egress.as_ref().map(Egress::bitrate), Some(18_000));
     }
 
     #[test]
     fn a_report_arrives_as_it_was_sent_and_a_wild_one_as_near_as_can_be() {
-        let report = Report { loss_percent: 7.3, burst: 1.5, queue_ms: 40 };
+        let report = Report { loss_percent: 7.3, burst: 1.5, queue_ms: 40, takes_deep: true };
         assert_eq!(Report::from(ReportMessage::from(report)), report);
-        let wild = ReportMessage { lost_permille: u32::MAX, burst_tenths: 0, queue_ms: u32::MAX };
-        let near = Report { loss_percent: 100.0, burst: 1.0, queue_ms: 10_000 };
+        let wild = ReportMessage {
+            lost_permille: u32::MAX,
+            burst_tenths: 0,
+            queue_ms: u32::MAX,
+            deep: false,
+        };
+        let near = Report { loss_percent: 100.0, burst: 1.0, queue_ms: 10_000, takes_deep: false };
         assert_eq!(Report::from(wild), near);
     }
 }

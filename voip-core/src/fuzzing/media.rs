@@ -68,6 +68,10 @@ pub fn jitter_buffer(data: &[u8]) {
             _ => {
                 let (s, t) = (SequenceNumber(sequence), RtpTimestamp(timestamp));
                 buffer.insert(now, s, t, script.text());
+                if command % 6 == 5 {
+                    let age = u32::from(argument % 32) * 480;
+                    buffer.insert_repeated(now, s, t, age, script.text());
+                }
                 sequence = sequence.wrapping_add(1);
                 timestamp = timestamp.wrapping_add(960);
             }

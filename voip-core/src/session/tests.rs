@@ -87,8 +87,13 @@ impl Pair {
     }
 
     fn say(&mut self, payload: &[u8], timestamp: u32) {
+        self.say_with(payload, timestamp, None);
+    }
+
+    fn say_with(&mut self, payload: &[u8], timestamp: u32, repeated: Option<(u32, &[u8])>) {
         let timestamp = RtpTimestamp(timestamp);
-        let rtp = OutgoingRtp { timestamp, payload, marker: false, level: -30, voice: true };
+        let rtp =
+            OutgoingRtp { timestamp, payload, repeated, marker: false, level: -30, voice: true };
         self.a.send_rtp(self.now, &rtp);
     }
 }
@@ -107,6 +112,36 @@ fn two_sessions_connect_and_carry_sound_and_messages() {
     assert!(pair.b.send_message(pair.now, b"hello"));
     pair.run(100_000);
     assert_eq!(pair.messages[0], [b"hello".to_vec()]);
+}
+
+#[test]
+fn an_earlier_payload_goes_along_and_is_told_apart() {
+    let mut pair = Pair::new();
+    pair.run(300_000);
+    pair.say(b"one", 960);
+    pair.say_with(b"two", 1_920, Some((960, b"one")));
+    pair.run(20_000);
+    let [one, two] = &pair.heard[1][..] else { panic!("{:?}", pair.heard[1]) };
+    assert_eq!((&one.payload[..], one.repeated.len()), (&b"one"[..], 0));
+    assert_eq!((&two.payload[..], two.timestamp), (&b"two"[..], RtpTimestamp(1_920)));
+    assert_eq!(two.sequence, one.sequence.plus(1));
+    assert_eq!((two.repeated[0].age, &two.repeated[0].payload[..]), (960, &b"one"[..]));
+    assert_eq!(pair.b.stats().bytes_received, 3 + 1 + 4 + 3 + 3, "headers of RFC 2198 too");
+}
+
+#[test]
+fn what_is_no_redundant_payload_is_dropped() {
+    let mut pair = Pair::new();
+    pair.run(300_000);
+    let redundant = pair.a.repeated_type;
+    assert!(redundant.is_some() && redundant != pair.a.payload_type);
+    let dropped = pair.b.stats().dropped;
+    pair.a.payload_type = redundant;
+    for wild in [&b"\xff"[..], b"\xff\xff\xff\xff", b"\x01x", b"\x80\0\0\x09\x6f", b"\x6f"] {
+        pair.say(wild, 960);
+        pair.run(20_000);
+    }
+    assert_eq!((pair.heard[1].len(), pair.b.stats().dropped), (0, dropped + 5));
 }
 
 #[test]

@@ -37,7 +37,8 @@ pub struct EncoderConfig {
     /// Sound per packet. Default 20 ms.
     pub frame: FrameDuration,
     /// In-band forward error correction: a packet carries a coarse copy of the one before
-    /// (RFC 6716 §2.1.7). Default on.
+    /// (RFC 6716 §2.1.7). Default on. While a peer reports that packets are lost in bursts, which copies cannot mend,
+    /// a call sends each packet twice in its place, at half the bits (RFC 2198).
     pub fec: bool,
     /// Discontinuous transmission: next to nothing is sent in silence (RFC 6716 §2.1.9).
     /// Default off: silence costs little, and a steady stream shows at once when a path breaks.
@@ -113,9 +114,46 @@ pub(crate) trait Encode: Send {
     fn dtx(&self) -> bool;
     /// Delay of the algorithm, beyond the frame itself.
     fn lookahead(&self) -> Duration;
-    /// From the next frame on, so many bits per second, and so much loss to prepare for, in per cent.
-    fn set_effort(&mut self, bitrate: u32, expected_loss: u8);
+    /// From the next frame on.
+    fn set_effort(&mut self, effort: Effort);
 }
+
+/// How an encoder is to spend its bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Effort {
+    /// Bits per second, all redundancy included.
+    pub(crate) bitrate: u32,
+    /// The loss to prepare for, in per cent.
+    pub(crate) expected_loss: u8,
+    pub(crate) redundancy: Redundancy,
+}
+
+/// What mends losses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Redundancy {
+    /// In-band FEC, if it is on: a packet carries a coarse copy of the one before.
+    Copies,
+    /// Each packet is sent once more with the one so many after it (RFC 2198).
+    Repeated { distance: u8 },
+    /// Each packet describes the sound before it (DRED), so far back, in milliseconds.
+    Deep { reach_ms: u16 },
+}
+
+impl Effort {
+    /// Bits per second for the encoder itself.
+    pub(crate) fn encoded(&self) -> u32 {
+        match self.redundancy {
+            Redundancy::Repeated { .. } => self.bitrate.saturating_sub(REPEATED_HEADERS) / 2,
+            _ => self.bitrate,
+        }
+    }
+}
+
+/// Headers of packets with a second payload, in bits per second: 5 bytes, 50 times.
+const REPEATED_HEADERS: u32 = 2_000;
+/// What a packet repeats is so long at most, in bytes, and so much older, in samples (RFC 2198 §3).
+pub(crate) const LONGEST_REPEATED: usize = 1_023;
+pub(crate) const OLDEST_REPEATED: u32 = 16_383;
 
 /// Packets to samples. Payloads come from the network: none may do worse than fail.
 pub(crate) trait Decode: Send {
@@ -128,4 +166,21 @@ pub(crate) trait Decode: Send {
     fn decode_fec(&mut self, next: &[u8], out: &mut [f32]) -> Result<(), Error>;
     /// Makes up the whole of `out`, a multiple of 2.5 ms, from what came before.
     fn conceal(&mut self, out: &mut [f32]);
+    /// Whether packets with deep redundancy are of use.
+    fn takes_deep(&self) -> bool {
+        false
+    }
+    /// How many samples before the packet its deep redundancy begins; 0 without any.
+    fn deep_samples(&mut self, _payload: &[u8]) -> usize {
+        0
+    }
+    /// Reads the deep redundancy of a packet, for [`Decode::decode_deep`]. False if it has none.
+    fn load_deep(&mut self, _later: &[u8]) -> bool {
+        false
+    }
+    /// Rebuilds the whole of `out`, a multiple of 2.5 ms that begins so many samples before the packet loaded.
+    /// False if that cannot be.
+    fn decode_deep(&mut self, _before: usize, _out: &mut [f32]) -> bool {
+        false
+    }
 }

@@ -21,7 +21,7 @@ use self::condition::Condition;
 use self::encode::{Coded, FrameEncoder};
 use self::packetize::Packetize;
 use self::silence::DigitalSilence;
-use super::codec::{Encode, EncoderConfig};
+use super::codec::{Encode, EncoderConfig, Redundancy};
 use super::level::Level;
 use super::report::Report;
 use crate::id::RtpTimestamp;
@@ -34,6 +34,8 @@ pub(crate) struct EncodedFrame<'a> {
     pub(crate) timestamp: RtpTimestamp,
     /// The codec's bytes, one to [`MAX_PAYLOAD`](super::MAX_PAYLOAD).
     pub(crate) payload: &'a [u8],
+    /// An earlier payload that is sent once more with it, and by how many samples it is older (RFC 2198).
+    pub(crate) repeated: Option<(u32, &'a [u8])>,
     /// Loudness for RFC 6464: 0 (full scale) to 127 (silence), in −dBov.
     pub(crate) level: u8,
     /// Voice activity for RFC 6464.
@@ -149,6 +151,10 @@ impl Egress {
         let effort = self.adaptation.heard(report);
         if effort != before {
             self.encoder.set_effort(effort);
+            self.packetize.repeat(match effort.redundancy {
+                Redundancy::Repeated { distance } => distance,
+                _ => 0,
+            });
         }
     }
 

@@ -82,6 +82,21 @@ impl Ingress {
         }
     }
 
+    /// See [`JitterBuffer::insert_repeated`].
+    pub(crate) fn insert_repeated(
+        &mut self,
+        key: StreamKey,
+        arrival: Instant,
+        sequence: SequenceNumber,
+        timestamp: RtpTimestamp,
+        age: u32,
+        payload: &[u8],
+    ) {
+        if let Some(stream) = self.stream(key) {
+            stream.buffer.insert_repeated(arrival, sequence, timestamp, age, payload);
+        }
+    }
+
     /// The next 10 ms of everything, mixed.
     pub(crate) fn get(&mut self, now: Instant, out: &mut AudioFrame) {
         for stream in &mut self.streams {

@@ -1,19 +1,29 @@
-//! Opus (RFC 6716), mono at 48 kHz: the only file that names the codec crates.
+//! Opus (RFC 6716), mono at 48 kHz: the only file that names the codec crates, but for `deep.rs`.
+
+#[cfg(feature = "dred")]
+mod deep;
+
+use std::fmt::Display;
 
 use ::opus as codec;
+#[cfg(not(feature = "dred"))]
+use ::opus as handle;
 
 use super::codec::{
-    Application, Decode, Encode, EncoderConfig, MAX_PACKET_SAMPLES, PacketInfo, check_bitrate,
-    check_loss,
+    Application, Decode, Effort, Encode, EncoderConfig, MAX_PACKET_SAMPLES, PacketInfo, Redundancy,
+    check_bitrate, check_loss,
 };
 use crate::error::{Error, ErrorKind};
 use crate::frame::{FrameDuration, SAMPLE_RATE};
 use crate::time::Duration;
+#[cfg(feature = "dred")]
+use deep as handle;
 
 /// Encodes frames of 48 kHz mono sound to Opus packets.
 pub struct Encoder {
-    inner: codec::Encoder,
+    inner: handle::Encoder,
     frame: FrameDuration,
+    fec: bool,
     dtx: bool,
     lookahead: Duration,
 }
@@ -30,12 +40,12 @@ impl Encoder {
             Application::Audio => codec::Application::Audio,
             Application::LowDelay => codec::Application::LowDelay,
         };
-        let mut inner = codec::Encoder::new(SAMPLE_RATE, codec::Channels::Mono, application)
+        let mut inner = handle::Encoder::new(SAMPLE_RATE, codec::Channels::Mono, application)
             .map_err(refused)?;
         configure(&mut inner, config).map_err(refused)?;
         let samples = inner.get_lookahead().map_err(refused)?;
         let lookahead = Duration::from_micros(u64::try_from(samples).unwrap_or(0) * 1_000 / 48);
-        Ok(Encoder { inner, frame: config.frame, dtx: config.dtx, lookahead })
+        Ok(Encoder { inner, frame: config.frame, fec: config.fec, dtx: config.dtx, lookahead })
     }
 
     /// Encodes exactly one frame of samples in −1.0 ..= 1.0 into `out`; returns the length of the
@@ -81,9 +91,33 @@ impl Encoder {
         check_loss(percent)?;
         self.inner.set_packet_loss_perc(i32::from(percent)).map_err(refused)
     }
+
+    /// From the next frame on, each packet carries a description of the sound before it (deep redundancy, DRED),
+    /// as far back as the bits allow and at most so far: 0 to 1 040 ms in steps of 10. Zero, as at the
+    /// beginning, is none. It shares the bitrate with the sound itself; how it is divided follows the expected
+    /// loss. Beside in-band FEC, 32 kbit/s leave no bits for it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] out of that range.
+    #[cfg(feature = "dred")]
+    pub fn set_deep_redundancy(&mut self, reach: Duration) -> Result<(), Error> {
+        let steps = i32::try_from(reach.as_millis() / 10).unwrap_or(i32::MAX);
+        self.inner.set_dred_duration(steps).map_err(refused)
+    }
+
+    fn set_redundancy(&mut self, redundancy: Redundancy) -> Result<(), Error> {
+        let fec = self.fec && redundancy == Redundancy::Copies;
+        self.inner.set_inband_fec(fec).map_err(refused)?;
+        #[cfg(feature = "dred")]
+        self.set_deep_redundancy(match redundancy {
+            Redundancy::Deep { reach_ms } => Duration::from_millis(reach_ms.into()),
+            _ => Duration::ZERO,
+        })?;
+        Ok(())
+    }
 }
 
-fn configure(inner: &mut codec::Encoder, config: &EncoderConfig) -> codec::Result<()> {
+fn configure(inner: &mut handle::Encoder, config: &EncoderConfig) -> handle::Result<()> {
     inner.set_bitrate(bitrate(config.bitrate))?;
     inner.set_complexity(i32::from(config.complexity))?;
     inner.set_inband_fec(config.fec)?;
@@ -99,7 +133,7 @@ fn bitrate(bits_per_second: u32) -> codec::Bitrate {
     codec::Bitrate::Bits(i32::try_from(bits_per_second).unwrap_or(i32::MAX))
 }
 
-fn refused(e: codec::Error) -> Error {
+fn refused(e: impl Display) -> Error {
     Error::new(ErrorKind::InvalidArgument, format!("the encoder refused: {e}"))
 }
 
@@ -116,16 +150,19 @@ impl Encode for Encoder {
     fn lookahead(&self) -> Duration {
         self.lookahead
     }
-    fn set_effort(&mut self, bitrate: u32, expected_loss: u8) {
-        let set = self.set_bitrate(bitrate).and_then(|()| self.set_expected_loss(expected_loss));
-        debug_assert!(set.is_ok(), "out of range: {bitrate} bit/s, {expected_loss} %");
+    fn set_effort(&mut self, effort: Effort) {
+        let set = self
+            .set_bitrate(effort.encoded())
+            .and_then(|()| self.set_expected_loss(effort.expected_loss))
+            .and_then(|()| self.set_redundancy(effort.redundancy));
+        debug_assert!(set.is_ok(), "out of range: {effort:?}");
     }
 }
 
 /// Decodes Opus packets to 48 kHz mono sound. Any bytes may be given: what is no packet is an
 /// error that leaves the decoder usable.
 pub struct Decoder {
-    inner: codec::Decoder,
+    inner: handle::Decoder,
 }
 
 impl Decoder {
@@ -134,7 +171,7 @@ impl Decoder {
     /// # Errors
     /// [`ErrorKind::System`] if memory is short.
     pub fn new() -> Result<Self, Error> {
-        let inner = codec::Decoder::new(SAMPLE_RATE, codec::Channels::Mono)
+        let inner = handle::Decoder::new(SAMPLE_RATE, codec::Channels::Mono)
             .map_err(|e| Error::new(ErrorKind::System, format!("no Opus decoder: {e}")))?;
         Ok(Decoder { inner })
     }
@@ -189,7 +226,7 @@ impl Decoder {
     }
 }
 
-fn broken(e: codec::Error) -> Error {
+fn broken(e: impl Display) -> Error {
     Error::new(ErrorKind::Protocol, format!("not an Opus packet: {e}"))
 }
 
@@ -259,6 +296,24 @@ impl Decode for Decoder {
     }
     fn conceal(&mut self, out: &mut [f32]) {
         Decoder::conceal(self, out);
+    }
+    #[cfg(feature = "dred")]
+    fn takes_deep(&self) -> bool {
+        true
+    }
+    #[cfg(feature = "dred")]
+    fn deep_samples(&mut self, payload: &[u8]) -> usize {
+        self.inner.dred_samples(payload)
+    }
+    #[cfg(feature = "dred")]
+    fn load_deep(&mut self, later: &[u8]) -> bool {
+        self.inner.load_dred(later)
+    }
+    #[cfg(feature = "dred")]
+    fn decode_deep(&mut self, before: usize, out: &mut [f32]) -> bool {
+        let decoded = self.inner.dred_decode(before, out).is_ok();
+        make_finite(out);
+        decoded
     }
 }
 

@@ -9,4 +9,6 @@ pub(crate) struct Report {
     pub(crate) burst: f32,
     /// By how much the fastest packet took longer than the fastest of the last minute, milliseconds.
     pub(crate) queue_ms: u32,
+    /// The receiver asks for deep redundancy.
+    pub(crate) takes_deep: bool,
 }

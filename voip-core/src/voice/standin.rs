@@ -6,7 +6,7 @@
 
 use std::f32::consts::{SQRT_2, TAU};
 
-use super::codec::{Decode, Encode, EncoderConfig, MAX_PACKET_SAMPLES, PacketInfo};
+use super::codec::{Decode, Effort, Encode, EncoderConfig, MAX_PACKET_SAMPLES, PacketInfo};
 use super::level::Level;
 use crate::error::{Error, ErrorKind};
 use crate::frame::{FrameDuration, SAMPLE_RATE};
@@ -99,7 +99,7 @@ impl Encode for StandInEncoder {
     fn lookahead(&self) -> Duration {
         Duration::ZERO
     }
-    fn set_effort(&mut self, _bitrate: u32, _expected_loss: u8) {
+    fn set_effort(&mut self, _effort: Effort) {
         // Its packets are as small as can be, each with a copy of the one before.
     }
 }

@@ -31,6 +31,9 @@ pub(crate) struct ReportMessage {
     pub(crate) burst_tenths: u32,
     /// By how much the fastest took longer than the fastest of the last minute.
     pub(crate) queue_ms: u32,
+    /// The receiver asks for deep redundancy (DRED) in the packets.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) deep: bool,
 }
 
 impl ChannelMessage {
@@ -59,10 +62,15 @@ mod tests {
                 lost_permille: 73,
                 burst_tenths: 15,
                 queue_ms: 4,
+                deep: true,
             }),
         ] {
             assert_eq!(ChannelMessage::parse(&message.to_bytes()), Some(message));
         }
+        let asks_nothing = br#"{"type":"report","lost_permille":7,"burst_tenths":10,"queue_ms":0}"#;
+        let Some(report) = ChannelMessage::parse(asks_nothing) else { panic!() };
+        assert!(matches!(report, ChannelMessage::Report(ReportMessage { deep: false, .. })));
+        assert_eq!(report.to_bytes(), asks_nothing);
         assert_eq!(ChannelMessage::parse(br#"{"type":"report","queue_ms":-1}"#), None);
         let later = br#"{"type":"dance","steps":3}"#;
         assert_eq!(ChannelMessage::parse(later), Some(ChannelMessage::Unknown));

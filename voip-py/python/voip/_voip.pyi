@@ -454,7 +454,8 @@ class EncoderConfig:
     @property
     def fec(self) -> bool:
         """In-band forward error correction: a packet carries a coarse copy of the one before
-        (RFC 6716 §2.1.7).
+        (RFC 6716 §2.1.7). While a peer reports that packets are lost in bursts, which copies cannot
+        mend, a call sends each packet twice in its place, at half the bits (RFC 2198).
         """
     @property
     def dtx(self) -> bool:
@@ -592,7 +593,7 @@ class Stages:
 class JitterSecond:
     """A second in the life of a call's jitter buffer."""
 
-    __match_args__: ClassVar[tuple[Literal["target_ms"], Literal["delay_ms"], Literal["concealed_ms"], Literal["stretched_ms"], Literal["skipped_ms"], Literal["recovered"], Literal["late"]]]
+    __match_args__: ClassVar[tuple[Literal["target_ms"], Literal["delay_ms"], Literal["concealed_ms"], Literal["rebuilt_ms"], Literal["stretched_ms"], Literal["skipped_ms"], Literal["recovered"], Literal["repeated"], Literal["late"]]]
     @property
     def target_ms(self) -> float:
         """What was aimed at when it ended, milliseconds over the fastest packet."""
@@ -605,6 +606,9 @@ class JitterSecond:
         of silence.
         """
     @property
+    def rebuilt_ms(self) -> int:
+        """Milliseconds of lost sound rebuilt from the deep redundancy of later packets (feature `dred`)."""
+    @property
     def stretched_ms(self) -> int:
         """Milliseconds of sound put in to lengthen the delay."""
     @property
@@ -613,6 +617,9 @@ class JitterSecond:
     @property
     def recovered(self) -> int:
         """Lost packets whose copy in the next one was played."""
+    @property
+    def repeated(self) -> int:
+        """Lost packets that came once more in a later one and were played."""
     @property
     def late(self) -> int:
         """Packets that came after their time."""
@@ -623,7 +630,7 @@ class JitterSecond:
 class CallStats:
     """Statistics of one call."""
 
-    __match_args__: ClassVar[tuple[Literal["packets_sent"], Literal["bytes_sent"], Literal["packets_received"], Literal["bytes_received"], Literal["packets_lost"], Literal["packets_late"], Literal["packets_duplicate"], Literal["packets_recovered"], Literal["loss_pct"], Literal["concealed_pct"], Literal["jitter_ms"], Literal["rtt_ms"], Literal["buffer_target_ms"], Literal["buffer_delay_ms"], Literal["stretched_ms"], Literal["skipped_ms"], Literal["stages_ms"], Literal["level_in_dbfs"], Literal["level_out_dbfs"], Literal["digital_silence"], Literal["path"], Literal["dropped"], Literal["unread_ms"], Literal["quality"], Literal["answer_ms"], Literal["first_audio_ms"], Literal["bitrate"], Literal["peer_loss_pct"], Literal["history"]]]
+    __match_args__: ClassVar[tuple[Literal["packets_sent"], Literal["bytes_sent"], Literal["packets_received"], Literal["bytes_received"], Literal["packets_lost"], Literal["packets_late"], Literal["packets_duplicate"], Literal["packets_recovered"], Literal["packets_repeated"], Literal["loss_pct"], Literal["concealed_pct"], Literal["jitter_ms"], Literal["rtt_ms"], Literal["buffer_target_ms"], Literal["buffer_delay_ms"], Literal["stretched_ms"], Literal["skipped_ms"], Literal["rebuilt_ms"], Literal["stages_ms"], Literal["level_in_dbfs"], Literal["level_out_dbfs"], Literal["digital_silence"], Literal["path"], Literal["dropped"], Literal["unread_ms"], Literal["quality"], Literal["answer_ms"], Literal["first_audio_ms"], Literal["bitrate"], Literal["peer_loss_pct"], Literal["history"]]]
     @property
     def packets_sent(self) -> int:
         """RTP packets sent."""
@@ -649,6 +656,9 @@ class CallStats:
     def packets_recovered(self) -> int:
         """Lost packets that in-band FEC (RFC 6716 §2.1.7) brought back."""
     @property
+    def packets_repeated(self) -> int:
+        """Lost packets that came once more in a later one (RFC 2198) in time."""
+    @property
     def loss_pct(self) -> float:
         """Lost packets, percent of those expected."""
     @property
@@ -672,6 +682,9 @@ class CallStats:
     @property
     def skipped_ms(self) -> int:
         """Milliseconds of sound left out to shorten it."""
+    @property
+    def rebuilt_ms(self) -> int:
+        """Milliseconds of lost sound rebuilt from the deep redundancy of later packets (feature `dred`)."""
     @property
     def stages_ms(self) -> Stages:
         """Mouth-to-ear delay by stage, a `Stages`."""

@@ -1,7 +1,7 @@
 //! Replays recorded arrivals of packets through the jitter buffer that every call uses, in simulated
 //! time: what it plays, and how it decided.
 //!
-//! `replay --trace T.csv --packets P.pkts --out OUT.raw [--log LOG.csv] [--quality MS] [--plot OUT.png]`
+//! `replay --trace T.csv --packets P.pkts --out OUT.raw [--log LOG.csv] [--quality MS] [--repeat N] [--plot OUT.png]`
 //!
 //! - the trace: CSV `seq,send_ms,arrival_ms`; −1 is a lost packet, a number that comes twice a
 //!   duplicate. `send_ms` is for whoever scores and is not looked at here;
@@ -9,7 +9,8 @@
 //!   each at 48 kHz;
 //! - out comes raw sound, 48 kHz, 16 bits, mono: a block of 10 ms at 3.7 ms, 13.7 ms and so on;
 //! - and a line of CSV for each block: `t_ms,playout_ts,concealed_samples,target_ms,current_ms`;
-//! - `--quality` is that of [`JitterConfig`]; `--plot` draws what happened.
+//! - `--quality` is that of [`JitterConfig`]; with `--repeat` each packet carries the one so many before it once more
+//!   (RFC 2198); `--plot` draws what happened.
 //!
 //! Standard output is JSON: nanoseconds of processor time for each 20 ms of sound, that of a run which
 //! only decodes what arrived (`ns_decode`) beside them.
@@ -42,20 +43,22 @@ struct Arguments {
     out: String,
     log: Option<String>,
     quality: Option<String>,
+    repeat: Option<String>,
     plot: Option<String>,
 }
 
 impl Arguments {
     fn parse() -> Arguments {
-        let mut found = [const { None }; 6];
+        let mut found = [const { None }; 7];
         let mut args = std::env::args().skip(1);
         while let Some(name) = args.next() {
-            let names = ["--trace", "--packets", "--out", "--log", "--quality", "--plot"];
+            let names =
+                ["--trace", "--packets", "--out", "--log", "--quality", "--repeat", "--plot"];
             let index = names.iter().position(|n| *n == name);
             let index = index.unwrap_or_else(|| panic!("unknown option {name}"));
             found[index] = args.next();
         }
-        let [trace, packets, out, log, quality, plot] = found;
+        let [trace, packets, out, log, quality, repeat, plot] = found;
         let given = |what: Option<String>, name| what.unwrap_or_else(|| panic!("{name} is needed"));
         Arguments {
             trace: given(trace, "--trace"),
@@ -63,6 +66,7 @@ impl Arguments {
             out: given(out, "--out"),
             log,
             quality,
+            repeat,
             plot,
         }
     }
@@ -117,6 +121,7 @@ fn main() {
     if let Some(quality) = &arguments.quality {
         config.quality = quality.parse().unwrap();
     }
+    let repeat = arguments.repeat.as_ref().map(|distance| distance.parse().unwrap());
     let mut buffer = JitterBuffer::new(&config, Decoder::new().unwrap()).unwrap();
     let (mut sound, mut log) = (Vec::new(), String::new());
     log.push_str("t_ms,playout_ts,concealed_samples,target_ms,current_ms\n");
@@ -128,12 +133,13 @@ fn main() {
         let began = thread_nanos();
         while let Some((at, number)) = arrivals.get(next).filter(|(at, _)| *at <= now) {
             let n = *number as u32;
-            buffer.insert(
-                Instant::from_micros(START + at),
-                SEQUENCE.plus(n as u16),
-                TIMESTAMP.plus(n * FRAME),
-                packets[*number],
-            );
+            let arrival = Instant::from_micros(START + at);
+            let (sequence, timestamp) = (SEQUENCE.plus(n as u16), TIMESTAMP.plus(n * FRAME));
+            buffer.insert(arrival, sequence, timestamp, packets[*number]);
+            if let Some(earlier) = repeat.and_then(|distance: usize| number.checked_sub(distance)) {
+                let age = (number - earlier) as u32 * FRAME;
+                buffer.insert_repeated(arrival, sequence, timestamp, age, packets[earlier]);
+            }
             next += 1;
         }
         let inserted = thread_nanos();
@@ -181,6 +187,8 @@ fn main() {
             "concealed_pct": stats.concealed_percent(),
             "delay_ms": stats.mean_delay.as_secs_f64() * 1e3,
             "recovered": stats.recovered,
+            "repeated": stats.repeated,
+            "rebuilt_pct": 100.0 * stats.rebuilt_samples as f64 / stats.total_samples as f64,
             "late": stats.late,
             "inserted_samples": stats.inserted_samples,
             "removed_samples": stats.removed_samples,

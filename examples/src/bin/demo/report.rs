@@ -150,6 +150,7 @@ impl Report {
                 received: a.packets.received + b.packets.received,
                 lost: a.packets.lost + b.packets.lost,
                 recovered: a.packets.recovered + b.packets.recovered,
+                repeated: a.packets.repeated + b.packets.repeated,
             },
             loss_pct: round(a.loss_pct.max(b.loss_pct)),
             concealed_pct: round(a.concealed_pct.max(b.concealed_pct)),

@@ -28,6 +28,7 @@ pub(crate) fn render(report: &Report) -> String {
             format!("{} sent, {} received, {} lost", packets.sent, packets.received, packets.lost),
         ),
         ("  recovered by FEC", packets.recovered.to_string()),
+        ("  come once more", packets.repeated.to_string()),
         ("made up (concealed)", format!("{:.2} %", report.concealed_pct)),
         ("jitter", ms(report.jitter_ms)),
         (

@@ -1,7 +1,6 @@
 //! Frame → bytes, or the news that nothing needs to be sent.
 
-use super::adapt::Effort;
-use crate::voice::codec::{Encode, MAX_PAYLOAD};
+use crate::voice::codec::{Effort, Encode, MAX_PAYLOAD};
 
 /// A packet up to this length says only "silence goes on" (RFC 6716 §3.1: one byte of header, a
 /// frame without data) and need not be sent.
@@ -24,7 +23,7 @@ impl FrameEncoder {
     }
 
     pub(super) fn set_effort(&mut self, effort: Effort) {
-        self.codec.set_effort(effort.bitrate, effort.expected_loss);
+        self.codec.set_effort(effort);
     }
 
     pub(super) fn run(&mut self, frame: &[f32]) -> Coded<'_> {

@@ -72,6 +72,54 @@ fn muted_nothing_is_sent_and_time_goes_on() {
     assert_eq!(egress.stats().muted, 1);
 }
 
+/// Bursts are reported, until everything is said twice.
+fn saying_twice(config: &EncoderConfig) -> Egress {
+    let mut egress = egress(config);
+    for _ in 0..20 {
+        egress.heard(&Report { loss_percent: 12.0, burst: 3.0, queue_ms: 0, takes_deep: false });
+    }
+    egress
+}
+
+#[test]
+fn after_bursts_each_packet_goes_out_once_more() {
+    let mut egress = saying_twice(&EncoderConfig::default());
+    egress.push(ms(100), &tone(5 * 960));
+    let mut said = Vec::new();
+    while let Some(frame) = egress.next_packet() {
+        said.push((frame.payload.to_vec(), frame.repeated.map(|(age, p)| (age, p.to_vec()))));
+    }
+    let again: Vec<_> = said.iter().map(|(_, repeated)| repeated.clone()).collect();
+    let first = |n: usize| Some((2_880, said[n].0.clone()));
+    assert_eq!(again, [None, None, None, first(0), first(1)]);
+    assert_eq!(egress.bitrate(), 32_000, "all in all");
+}
+
+#[test]
+fn nothing_from_before_a_pause_goes_out_after_it() {
+    let mut egress = saying_twice(&EncoderConfig::default());
+    egress.push(ms(100), &tone(5 * 960));
+    while egress.next_packet().is_some() {}
+    egress.set_muted(true);
+    egress.push(ms(200), &tone(5 * 960));
+    egress.set_muted(false);
+    egress.push(ms(260), &tone(3 * 960));
+    while let Some(frame) = egress.next_packet() {
+        assert_eq!(frame.repeated, None);
+    }
+    egress.push(ms(280), &tone(960));
+    assert!(egress.next_packet().unwrap().repeated.is_some());
+}
+
+#[test]
+fn the_longest_frames_go_out_once_more_too() {
+    let config = EncoderConfig { frame: FrameDuration::Ms60, ..Default::default() };
+    let mut egress = saying_twice(&config);
+    egress.push(ms(600), &tone(10 * 2_880));
+    let repeated = std::iter::from_fn(|| egress.next_packet().map(|f| f.repeated.is_some()));
+    assert_eq!(repeated.filter(|r| *r).count(), 7);
+}
+
 #[test]
 fn digital_silence_is_looked_for_anew_only_when_mute_changes() {
     let mut egress = egress(&EncoderConfig::default());

@@ -2,12 +2,14 @@
 //!
 //! Packets are put in [`order`], kept in a [`store`], and their [`transit`] times watched, from which
 //! follows the [`target`], the delay to aim at. Playing, the buffer takes the packet at its position,
-//! else the copy of it that the next packet carries, else has the decoder make something up. While
+//! else the copy of it that the next packet carries, else what a later packet's deep redundancy describes, else has
+//! the decoder make something up. While
 //! nothing newer has come, media time stands still meanwhile: what is late is played late and not
 //! lost, and what was made up stands for what turns out to be lost. Delay that is too much or too little
 //! then is stretched away, in quiet if there is time.
 
 mod history;
+mod next;
 mod order;
 mod report;
 mod stats;
@@ -26,12 +28,12 @@ pub(super) use transit::Transit;
 use self::history::History;
 use self::order::{Arrived, Order, Place};
 use self::report::Reporter;
-use self::store::{LONGEST, Store};
+use self::store::{LONGEST, Packet, Store};
 use super::decode::FrameDecoder;
 use super::playout::{Playout, media_micros};
 use super::stretch::ENOUGH;
 use crate::error::Error;
-use crate::frame::{AudioFrame, BLOCK};
+use crate::frame::AudioFrame;
 use crate::id::{RtpTimestamp, SequenceNumber};
 use crate::stats::JitterSecond;
 use crate::time::{Duration, Instant};
@@ -39,8 +41,6 @@ use crate::voice::codec::{Decode, PacketInfo};
 use crate::voice::opus::Decoder;
 use crate::voice::report::Report;
 
-/// Sound made up for so long without any packet ends playing: 500 ms. What comes next starts anew.
-const GIVE_UP: usize = 24_000;
 /// Starting, packets are skipped only if that saves more delay than this: 400 ms. What was said before is
 /// heard late rather than never, and the delay comes down in the next pauses.
 const WORTH_SKIPPING: i64 = 400_000;
@@ -104,16 +104,6 @@ impl Played {
     fn silence_until(self, next: Place) -> bool {
         next.sequence == self.sequence + 1 && next.start > self.end
     }
-}
-
-/// What there is to play next.
-enum Found {
-    /// The decoder has samples ready.
-    Sound,
-    /// Sound is missing: for so many samples at least. `lost`: a later packet is there.
-    Gap { samples: usize, lost: bool },
-    /// Nothing for a while, or nothing that was sent.
-    Silence,
 }
 
 #[derive(Default)]
@@ -197,7 +187,9 @@ impl JitterBuffer {
                 place
             }
         };
-        self.transit.observe(arrival, place.sequence, place.start, info.fec_samples);
+        let deep = self.decoder.deep_samples(payload);
+        let packet = Packet { place, info, deep, repeated: false };
+        self.transit.observe(arrival, packet);
         let at = arrival.as_micros() as i64;
         self.reporter.observe(at, place.sequence, at - media_micros(place.start));
         self.explain_gap(place);
@@ -205,8 +197,45 @@ impl JitterBuffer {
             self.counts.late += 1;
             return;
         }
-        if !self.store.insert(place, info, arrival, payload) {
-            self.counts.discarded += 1;
+        if self.store.contains(place.sequence) {
+            // It has come already, repeated in a later one.
+            return;
+        }
+        if self.store.is_full() {
+            self.drop_first();
+        }
+        self.store.insert(packet, arrival, payload);
+    }
+
+    /// Takes an earlier payload that the packet of these numbers, inserted just before, carries once more; it is
+    /// older by `age` samples (RFC 2198). What is not needed any more is ignored.
+    pub fn insert_repeated(
+        &mut self,
+        arrival: Instant,
+        sequence: SequenceNumber,
+        timestamp: RtpTimestamp,
+        age: u32,
+        payload: &[u8],
+    ) {
+        let info = self.decoder.inspect(payload).filter(|_| payload.len() <= LONGEST);
+        let Some(info) = info else { return };
+        let Some(place) = self.order.repeated(sequence, timestamp, age, info.samples) else {
+            return;
+        };
+        if self.store.contains(place.sequence) {
+            return;
+        }
+        let packet = Packet { place, info, deep: 0, repeated: true };
+        self.transit.observe(arrival, packet);
+        if !self.is_too_late(place, info) && !self.store.is_full() {
+            self.store.insert(packet, arrival, payload);
+        }
+    }
+
+    /// Drops the packet with the earliest sound, unplayed.
+    fn drop_first(&mut self) {
+        if let Some(dropped) = self.store.drop_first() {
+            self.counts.discarded += u64::from(!dropped.repeated);
         }
     }
 
@@ -273,6 +302,9 @@ impl JitterBuffer {
         if playout.should_jump(wish) {
             self.stop();
             self.start(now);
+            if let Some(playout) = &mut self.playout {
+                playout.called(now);
+            }
             return;
         }
         let voice_too = playout.is_time(wish, false);
@@ -301,7 +333,7 @@ impl JitterBuffer {
             && self.decoder.ready().len() < ENOUGH
         {
             let end = playout.position() + self.decoder.ready().len() as i64;
-            let follows = self.store.first().is_some_and(|first| first.place.start == end);
+            let follows = self.store.first().is_some_and(|first| first.packet.place.start == end);
             if !follows || self.decode_first(now, end).is_err() {
                 return;
             }
@@ -332,7 +364,7 @@ impl JitterBuffer {
     /// Where silence begins that was not sent, playing ends: it starts again with the delay that
     /// suits best.
     fn stop_at_silence(&mut self) {
-        let next = self.store.first().map(|slot| slot.place);
+        let next = self.store.first().map(|slot| slot.packet.place);
         if let (Some(played), Some(next)) = (self.played, next)
             && self.decoder.ready().is_empty()
             && self.playout.as_ref().is_some_and(|p| p.position() < next.start)
@@ -346,141 +378,18 @@ impl JitterBuffer {
     fn start(&mut self, now: Instant) {
         let offset = |start: i64| now.as_micros() as i64 - media_micros(start);
         while let (Some(first), Some(second)) = (self.store.first(), self.store.second()) {
-            let excess = self.transit.excess_at(offset(first.place.start));
-            if excess < WORTH_SKIPPING || self.transit.should_wait(offset(second.place.start)) {
+            let excess = self.transit.excess_at(offset(first.packet.place.start));
+            if excess < WORTH_SKIPPING
+                || self.transit.should_wait(offset(second.packet.place.start))
+            {
                 break;
             }
-            self.store.drop_first();
-            self.counts.discarded += 1;
+            self.drop_first();
         }
         let Some(first) = self.store.first() else { return };
-        if !self.transit.should_wait(offset(first.place.start)) {
-            self.playout = Some(Playout::start(first.place.start.max(self.passed)));
+        if !self.transit.should_wait(offset(first.packet.place.start)) {
+            self.playout = Some(Playout::start(first.packet.place.start.max(self.passed)));
         }
-    }
-
-    fn play(&mut self, now: Instant, out: &mut [f32]) {
-        let mut filled = 0;
-        while filled < out.len() {
-            let rest = &mut out[filled..];
-            let count = self.decoder.take(rest);
-            self.taken += count as u64;
-            if count == 0 {
-                match self.find_sound(now) {
-                    Found::Sound => {}
-                    Found::Gap { samples, lost } => self.bridge(samples.min(rest.len()), lost),
-                    Found::Silence => {
-                        self.make_up(rest);
-                        self.end();
-                        return;
-                    }
-                }
-            }
-            filled += count;
-            if let Some(playout) = &mut self.playout {
-                playout.advance(count);
-            }
-        }
-    }
-
-    /// Makes up sound for a gap. What is `lost` is over when its time is; while nothing newer comes, media
-    /// time stands still.
-    fn bridge(&mut self, samples: usize, lost: bool) {
-        let made = self.decoder.make_up(samples);
-        let passed = if lost { samples.min(made) } else { 0 };
-        if let Some(playout) = &mut self.playout {
-            playout.shift(passed as i64 - made as i64);
-        }
-        if lost {
-            self.counts.concealed_samples += made as u64;
-        } else {
-            self.held += made;
-            self.unexplained += made as u64;
-            self.silent += made as u64;
-        }
-    }
-
-    /// Sound where none is expected: what was last fades out.
-    fn make_up(&mut self, out: &mut [f32]) {
-        self.decoder.conceal(out);
-        if self.played.is_some() {
-            self.unexplained += out.len() as u64;
-            self.silent += out.len() as u64;
-            self.taken += out.len() as u64;
-        }
-    }
-
-    /// Finds what to play next, all that was ready having been played.
-    fn find_sound(&mut self, now: Instant) -> Found {
-        let Some(mut position) = self.playout.as_ref().map(Playout::position) else {
-            return Found::Silence;
-        };
-        loop {
-            self.counts.discarded += self.store.drop_before(position);
-            let Some(first) = self.store.first() else {
-                return self.gap_unless_long(BLOCK, false);
-            };
-            let mut gap = usize::try_from(first.place.start - position).unwrap_or(0);
-            // What was made up while nothing came stands for what will not come.
-            let credit = gap.min(std::mem::take(&mut self.held));
-            if credit > 0 {
-                gap -= credit;
-                position += credit as i64;
-                if let Some(playout) = &mut self.playout {
-                    playout.shift(credit as i64);
-                }
-            }
-            if gap == 0 {
-                match self.decode_first(now, position) {
-                    Ok(()) => return Found::Sound,
-                    Err(_) => continue,
-                }
-            }
-            if self.played.is_some_and(|played| played.silence_until(first.place)) {
-                return Found::Silence;
-            }
-            let copied = first.info.fec_samples;
-            if gap > copied {
-                return self.gap_unless_long(gap - copied, true);
-            }
-            return match self.recover(copied - gap) {
-                Ok(()) => Found::Sound,
-                Err(_) => Found::Gap { samples: gap, lost: true },
-            };
-        }
-    }
-
-    fn gap_unless_long(&self, samples: usize, lost: bool) -> Found {
-        if self.decoder.made_up() >= GIVE_UP {
-            return Found::Silence;
-        }
-        Found::Gap { samples, lost }
-    }
-
-    fn decode_first(&mut self, now: Instant, position: i64) -> Result<(), Error> {
-        let Some(first) = self.store.first() else { return Ok(()) };
-        let skip = usize::try_from(position - first.place.start).unwrap_or(0);
-        // What is ready is played before it.
-        let before = Duration::from_micros(self.decoder.ready().len() as u64 * 125 / 6);
-        let decoded = self.decoder.decode(&first.payload, first.info, skip);
-        if decoded.is_ok() {
-            self.played = Some(Played { sequence: first.place.sequence, end: first.end() });
-            self.waited.observe(now.since(first.arrival) + before);
-        } else {
-            self.counts.discarded += 1;
-        }
-        self.store.drop_first();
-        decoded
-    }
-
-    /// Plays the copy in the first packet held of the one before it.
-    fn recover(&mut self, skip: usize) -> Result<(), Error> {
-        let Some(first) = self.store.first() else { return Ok(()) };
-        self.decoder.recover(&first.payload, first.info, skip)?;
-        let (sequence, end) = (first.place.sequence - 1, first.place.start);
-        self.played = Some(Played { sequence, end });
-        self.counts.recovered += 1;
-        Ok(())
     }
 
     /// By how much later all calls of [`JitterBuffer::get`] should come, for whoever can choose:
@@ -506,7 +415,8 @@ impl JitterBuffer {
 
     /// What to tell the sender of the packets that came since the last time.
     pub(crate) fn take_report(&mut self) -> Option<Report> {
-        self.reporter.take()
+        let takes_deep = self.decoder.takes_deep();
+        self.reporter.take().map(|report| Report { takes_deep, ..report })
     }
 
     /// What happened so far.

@@ -38,6 +38,8 @@ pub(super) struct FrameDecoder {
     broken_off: bool,
     /// which would have gone on like this.
     dropped: Option<[f32; JOIN]>,
+    /// The number of the packet whose deep redundancy the codec has read.
+    deep_of: Option<i64>,
 }
 
 impl FrameDecoder {
@@ -53,11 +55,21 @@ impl FrameDecoder {
             voice: true,
             broken_off: false,
             dropped: None,
+            deep_of: None,
         }
     }
 
     pub(super) fn inspect(&self, payload: &[u8]) -> Option<PacketInfo> {
         self.codec.inspect(payload)
+    }
+
+    pub(super) fn takes_deep(&self) -> bool {
+        self.codec.takes_deep()
+    }
+
+    /// How many samples before the packet its deep redundancy begins; 0 without any.
+    pub(super) fn deep_samples(&mut self, payload: &[u8]) -> usize {
+        self.codec.deep_samples(payload)
     }
 
     /// Samples decoded and not played yet.
@@ -68,6 +80,7 @@ impl FrameDecoder {
     /// Drops what is ready. What comes next will not continue it.
     pub(super) fn break_off(&mut self) {
         self.broken_off = true;
+        self.deep_of = None;
         self.dropped = self.ready().first_chunk().copied();
         (self.head, self.past) = (self.tail, 0);
     }
@@ -146,6 +159,29 @@ impl FrameDecoder {
         let room = &mut self.pcm[self.tail..self.tail + len];
         let decoded = self.codec.decode_fec(next, room).map(|()| len);
         self.decoded(decoded, skip, before)
+    }
+
+    /// Rebuilds at least so many samples, at most a block, from the deep redundancy of packet `later`, before which
+    /// they begin by `before`. Returns how many are ready then, if that can be.
+    pub(super) fn rebuild(
+        &mut self,
+        (sequence, later): (i64, &[u8]),
+        before: usize,
+        samples: usize,
+    ) -> Option<usize> {
+        if self.deep_of != Some(sequence) {
+            self.deep_of = self.codec.load_deep(later).then_some(sequence);
+        }
+        self.deep_of?;
+        let join = self.before_join(0);
+        let count = samples.min(BLOCK).next_multiple_of(JOIN);
+        self.make_room(MAX_PACKET_SAMPLES);
+        let room = &mut self.pcm[self.tail..self.tail + count];
+        if !self.codec.decode_deep(before, room) {
+            return None;
+        }
+        self.decoded(Ok(count), 0, join).ok()?;
+        Some(count)
     }
 
     /// What would be played next if nothing new came: needed where a packet does not start at its

@@ -18,9 +18,12 @@ fn buzz(len: usize) -> Vec<f32> {
 }
 
 fn packets(config: &EncoderConfig, sound: &[f32]) -> Vec<Vec<u8>> {
-    let mut encoder = Encoder::new(config).unwrap();
+    encoded(&mut Encoder::new(config).unwrap(), sound)
+}
+
+fn encoded(encoder: &mut Encoder, sound: &[f32]) -> Vec<Vec<u8>> {
     sound
-        .chunks_exact(config.frame.samples())
+        .chunks_exact(encoder.frame().samples())
         .map(|frame| {
             let mut out = [0; MAX_PAYLOAD];
             let len = encoder.encode(frame, &mut out).unwrap();
@@ -172,5 +175,114 @@ proptest! {
         }
         decoder.conceal(&mut out[..480]);
         prop_assert!(out.iter().all(|s| s.is_finite()));
+    }
+}
+
+#[cfg(feature = "dred")]
+mod deep {
+    use super::*;
+
+    /// A second of packets with deep redundancy; the voice begins with the twenty-first.
+    fn onset() -> (Vec<Vec<u8>>, Vec<f32>) {
+        let mut sound = buzz(48_000);
+        sound[..20 * 960].fill(0.0);
+        let config = EncoderConfig { fec: false, expected_loss: 5, ..Default::default() };
+        let mut encoder = Encoder::new(&config).unwrap();
+        encoder.set_deep_redundancy(Duration::from_millis(200)).unwrap();
+        (encoded(&mut encoder, &sound), sound)
+    }
+
+    #[test]
+    fn what_began_in_a_gap_is_rebuilt_from_the_packet_after_it() {
+        let (packets, sound) = onset();
+        let (mut deep, mut blind) = (Decoder::new().unwrap(), Decoder::new().unwrap());
+        let mut out = [0.0; MAX_PACKET_SAMPLES];
+        for packet in &packets[..20] {
+            deep.decode(packet, &mut out).unwrap();
+            blind.decode(packet, &mut out).unwrap();
+        }
+        let (lost, after) = (20..24, &packets[24]);
+        let gap = lost.len() * 960;
+        assert!(deep.deep_samples(after) >= gap, "{}", deep.deep_samples(after));
+        assert!(deep.load_deep(after));
+        let (mut rebuilt, mut made_up) = (vec![0.0; gap], vec![0.0; gap]);
+        for (n, out) in rebuilt.chunks_exact_mut(480).enumerate() {
+            assert!(deep.decode_deep(gap - 480 * n, out));
+        }
+        made_up.chunks_exact_mut(480).for_each(|out| blind.conceal(out));
+        let end = gap - 960..;
+        let said = energy(&sound[lost.start * 960..lost.end * 960][end.clone()]);
+        let (rebuilt, made_up) =
+            (energy(&rebuilt[end.clone()]) / said, energy(&made_up[end]) / said);
+        assert!((0.3..3.0).contains(&rebuilt), "{rebuilt}");
+        assert!(made_up < 0.01, "{made_up}");
+    }
+
+    #[test]
+    fn without_deep_redundancy_there_is_nothing_to_rebuild_from() {
+        let plain = &packets(&EncoderConfig::default(), &buzz(9_600))[5];
+        let mut decoder = Decoder::new().unwrap();
+        assert!(!decoder.decode_deep(960, &mut [0.0; 480]), "nothing loaded");
+        assert_eq!(decoder.deep_samples(plain), 0);
+        assert!(!decoder.load_deep(plain));
+        assert!(!decoder.decode_deep(960, &mut [0.0; 480]));
+        assert_eq!(decoder.deep_samples(&[]), 0);
+    }
+
+    #[test]
+    fn a_reach_out_of_range_is_refused() {
+        let mut encoder = Encoder::new(&EncoderConfig::default()).unwrap();
+        assert!(encoder.set_deep_redundancy(Duration::from_millis(1_040)).is_ok());
+        let refused = encoder.set_deep_redundancy(Duration::from_millis(1_050)).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::InvalidArgument);
+    }
+
+    #[test]
+    fn in_place_of_copies_and_back() {
+        let mut encoder = Encoder::new(&EncoderConfig::default()).unwrap();
+        let sound = buzz(48_000);
+        let mut decoder = Decoder::new().unwrap();
+        let described = Redundancy::Deep { reach_ms: 200 };
+        for (redundancy, expected_loss) in
+            [(Redundancy::Copies, 10), (described, 5), (Redundancy::Copies, 10)]
+        {
+            let effort = Effort { bitrate: 32_000, expected_loss, redundancy };
+            Encode::set_effort(&mut encoder, effort);
+            let packets = encoded(&mut encoder, &sound);
+            let half = &packets[packets.len() / 2..];
+            let copies = half.iter().any(|p| Decoder::inspect(p).unwrap().fec_samples > 0);
+            let deep = half.iter().any(|p| decoder.deep_samples(p) > 0);
+            let wanted = redundancy == described;
+            assert_eq!((copies, deep), (!wanted, wanted));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+        #[test]
+        fn whatever_is_in_it(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..20),
+            len in any::<prop::sample::Index>(),
+            before in 0usize..60_000,
+        ) {
+            let mut payload = DAMAGED.with(Clone::clone);
+            for (at, byte) in changes {
+                let at = at.index(payload.len());
+                payload[at] = byte;
+            }
+            payload.truncate(len.index(payload.len()) + 1);
+            let mut decoder = Decoder::new().unwrap();
+            prop_assert!(decoder.deep_samples(&payload) <= 60_000);
+            let mut out = [0.0; 480];
+            if decoder.load_deep(&payload) {
+                decoder.decode_deep(before, &mut out);
+            }
+            prop_assert!(out.iter().all(|s| s.is_finite()));
+        }
+    }
+
+    thread_local! {
+        /// A packet with deep redundancy.
+        static DAMAGED: Vec<u8> = onset().0.swap_remove(40);
     }
 }

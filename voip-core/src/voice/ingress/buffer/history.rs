@@ -42,9 +42,11 @@ impl History {
             target_ms: millis(stats.target_delay),
             delay_ms: millis(stats.delay),
             concealed_ms: since(|s| s.concealed_samples / 48),
+            rebuilt_ms: since(|s| s.rebuilt_samples / 48),
             stretched_ms: since(|s| s.inserted_samples / 48),
             skipped_ms: since(|s| s.removed_samples / 48),
             recovered: since(|s| s.recovered),
+            repeated: since(|s| s.repeated),
             late: since(|s| s.late),
         });
     }

@@ -63,6 +63,7 @@ impl Reporter {
             loss_percent: 100.0 * lost as f32 / (received + lost) as f32,
             burst: (lost as f32 / bursts as f32).max(1.0),
             queue_ms: u32::try_from((fastest - shortest) / 1_000).unwrap_or(0),
+            takes_deep: false,
         })
     }
 }

@@ -6,6 +6,7 @@
 use std::f32::consts::TAU;
 
 use super::*;
+use crate::frame::BLOCK;
 use crate::voice::codec::{Encode, EncoderConfig};
 use crate::voice::standin::{StandInDecoder, StandInEncoder};
 

@@ -68,15 +68,19 @@ pub struct JitterStats {
     pub lost: u64,
     /// Packets not received, or not in time, whose copy in the next packet was played.
     pub recovered: u64,
+    /// Packets not received, or not in time, that came once more in a later one (RFC 2198) and were played.
+    pub repeated: u64,
+    /// Samples rebuilt from the deep redundancy of later packets (feature `dred`), of packets that were not there.
+    pub rebuilt_samples: u64,
     /// Packets dropped for other reasons: malformed, out of any sequence, or more than the buffer
     /// may hold or delay.
     pub discarded: u64,
     /// Times the sender started over.
     pub restarts: u64,
-    /// Samples played while sound was expected: those of packets and copies, and those concealed.
+    /// Samples played while sound was expected: those of packets, copied, repeated, rebuilt and concealed.
     /// Silence that was not sent and the time before the first packet do not count.
     pub total_samples: u64,
-    /// Samples made up because neither packet nor copy was there. Known only when a later packet
+    /// Samples made up because neither packet nor redundancy was there. Known only when a later packet
     /// comes: until then a gap could be silence that was not sent.
     pub concealed_samples: u64,
     /// Samples put in to lengthen the delay.

@@ -11,10 +11,20 @@ pub(super) const LONGEST: usize = 1_500;
 /// Room for a payload without growing: 20 ms at 200 kbit/s.
 const USUAL: usize = 512;
 
-#[derive(Debug)]
-pub(super) struct Slot {
+/// What is known of a packet without decoding it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Packet {
     pub(super) place: Place,
     pub(super) info: PacketInfo,
+    /// How many samples before it its deep redundancy begins.
+    pub(super) deep: usize,
+    /// It did not come itself but in a later one.
+    pub(super) repeated: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) packet: Packet,
     pub(super) arrival: Instant,
     pub(super) payload: Vec<u8>,
 }
@@ -22,7 +32,7 @@ pub(super) struct Slot {
 impl Slot {
     /// Media time after the last sample.
     pub(super) fn end(&self) -> i64 {
-        self.place.start + self.info.samples as i64
+        self.packet.place.start + self.packet.info.samples as i64
     }
 }
 
@@ -37,25 +47,23 @@ impl Store {
         Store { slots: Vec::with_capacity(MOST), free: Vec::with_capacity(MOST) }
     }
 
-    /// Puts a packet in its place. False if the store was full and the earliest packet had to go.
-    pub(super) fn insert(
-        &mut self,
-        place: Place,
-        info: PacketInfo,
-        arrival: Instant,
-        payload: &[u8],
-    ) -> bool {
-        let room = self.slots.len() < MOST;
-        if !room {
-            self.drop_first();
-        }
+    pub(super) fn is_full(&self) -> bool {
+        self.slots.len() >= MOST
+    }
+
+    pub(super) fn contains(&self, sequence: i64) -> bool {
+        self.slots.iter().any(|slot| slot.packet.place.sequence == sequence)
+    }
+
+    /// Puts a packet in its place; whoever fills the store has made room.
+    pub(super) fn insert(&mut self, packet: Packet, arrival: Instant, payload: &[u8]) {
         let mut bytes = self.free.pop().unwrap_or_default();
         bytes.clear();
         bytes.reserve_exact(if payload.len() > USUAL { LONGEST } else { USUAL });
         bytes.extend_from_slice(payload);
-        let later = self.slots.partition_point(|s| s.place.start > place.start);
-        self.slots.insert(later, Slot { place, info, arrival, payload: bytes });
-        room
+        let start = packet.place.start;
+        let later = self.slots.partition_point(|s| s.packet.place.start > start);
+        self.slots.insert(later, Slot { packet, arrival, payload: bytes });
     }
 
     /// The packet with the earliest sound.
@@ -68,26 +76,15 @@ impl Store {
         self.slots.len().checked_sub(2).and_then(|i| self.slots.get(i))
     }
 
-    pub(super) fn drop_first(&mut self) {
-        if let Some(slot) = self.slots.pop() {
-            self.free.push(slot.payload);
-        }
-    }
-
-    /// Drops packets whose sound is all before `position`; returns how many.
-    pub(super) fn drop_before(&mut self, position: i64) -> u64 {
-        let mut dropped = 0;
-        while self.first().is_some_and(|s| s.end() <= position) {
-            self.drop_first();
-            dropped += 1;
-        }
-        dropped
+    /// Drops the packet with the earliest sound; returns which.
+    pub(super) fn drop_first(&mut self) -> Option<Packet> {
+        let Slot { packet, payload, .. } = self.slots.pop()?;
+        self.free.push(payload);
+        Some(packet)
     }
 
     pub(super) fn clear(&mut self) {
-        while !self.slots.is_empty() {
-            self.drop_first();
-        }
+        while self.drop_first().is_some() {}
     }
 
     /// Media time after the latest sample held.

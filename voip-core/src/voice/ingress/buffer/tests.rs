@@ -7,20 +7,31 @@ use super::super::stretch;
 use super::simulation::Random;
 use super::*;
 use crate::error::ErrorKind;
+use crate::frame::BLOCK;
 use crate::voice::codec::MAX_PACKET_SAMPLES;
 use crate::voice::{Encoder, EncoderConfig};
 
-/// A codec whose sound tells where it is from: packet 7 sounds 7.0, a copy of it 7.25, and what is
-/// made up 0.75. Payload: milliseconds, number, copy, voice.
-struct Marking;
+/// A codec whose sound tells where it is from: packet 7 sounds 7.0, a copy of it 7.25, rebuilt from later deep
+/// redundancy 7.5, and what is made up 0.75. Payload: milliseconds, number, redundancy, voice.
+#[derive(Default)]
+struct Marking {
+    /// Number and length of the packet whose deep redundancy was read.
+    loaded: Option<(u8, usize)>,
+}
 
 const UNDECODABLE: u8 = 99;
+/// Kinds of redundancy.
+const COPY: u8 = 1;
+const DEEP: u8 = 2;
+/// Frames that deep redundancy reaches back.
+const REACH: usize = 5;
 
 impl Decode for Marking {
     fn inspect(&self, payload: &[u8]) -> Option<PacketInfo> {
-        let &[ms, _, copy, voice] = payload else { return None };
+        let &[ms, _, redundancy, voice] = payload else { return None };
         let samples = usize::from(ms) * 48;
-        Some(PacketInfo { samples, fec_samples: usize::from(copy) * samples, voice: voice == 1 })
+        let fec_samples = if redundancy == COPY { samples } else { 0 };
+        Some(PacketInfo { samples, fec_samples, voice: voice == 1 })
     }
     fn decode(&mut self, payload: &[u8], out: &mut [f32]) -> Result<usize, Error> {
         if payload[1] == UNDECODABLE {
@@ -37,6 +48,21 @@ impl Decode for Marking {
     fn conceal(&mut self, out: &mut [f32]) {
         out.fill(0.75);
     }
+    fn takes_deep(&self) -> bool {
+        true
+    }
+    fn deep_samples(&mut self, payload: &[u8]) -> usize {
+        if payload[2] == DEEP { REACH * usize::from(payload[0]) * 48 } else { 0 }
+    }
+    fn load_deep(&mut self, later: &[u8]) -> bool {
+        self.loaded = Some((later[1], usize::from(later[0]) * 48)).filter(|_| later[2] == DEEP);
+        self.loaded.is_some()
+    }
+    fn decode_deep(&mut self, before: usize, out: &mut [f32]) -> bool {
+        let Some((number, samples)) = self.loaded else { return false };
+        out.fill(f32::from(number) - before.div_ceil(samples.max(1)) as f32 + 0.5);
+        true
+    }
 }
 
 /// A sender, its line and a reader who asks at 5, 15, 25 … ms.
@@ -44,7 +70,7 @@ struct Scene {
     buffer: JitterBuffer,
     ms: u64,
     frame: u8,
-    copies: bool,
+    redundancy: u8,
     voice: bool,
     first: SequenceNumber,
     epoch: RtpTimestamp,
@@ -60,10 +86,10 @@ impl Scene {
         let min_delay = Duration::from_millis(min_delay_ms);
         let config = JitterConfig { min_delay, ..Default::default() };
         Scene {
-            buffer: JitterBuffer::with_codec(&config, Box::new(Marking)),
+            buffer: JitterBuffer::with_codec(&config, Box::new(Marking::default())),
             ms: 0,
             frame: 20,
-            copies: false,
+            redundancy: 0,
             voice: true,
             first: SequenceNumber(100),
             epoch: RtpTimestamp(5_000),
@@ -76,9 +102,23 @@ impl Scene {
         self.arrive_spoken_at(ms, number, 20 * u32::from(number))
     }
 
+    /// Packet `number` arrives with the one so many before it.
+    fn arrive_with(&mut self, ms: u64, number: u8, distance: u8) -> &mut Self {
+        self.arrive(ms, number);
+        let earlier = [self.frame, number - distance, self.redundancy, u8::from(self.voice)];
+        self.buffer.insert_repeated(
+            Instant::from_micros(ms * 1_000),
+            self.first.plus(u16::from(number)),
+            self.epoch.plus(20 * 48 * u32::from(number)),
+            u32::from(distance) * u32::from(self.frame) * 48,
+            &earlier,
+        );
+        self
+    }
+
     fn arrive_spoken_at(&mut self, ms: u64, number: u8, spoken_ms: u32) -> &mut Self {
         self.play_until(ms);
-        let payload = [self.frame, number, u8::from(self.copies), u8::from(self.voice)];
+        let payload = [self.frame, number, self.redundancy, u8::from(self.voice)];
         self.buffer.insert(
             Instant::from_micros(ms * 1_000),
             self.first.plus(u16::from(number)),
@@ -113,6 +153,7 @@ fn picture(block: &AudioFrame) -> String {
         (_, made_up) if made_up <= 0.75 => "~".into(),
         (a, b) if a != b => "x".into(),
         (n, _) if n.fract() == 0.25 => format!("({})", n.trunc()),
+        (n, _) if n.fract() == 0.5 => format!("[{}]", n.trunc()),
         (n, _) => n.to_string(),
     }
 }
@@ -172,7 +213,7 @@ fn a_lost_packet_is_concealed() {
 #[test]
 fn a_lost_packet_is_played_from_the_copy_in_the_next() {
     let mut scene = Scene::with_delay(25);
-    scene.copies = true;
+    scene.redundancy = COPY;
     scene.arrive(3, 1).arrive(43, 3).arrive(63, 4);
     assert_eq!(scene.picture(110), ". . . 1 1 (2) (2) 3 3 4 4");
     let stats = scene.buffer.stats();
@@ -182,7 +223,7 @@ fn a_lost_packet_is_played_from_the_copy_in_the_next() {
 #[test]
 fn of_two_lost_packets_the_second_has_a_copy() {
     let mut scene = Scene::with_delay(45);
-    scene.copies = true;
+    scene.redundancy = COPY;
     scene.arrive(3, 1).arrive(63, 4).arrive(83, 5);
     assert_eq!(scene.picture(150), ". . . . . 1 1 ~ ~ (3) (3) 4 4 5 5");
 }
@@ -190,9 +231,113 @@ fn of_two_lost_packets_the_second_has_a_copy() {
 #[test]
 fn a_copy_that_comes_late_still_gives_its_second_half() {
     let mut scene = Scene::new();
-    scene.copies = true;
+    scene.redundancy = COPY;
     scene.arrive(3, 1).arrive(28, 3);
     assert_eq!(scene.picture(60), "1 1 ~ (2) 3 3");
+}
+
+#[test]
+fn what_a_burst_took_is_rebuilt_from_the_packet_after_it() {
+    let mut scene = Scene::with_delay(65);
+    scene.redundancy = DEEP;
+    scene.arrive(3, 1).arrive(83, 5).arrive(103, 6);
+    assert_eq!(scene.picture(190), ". . . . . . . 1 1 [2] [2] [3] [3] [4] [4] 5 5 6 6");
+    let stats = scene.buffer.stats();
+    assert_eq!((stats.lost, stats.rebuilt_samples, stats.concealed_samples), (3, 6 * 480, 0));
+}
+
+#[test]
+fn what_deep_redundancy_does_not_reach_is_made_up() {
+    let mut scene = Scene::with_delay(125);
+    scene.redundancy = DEEP;
+    scene.arrive(3, 1).arrive(143, 8);
+    let picture = scene.picture(290);
+    assert!(picture.ends_with("1 1 ~ ~ [3] [3] [4] [4] [5] [5] [6] [6] [7] [7] 8 8"), "{picture}");
+    let stats = scene.buffer.stats();
+    assert_eq!((stats.rebuilt_samples, stats.concealed_samples), (10 * 480, 960));
+}
+
+#[test]
+fn what_was_made_up_meanwhile_is_not_rebuilt() {
+    let mut scene = Scene::new();
+    scene.redundancy = DEEP;
+    scene.arrive(3, 1).arrive(53, 4).arrive(83, 5);
+    assert_eq!(scene.picture(100), "1 1 ~ ~ ~ [3] 4 4 5 5");
+}
+
+#[test]
+fn a_lost_packet_is_played_from_the_one_that_repeats_it() {
+    let mut scene = Scene::with_delay(45);
+    scene.arrive(3, 1).arrive_with(43, 3, 2).arrive_with(63, 4, 2).arrive_with(83, 5, 2);
+    assert_eq!(scene.picture(150), ". . . . . 1 1 2 2 3 3 4 4 5 5");
+    let stats = scene.buffer.stats();
+    assert_eq!((stats.lost, stats.repeated, stats.concealed_samples), (1, 1, 0));
+    assert_eq!(
+        (stats.duplicate, stats.discarded, stats.inserted),
+        (0, 0, 4),
+        "what came is not needed twice"
+    );
+}
+
+#[test]
+fn what_was_repeated_and_comes_itself_later_is_played_once() {
+    let mut scene = Scene::with_delay(65);
+    scene.arrive(3, 1).arrive_with(43, 3, 1).arrive(63, 4).arrive(70, 2);
+    assert_eq!(scene.picture(150), ". . . . . . . 1 1 2 2 3 3 4 4");
+    let stats = scene.buffer.stats();
+    assert_eq!((stats.lost, stats.late, stats.repeated), (0, 0, 1));
+}
+
+#[test]
+fn what_is_repeated_too_late_is_ignored() {
+    let mut scene = Scene::new();
+    scene.arrive(3, 1).arrive(43, 3).arrive_with(63, 4, 2).arrive_with(83, 5, 4);
+    assert_eq!(scene.picture(100), "1 1 ~ ~ 3 3 4 4 5 5");
+    let stats = scene.buffer.stats();
+    assert_eq!((stats.lost, stats.late, stats.repeated), (1, 0, 0));
+}
+
+#[test]
+fn bursts_that_repetitions_mend_are_waited_for() {
+    let mut scene = Scene::new();
+    for n in (0..3_000_u32).filter(|n| n % 25 > 2) {
+        scene.play_until(u64::from(20 * n + 3));
+        let at = Instant::from_micros(u64::from(20 * n + 3) * 1_000);
+        let (number, timestamp) = (scene.first.plus(n as u16), scene.epoch.plus(n * 960));
+        scene.buffer.insert(at, number, timestamp, &[20, (n % 50) as u8, 0, 1]);
+        let earlier = [20, (n.wrapping_sub(3) % 50) as u8, 0, 1];
+        scene.buffer.insert_repeated(at, number, timestamp, 3 * 960, &earlier);
+    }
+    let stats = scene.buffer.stats();
+    assert!((60..70).contains(&stats.target_delay.as_millis()), "{:?}", stats.target_delay);
+    assert!(stats.concealed_samples < 10_000 && stats.repeated > 300, "{stats:?}");
+    assert!(stats.jitter < Duration::from_millis(1), "of packets, not of repetitions");
+}
+
+/// Four of twenty-five packets are lost in a row, again and again.
+fn bursts(redundancy: u8) -> JitterStats {
+    let mut scene = Scene::new();
+    scene.redundancy = redundancy;
+    for n in (0..3_000_u32).filter(|n| n % 25 > 3) {
+        scene.play_until(u64::from(20 * n + 3));
+        let payload = [20, (n % 50) as u8, redundancy, 1];
+        let (number, timestamp) = (scene.first.plus(n as u16), scene.epoch.plus(n * 960));
+        scene.buffer.insert(
+            Instant::from_micros(u64::from(20 * n + 3) * 1_000),
+            number,
+            timestamp,
+            &payload,
+        );
+    }
+    scene.buffer.stats()
+}
+
+#[test]
+fn bursts_that_deep_redundancy_mends_are_waited_for() {
+    let (without, with) = (bursts(0), bursts(DEEP));
+    assert_eq!((without.target_delay.as_millis(), without.rebuilt_samples), (0, 0));
+    assert!((80..90).contains(&with.target_delay.as_millis()), "{:?}", with.target_delay);
+    assert!(with.concealed_samples < without.concealed_samples / 10, "{with:?}");
 }
 
 #[test]
@@ -361,7 +506,7 @@ proptest! {
     ), wild in any::<bool>()) {
         let mut scene = Scene::new();
         let (mut now, mut last) = (0, (0, i64::MIN / 2));
-        for (wait, get, number, timestamp, ms, copy, voice) in steps {
+        for (wait, get, number, timestamp, ms, redundancy, voice) in steps {
             now += wait;
             let at = Instant::from_micros(now);
             if get {
@@ -377,8 +522,11 @@ proptest! {
             } else {
                 let number = if wild { number } else { number % 64 };
                 let timestamp = if wild { timestamp } else { u32::from(number) * 960 + timestamp % 500 };
-                let payload = [ms, number as u8, copy % 2, u8::from(voice)];
+                let payload = [ms, number as u8, redundancy, u8::from(voice)];
                 scene.buffer.insert(at, SequenceNumber(number), RtpTimestamp(timestamp), &payload);
+                let age = (timestamp % 7) * 960 + u32::from(wild) * (timestamp % 3);
+                let (number, timestamp) = (SequenceNumber(number), RtpTimestamp(timestamp));
+                scene.buffer.insert_repeated(at, number, timestamp, age, &payload);
             }
             let stats = scene.buffer.stats();
             prop_assert!(stats.concealed_samples <= stats.total_samples);

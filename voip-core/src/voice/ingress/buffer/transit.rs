@@ -8,7 +8,10 @@
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 
+use super::order::Place;
+use super::store::Packet;
 use super::target::{BIN, Target};
+use crate::frame::BLOCK;
 use crate::time::{Duration, Instant};
 use crate::voice::ingress::playout::media_micros;
 
@@ -21,6 +24,8 @@ const SETTLED: i64 = 3;
 /// How much the copy of a lost frame counts: it is coarse, and comes a packet later at the earliest. So
 /// waiting for copies begins at some 5 % of loss.
 const COPY: f32 = 0.05;
+/// And a frame that can be rebuilt from deep redundancy, which sounds like the voice but not like the frame.
+const REBUILT: f32 = 0.2;
 /// A packet this close to its time counts as late, in microseconds: clocks drift 300 ppm, so this
 /// warns more than a second ahead.
 const MARGIN: i64 = 900;
@@ -39,8 +44,10 @@ struct Recent {
     sequence: i64,
     start: i64,
     transit: i64,
-    /// Samples of the sound before it of which it carries a copy.
+    /// Samples of the sound before it of which it carries a copy,
     copied: i64,
+    /// and that can be rebuilt from its deep redundancy.
+    deep: i64,
 }
 
 /// The transit of recent packets.
@@ -79,20 +86,23 @@ impl Transit {
         }
     }
 
-    /// Takes note of a packet that starts at media time `start` and carries a copy of the samples
-    /// before.
-    pub(super) fn observe(&mut self, arrival: Instant, sequence: i64, start: i64, copied: usize) {
+    /// Takes note of a packet. One that was repeated says nothing of the line but when it can be played.
+    pub(super) fn observe(&mut self, arrival: Instant, packet: Packet) {
+        let Place { sequence, start } = packet.place;
         let arrival = arrival.as_micros() as i64;
         let transit = arrival - media_micros(start);
-        if let Some(last) = self.last.replace(transit) {
-            // RFC 3550 §6.4.1, scaled by 16 to keep the fraction.
-            self.jitter += (transit - last).abs() - self.jitter / 16;
+        if !packet.repeated {
+            if let Some(last) = self.last.replace(transit) {
+                // RFC 3550 §6.4.1, scaled by 16 to keep the fraction.
+                self.jitter += (transit - last).abs() - self.jitter / 16;
+            }
+            self.observed = self.observed.saturating_add(1);
+            self.keep_fastest(arrival, transit);
         }
-        self.observed = self.observed.saturating_add(1);
-        self.keep_fastest(arrival, transit);
-        let packet = Recent { sequence, start, transit, copied: copied as i64 };
+        let (copied, deep) = (packet.info.fec_samples as i64, packet.deep as i64);
+        let recent = Recent { sequence, start, transit, copied, deep };
         let earlier = self.unsettled.iter().rposition(|p| p.sequence < sequence);
-        self.unsettled.insert(earlier.map_or(0, |i| i + 1), packet);
+        self.unsettled.insert(earlier.map_or(0, |i| i + 1), recent);
         self.newest = self.newest.max(sequence);
         self.settle();
     }
@@ -126,15 +136,28 @@ impl Transit {
             let by_copy = copy.map(|n| n.transit + media_micros(n.start - first.start));
             let playable = first.transit.min(by_copy.unwrap_or(i64::MAX));
             self.count(playable, base, 1.0);
-            // The frame before the next, if that was lost and has a copy there.
-            if let Some(next) = self.unsettled.front()
+            if let Some(next) = self.unsettled.front().copied()
                 && first.sequence > self.settled
-                && next.sequence > first.sequence + 1
-                && next.copied > 0
             {
-                self.count(next.transit + media_micros(next.copied), base, COPY);
+                self.count_lost(first, next, base);
             }
             self.settled = self.settled.max(first.sequence);
+        }
+    }
+
+    /// The frames between two packets were lost: some can be had from the second.
+    fn count_lost(&mut self, first: Recent, next: Recent, base: i64) {
+        let lost = next.sequence - first.sequence - 1;
+        if lost < 1 {
+            return;
+        }
+        if next.copied > 0 {
+            self.count(next.transit + media_micros(next.copied), base, COPY);
+        }
+        let frame = ((next.start - first.start) / (lost + 1)).max(BLOCK as i64);
+        let copies = i64::from(next.copied > 0);
+        for back in copies + 1..=lost.min(next.deep / frame) {
+            self.count(next.transit + media_micros(back * frame), base, REBUILT);
         }
     }
 
