@@ -1148,6 +1148,13 @@ typedef enum voip_event_kind {
      * states of calls again.
      */
     VOIP_EVENT_LAGGED = 17,
+    /**
+     * Nothing comes of the peer any more, not even a sign of life: the path to it is lost, and
+     * another one is looked for. The call goes on; without a path for 45 s it ends. [call]
+     */
+    VOIP_EVENT_RECONNECTING = 18,
+    /** There is a path again: what VOIP_EVENT_RECONNECTING told is over. [call] */
+    VOIP_EVENT_RECONNECTED = 19,
 } voip_event_kind;
 
 /** An event. Copy what is to be kept, free the rest with voip_event_free. */

@@ -54,6 +54,10 @@ pub enum What {
     MediaSilent { name: String, reason: String },
     /// That is over: the peer is heard again, or muted itself.
     MediaResumed { name: String, muted: bool },
+    /// The path to the peer is lost; another one is looked for.
+    Reconnecting { name: String },
+    /// There is a path again.
+    Reconnected { name: String },
     /// The call is over.
     Ended { name: String, reason: String },
     /// A name that is pinned to one key was used by another.

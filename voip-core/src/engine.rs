@@ -8,6 +8,7 @@ mod call;
 mod lifecycle;
 mod manual;
 mod media;
+mod path;
 mod placing;
 mod reflexive;
 mod reports;
@@ -127,6 +128,8 @@ pub(crate) enum Output {
         destination: SocketAddr,
         contents: Vec<u8>,
     },
+    /// Look which addresses this host has now, and tell them by `handle_host_addresses`.
+    FindAddresses,
     /// Who is at the other end of a call.
     CallPeer {
         call: CallKey,
@@ -215,8 +218,9 @@ impl Engine {
     }
 
     /// The addresses of this host at which the node's port can be reached.
-    pub(crate) fn handle_host_addresses(&mut self, addresses: Vec<SocketAddr>) {
+    pub(crate) fn handle_host_addresses(&mut self, now: Instant, addresses: Vec<SocketAddr>) {
         self.host_addresses = addresses;
+        self.look_for_paths(now);
     }
 
     /// Whether this engine runs with real-time priority.
@@ -244,7 +248,12 @@ impl Engine {
         destination: SocketAddr,
         datagram: &[u8],
     ) {
-        if is_stun(datagram) && self.reflexive.handle_response(now, datagram, destination) {
+        if is_stun(datagram)
+            && let Some(news) = self.reflexive.handle_response(now, datagram, destination)
+        {
+            if news {
+                self.tell_addresses(now);
+            }
             return;
         }
         let accepts = |call: &Call| {
@@ -293,6 +302,7 @@ impl Engine {
         }
         self.drain_sessions(now);
         self.watch_silences(now);
+        self.watch_paths(now);
         self.handle_call_deadlines(now);
         let wall = self.wall(now);
         for tracker in &mut self.trackers {

@@ -248,6 +248,17 @@ pub enum Event<C> {
         /// The call.
         call: C,
     },
+    /// Nothing comes of the peer any more, not even a sign of life: the path to it is lost, and another one is
+    /// looked for. The call goes on; without a path for 45 s it ends.
+    Reconnecting {
+        /// The call.
+        call: C,
+    },
+    /// There is a path again: what [`Event::Reconnecting`] told is over.
+    Reconnected {
+        /// The call.
+        call: C,
+    },
     /// The call is over.
     Ended {
         /// The call.
@@ -294,6 +305,8 @@ impl<C> Event<C> {
             | Event::PeerMuted { call, .. }
             | Event::MediaSilent { call, .. }
             | Event::MediaResumed { call }
+            | Event::Reconnecting { call }
+            | Event::Reconnected { call }
             | Event::Ended { call, .. } => Some(call),
             Event::Registered { .. }
             | Event::TrackerLost { .. }
@@ -336,6 +349,8 @@ impl<C> Event<C> {
             Event::PeerMuted { call, muted } => Event::PeerMuted { call: f(call)?, muted },
             Event::MediaSilent { call, reason } => Event::MediaSilent { call: f(call)?, reason },
             Event::MediaResumed { call } => Event::MediaResumed { call: f(call)? },
+            Event::Reconnecting { call } => Event::Reconnecting { call: f(call)? },
+            Event::Reconnected { call } => Event::Reconnected { call: f(call)? },
             Event::Ended { call, reason } => Event::Ended { call: f(call)?, reason },
             Event::KeyChanged { name, pinned, offered } => {
                 Event::KeyChanged { name, pinned, offered }

@@ -101,7 +101,9 @@ pub mod protocol {
     pub use crate::wire::name::{BadName, MAX_NAME, check_name};
     pub use crate::wire::record::{MAX_RECORD, MAX_RECORD_LIFE, PresenceRecord, SealedRecord};
     pub use crate::wire::sealed::{Bytes32, Nonce, OpenError, Sealed, Signature};
-    pub use crate::wire::signal::{MAX_SIGNAL, Reason, SealedSignal, Signal, SignalKind};
+    pub use crate::wire::signal::{
+        MAX_CANDIDATES, MAX_SIGNAL, Reason, SealedSignal, Signal, SignalKind,
+    };
     pub use crate::wire::stun::{
         TransactionId, binding_request, binding_response, is_stun, parse_response,
     };

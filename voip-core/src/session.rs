@@ -8,7 +8,7 @@
 mod description;
 mod dtls;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -23,10 +23,11 @@ use str0m::rtp::{Extension, ExtensionMap, ExtensionValues, RtpPacket, RtpWrite};
 use str0m::rtp::{RedBlock, RedDecoder, RedEncoder, RedundantBlock};
 use str0m::{Event, IceConnectionState, Input, Output, Rtc, RtcConfig, RtcError};
 
-pub(crate) use description::LocalCandidate;
+pub(crate) use description::{LocalCandidate, candidate_lines};
 
 use crate::id::{RtpTimestamp, SequenceNumber, Ssrc};
 use crate::time::{Duration, Epoch, Instant};
+use crate::wire::stun::is_stun;
 
 /// Messages on the data channel are short; a longer one is dropped.
 const MAX_DATA_MESSAGE: usize = 16 * 1024;
@@ -34,6 +35,8 @@ const MAX_DATA_MESSAGE: usize = 16 * 1024;
 const STATS_INTERVAL: Duration = Duration::from_millis(500);
 /// Earlier payloads that are taken from one packet (RFC 2198); a sender of ours puts in one.
 const MOST_REPEATED: usize = 4;
+/// Addresses that a peer may add to those of its description in the life of a session: each costs checks.
+const MAX_ADDED: usize = 40;
 /// Datagrams and events that wait for the caller; it empties them after each call.
 const MAX_OUTPUTS: usize = 4096;
 
@@ -133,6 +136,11 @@ pub(crate) struct Session {
     channel: Option<ChannelId>,
     channel_open: bool,
     sequence: u64,
+    candidates: Vec<LocalCandidate>,
+    /// Addresses of the peer that came after its description.
+    added: BTreeSet<SocketAddr>,
+    /// When sound or data came of the peer last.
+    heard: Instant,
     connected: bool,
     path_lost: bool,
     closed: bool,
@@ -234,6 +242,9 @@ impl Session {
             channel_open: false,
             // Below 2^15, so that the receiver's rollover counter starts right (RFC 3711 §3.3.1).
             sequence: u64::from(first_sequence.0 & 0x7fff),
+            candidates: candidates.to_vec(),
+            added: BTreeSet::new(),
+            heard: now,
             connected: false,
             path_lost: false,
             closed: false,
@@ -274,10 +285,62 @@ impl Session {
             self.stats.dropped += 1;
             return;
         }
+        // Checks of paths are no sign that the one in use works.
+        if !is_stun(datagram) {
+            self.heard = now;
+        }
         self.guarded(|s| {
             s.rtc.handle_input(input)?;
             s.drain()
         });
+    }
+
+    /// When sound or data came of the peer last; the beginning, if nothing has.
+    pub(crate) fn heard(&self) -> Instant {
+        self.heard
+    }
+
+    /// There is no path any more: looks for one again, from these addresses to all that are known of the peer. The
+    /// peer need not know; keys and streams stay. [`SessionOutput::PathBack`] tells of success.
+    pub(crate) fn look_for_path(&mut self, now: Instant, candidates: &[LocalCandidate]) {
+        if !self.connected || self.closed {
+            return;
+        }
+        self.path_lost = true;
+        let old = std::mem::replace(&mut self.candidates, candidates.to_vec());
+        self.guarded(|s| {
+            // Taken away and added again, a candidate is paired and checked anew.
+            for candidate in old.iter().filter_map(|c| c.to_ice()) {
+                s.rtc.direct_api().invalidate_candidate(&candidate);
+            }
+            for candidate in candidates.iter().filter_map(|c| c.to_ice()) {
+                s.rtc.add_local_candidate(candidate);
+            }
+            s.drain()?;
+            s.step(now)
+        });
+    }
+
+    /// The peer may be reached at these addresses, too; each as in an SDP attribute.
+    pub(crate) fn add_candidates(&mut self, now: Instant, candidates: &[String]) {
+        if !self.connected || self.closed {
+            return;
+        }
+        for text in candidates {
+            let candidate = description::parse_candidate(text);
+            let known = candidate.as_ref().is_some_and(|c| self.added.contains(&c.addr()));
+            match candidate.filter(|_| known || self.added.len() < MAX_ADDED) {
+                Some(candidate) => {
+                    self.added.insert(candidate.addr());
+                    self.guarded(|s| {
+                        s.rtc.add_remote_candidate(candidate);
+                        s.drain()
+                    });
+                }
+                None => self.stats.dropped += 1,
+            }
+        }
+        self.guarded(|s| s.step(now));
     }
 
     /// The clock has reached [`Session::next_timeout`].

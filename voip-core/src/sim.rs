@@ -30,6 +30,8 @@ mod network;
 mod node;
 mod tracker;
 
+use std::net::SocketAddr;
+
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
@@ -100,7 +102,15 @@ impl World {
 
     /// Takes a node off the network, or puts it back.
     pub fn set_cut_off(&mut self, node: NodeKey, cut_off: bool) {
-        self.network.set_cut_off(node::address(node.0).ip(), cut_off);
+        self.network.set_cut_off(self.nodes[node.0].address.ip(), cut_off);
+    }
+
+    /// Gives a node another address, as when it changes networks: what is under way to the old one is lost.
+    pub fn move_node(&mut self, node: NodeKey) {
+        let address = &mut self.nodes[node.0].address;
+        let SocketAddr::V4(v4) = *address else { return };
+        let [a, b, c, d] = v4.ip().octets();
+        *address = SocketAddr::from(([a, b + 1, c, d], v4.port()));
     }
 
     /// Lets no datagram through any more, while byte streams go on: as a strict firewall does.

@@ -103,7 +103,8 @@ fn stats(two: &Two) -> CallStats {
 
 #[test]
 fn how_much_is_made_up_and_how_long_packets_wait() {
-    let mut table = String::from("loss %  jitter ms | concealed %  wait ms  recovered  repeated  late\n");
+    let mut table =
+        String::from("loss %  jitter ms | concealed %  wait ms  recovered  repeated  late\n");
     for loss in [0, 1, 5, 20] {
         for jitter in [0, 10, 40, 100] {
             let link = Link { jitter: ms(jitter), loss: loss as f32 / 100.0, ..Link::default() };

@@ -70,6 +70,11 @@ pub enum voip_event_kind {
     /// is online, devices, whether the peers of calls are muted or silent. Read these and the
     /// states of calls again.
     VOIP_EVENT_LAGGED = 17,
+    /// Nothing comes of the peer any more, not even a sign of life: the path to it is lost, and
+    /// another one is looked for. The call goes on; without a path for 45 s it ends. [call]
+    VOIP_EVENT_RECONNECTING = 18,
+    /// There is a path again: what `VOIP_EVENT_RECONNECTING` told is over. [call]
+    VOIP_EVENT_RECONNECTED = 19,
 }
 
 /// An event. Copy what is to be kept, free the rest with `voip_event_free`.
@@ -206,6 +211,8 @@ impl voip_event {
                 ..voip_event::of_call(VOIP_EVENT_MEDIA_SILENT, call)?
             },
             Event::MediaResumed { call } => voip_event::of_call(VOIP_EVENT_MEDIA_RESUMED, call)?,
+            Event::Reconnecting { call } => voip_event::of_call(VOIP_EVENT_RECONNECTING, call)?,
+            Event::Reconnected { call } => voip_event::of_call(VOIP_EVENT_RECONNECTED, call)?,
             Event::Ended { call, reason } => voip_event {
                 end_reason: reason.into(),
                 ..voip_event::of_call(VOIP_EVENT_ENDED, call)?

@@ -147,6 +147,21 @@ record! {
     }
 }
 record! {
+    /// Nothing comes of the peer any more, not even a sign of life: the path to it is lost, and
+    /// another one is looked for. The call goes on; without a path for 45 s it ends.
+    Reconnecting extends Event {
+        /// The call.
+        call: Py<PyAny>,
+    }
+}
+record! {
+    /// There is a path again: what `Reconnecting` told is over.
+    Reconnected extends Event {
+        /// The call.
+        call: Py<PyAny>,
+    }
+}
+record! {
     /// The call is over.
     Ended extends Event {
         /// The call.
@@ -214,6 +229,8 @@ pub(crate) fn to_python<'py>(
             make(py, MediaSilent { call: wrap(call)?, reason })
         }
         E::MediaResumed { call } => make(py, MediaResumed { call: wrap(call)? }),
+        E::Reconnecting { call } => make(py, Reconnecting { call: wrap(call)? }),
+        E::Reconnected { call } => make(py, Reconnected { call: wrap(call)? }),
         E::Ended { call, reason } => {
             make(py, Ended { call: wrap(call)?, reason: member(py, "EndReason", reason)? })
         }
@@ -256,6 +273,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PeerMuted>()?;
     module.add_class::<MediaSilent>()?;
     module.add_class::<MediaResumed>()?;
+    module.add_class::<Reconnecting>()?;
+    module.add_class::<Reconnected>()?;
     module.add_class::<Ended>()?;
     module.add_class::<KeyChanged>()?;
     module.add_class::<DeviceChanged>()?;

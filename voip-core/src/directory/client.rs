@@ -38,6 +38,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const PROVEN: Duration = Duration::from_secs(10);
 /// How long connecting, the greeting, and every answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a connection that is in doubt may take to show that it lives, and a new one to be made.
+const DOUBT: Duration = Duration::from_millis(1_500);
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(300);
 /// How often to show that we are there, and to see whether the tracker is.
@@ -76,6 +78,8 @@ pub(crate) struct Client {
     reader: FrameReader,
     requests: Requests,
     challenge: Option<Bytes32>,
+    /// The connection is in doubt, and over if nothing comes until then.
+    doubted: Option<Instant>,
     last_seq: u64,
     /// Failures in a row.
     failures: u32,
@@ -97,6 +101,7 @@ impl Client {
             reader: FrameReader::default(),
             requests: Requests::default(),
             challenge: None,
+            doubted: None,
             last_seq: 0,
             failures: 0,
             loss_told: false,
@@ -121,7 +126,8 @@ impl Client {
             State::Registered { ping_at, renew_at, .. } => ping_at.min(renew_at),
             State::Registering | State::Stopped => Instant::FAR_FUTURE,
         };
-        state.min(self.requests.next_deadline())
+        let doubted = self.doubted.unwrap_or(Instant::FAR_FUTURE);
+        state.min(self.requests.next_deadline()).min(doubted)
     }
 
     pub(crate) fn is_registered(&self) -> bool {
@@ -137,8 +143,22 @@ impl Client {
         self.stats
     }
 
+    /// The network may have changed: a connection must show that it lives or another one is made, at once.
+    pub(crate) fn doubt(&mut self, now: Instant) {
+        match self.state {
+            State::Registered { since, renew_at, .. } if self.doubted.is_none() => {
+                self.doubted = Some(now + DOUBT);
+                self.state = State::Registered { since, ping_at: now, renew_at };
+            }
+            State::Connecting(_) => self.doubted = self.doubted.or(Some(now + DOUBT)),
+            State::Waiting(at) => self.state = State::Waiting(at.min(now)),
+            _ => {}
+        }
+    }
+
     /// The connection asked for is open.
     pub(crate) fn handle_connected(&mut self, now: Instant) {
+        self.doubted = None;
         if matches!(self.state, State::Connecting(_)) {
             self.stats.connections += 1;
             self.reader = FrameReader::default();
@@ -160,6 +180,7 @@ impl Client {
 
     /// Bytes came over the connection.
     pub(crate) fn handle_bytes(&mut self, now: Instant, wall: UnixMillis, mut bytes: &[u8]) {
+        self.doubted = None;
         while self.is_connected() {
             match self.reader.next(&mut bytes) {
                 Ok(Some(content)) => self.handle_frame(now, wall, &content),
@@ -171,6 +192,9 @@ impl Client {
 
     /// Time has passed.
     pub(crate) fn handle_timeout(&mut self, now: Instant, wall: UnixMillis) {
+        if self.doubted.is_some_and(|at| now >= at) {
+            self.drop_connection(now, Loss::Silent);
+        }
         match self.state {
             State::Waiting(at) if now >= at => {
                 self.state = State::Connecting(now + PATIENCE);
@@ -482,6 +506,7 @@ impl Client {
             self.failures = 0;
         }
         self.state = State::Waiting(now + self.pause());
+        self.doubted = None;
         self.failures = self.failures.saturating_add(1);
         self.forget_requests();
         if !self.loss_told {

@@ -8,6 +8,7 @@ use crate::voice::{Egress, StreamKey};
 use crate::wire::sealed::Bytes32;
 use crate::wire::tracker::Target;
 
+use super::path::PathWatch;
 use super::reports::Reports;
 use super::silence::SilenceWatch;
 use super::stages::StageMeter;
@@ -43,8 +44,6 @@ pub(super) enum Phase {
 pub(super) const OFFER_TIMEOUT: Duration = Duration::from_secs(8);
 /// How long ICE and DTLS may take after the answer.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long a call stays up without any path.
-pub(super) const PATH_TIMEOUT: Duration = Duration::from_secs(10);
 /// What the callee allows beyond the ring time for the caller's cancel to arrive.
 pub(super) const RING_GRACE: Duration = Duration::from_secs(5);
 
@@ -81,6 +80,8 @@ pub(super) struct Call {
     pub(super) told_digital_silence: bool,
     /// Whether the peer is heard.
     pub(super) silence: SilenceWatch,
+    /// Whether there is a path to it.
+    pub(super) path: PathWatch,
     pub(super) reports: Reports,
     /// When the phase gives up.
     pub(super) deadline: Instant,
@@ -122,6 +123,7 @@ impl Call {
             muted: false,
             told_digital_silence: false,
             silence: SilenceWatch::default(),
+            path: PathWatch::default(),
             reports: Reports::default(),
             deadline: now + ring_timeout,
             ring_deadline: now + ring_timeout,
@@ -167,6 +169,6 @@ impl Call {
 
     pub(super) fn next_timeout(&self) -> Instant {
         let session = self.session.as_ref().map_or(Instant::FAR_FUTURE, Session::next_timeout);
-        session.min(self.deadline).min(self.silence.next_timeout())
+        session.min(self.deadline).min(self.silence.next_timeout()).min(self.path_timeout())
     }
 }

@@ -1,11 +1,10 @@
-//! How calls end and what their sessions report: hanging up, refusing, deadlines, paths that come
-//! and go.
+//! How calls end and what their sessions report: hanging up, refusing, deadlines.
 
 use crate::event::{EndReason, Event};
 use crate::time::Instant;
 use crate::wire::signal::{Reason, SignalKind};
 
-use super::call::{Call, PATH_TIMEOUT, Phase};
+use super::call::{Call, Phase};
 use super::{CallKey, Engine, Output};
 
 impl Engine {
@@ -107,20 +106,9 @@ impl Engine {
             call.phase = Phase::Connected;
             call.deadline = Instant::FAR_FUTURE;
             call.silence.begin(now);
+            call.path.begin();
         }
         self.emit(Event::Connected { call: key });
-    }
-
-    pub(super) fn path_lost(&mut self, now: Instant, key: CallKey) {
-        if let Some(call) = self.calls.get_mut(&key).filter(|c| c.is_connected()) {
-            call.deadline = now + PATH_TIMEOUT;
-        }
-    }
-
-    pub(super) fn path_back(&mut self, key: CallKey) {
-        if let Some(call) = self.calls.get_mut(&key).filter(|c| c.is_connected()) {
-            call.deadline = Instant::FAR_FUTURE;
-        }
     }
 
     pub(super) fn session_closed(&mut self, now: Instant, key: CallKey, by_peer: bool) {

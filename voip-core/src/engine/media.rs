@@ -95,6 +95,7 @@ impl Engine {
             self.stats.datagrams_dropped += 1;
         } else if let Some(stream) = call.stream {
             call.silence.packet(now);
+            call.path.sound();
             let IncomingRtp { arrival, sequence, timestamp, .. } = *rtp;
             self.ingress.insert(stream, arrival, sequence, timestamp, &rtp.payload);
             for Repeated { age, payload } in &rtp.repeated {
@@ -153,6 +154,7 @@ impl Engine {
             Some(ChannelMessage::Report(report)) => call.reported(now, &report.into()),
             Some(ChannelMessage::Muted { muted }) => call.silence.peer_muted(now, muted),
             Some(ChannelMessage::DigitalSilence { silent }) => call.silence.digital_silence(silent),
+            Some(ChannelMessage::Alive) => {}
             Some(ChannelMessage::Unknown) | None => self.stats.signals_dropped += 1,
         }
         self.watch_silence(now, key);

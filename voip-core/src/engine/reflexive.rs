@@ -57,6 +57,14 @@ impl Reflexive {
         self.handle_timeout(now, random);
     }
 
+    /// Ask all servers again, now.
+    pub(super) fn ask_again(&mut self, now: Instant, random: &mut impl Rng) {
+        for server in &mut self.servers {
+            (server.tries, server.next) = (0, now);
+        }
+        self.handle_timeout(now, random);
+    }
+
     pub(super) fn handle_timeout(&mut self, now: Instant, random: &mut impl Rng) {
         for server in self.servers.iter_mut().filter(|s| s.next <= now) {
             if server.tries == 0 {
@@ -80,20 +88,20 @@ impl Reflexive {
         self.outgoing.pop_front()
     }
 
-    /// True if the datagram answered one of our questions.
+    /// Whether the datagram answered one of our questions; and if so, whether with news.
     pub(super) fn handle_response(
         &mut self,
         now: Instant,
         datagram: &[u8],
         destination: SocketAddr,
-    ) -> bool {
-        let Some((transaction, address)) = parse_response(datagram) else { return false };
-        let asked = self.servers.iter_mut().find(|s| s.transaction == transaction);
-        let Some(server) = asked else { return false };
-        server.seen = Some((address, destination));
+    ) -> Option<bool> {
+        let (transaction, address) = parse_response(datagram)?;
+        let server = self.servers.iter_mut().find(|s| s.transaction == transaction)?;
+        let seen = Some((address, destination));
+        let news = std::mem::replace(&mut server.seen, seen) != seen;
         server.tries = 0;
         server.next = now + REFRESH;
-        true
+        Some(news)
     }
 
     /// The addresses learnt, less those that a host candidate has already.

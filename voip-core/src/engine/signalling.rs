@@ -101,6 +101,7 @@ impl Engine {
             SignalKind::Reject => self.handle_reject(now, key, signal.reason),
             SignalKind::Cancel => self.handle_cancel(now, key),
             SignalKind::Bye => self.handle_bye(now, key, signal.reason),
+            SignalKind::Path => self.handle_path(now, key, &signal.candidates.unwrap_or_default()),
             SignalKind::Offer => {}
         }
     }
@@ -112,6 +113,7 @@ impl Engine {
             self.stats.signals_dropped += 1;
             return;
         }
+        self.end_lost_call(now, signal.from);
         let calling = self.calls.iter().find(|(_, call)| {
             call.peer == Some(signal.from)
                 && matches!(call.phase, Phase::Offered | Phase::RingingThere)

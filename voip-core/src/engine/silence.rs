@@ -56,6 +56,10 @@ impl SilenceWatch {
         }
     }
 
+    pub(super) fn is_peer_muted(&self) -> bool {
+        self.peer_muted
+    }
+
     /// The peer says that its microphone gives digital silence, or no longer.
     pub(super) fn digital_silence(&mut self, silent: bool) {
         self.digital_silence = silent;

@@ -115,6 +115,7 @@ impl Engine {
         t.registered = true;
         let address = t.address.clone();
         self.emit(Event::Registered { tracker: address, online });
+        self.tell_addresses(now);
         self.look_up_waiting(now, tracker);
     }
 

@@ -119,7 +119,7 @@ pub fn engine(data: &[u8]) {
     let mut now = Instant::ZERO;
     let engine = Engine::new(config, identity(1), Pins::default(), random(), Box::new(NoTime), now);
     let Ok(mut engine) = engine else { return };
-    engine.handle_host_addresses(vec![here(5000)]);
+    engine.handle_host_addresses(now, vec![here(5000)]);
     let mut script = Script(data);
     let mut frame10 = AudioFrame::SILENCE;
     while let (Some(command), Some(argument)) = (script.byte(), script.byte()) {

@@ -163,7 +163,7 @@ impl<L: Listener> Driver<L> {
     /// Runs until asked to stop.
     pub(crate) fn run(mut self) {
         self.engine.handle_realtime(realtime::ask());
-        self.engine.handle_host_addresses(self.udp.host_addresses());
+        self.find_addresses();
         match self.watch_udp() {
             Ok(()) => self.turn_until_stopped(),
             Err(error) => tracing::error!(%error, "the engine cannot watch its sockets"),
@@ -333,6 +333,7 @@ impl<L: Listener> Driver<L> {
                 Output::Transmit { source, destination, contents } => {
                     self.udp.send(&self.clock, source, destination, &contents);
                 }
+                Output::FindAddresses => self.find_addresses(),
                 Output::TrackerConnect { tracker } => self.begin_connecting(tracker),
                 Output::TrackerSend { tracker, bytes } => {
                     if let Some(link) = self.links.get_mut(&tracker) {
@@ -452,6 +453,10 @@ impl<L: Listener> Driver<L> {
     }
 
     /// Tells the engine how a link fares and watches for what it now waits for.
+    fn find_addresses(&mut self) {
+        self.engine.handle_host_addresses(self.clock.now(), self.udp.host_addresses());
+    }
+
     fn after_link(&mut self, tracker: usize, progress: Progress) {
         let now = self.clock.now();
         match progress {
@@ -464,7 +469,7 @@ impl<L: Listener> Driver<L> {
                 if let Some((local, remote)) = self.links.get(&tracker).and_then(|l| l.addresses())
                 {
                     // The network may be another one than when the node started.
-                    self.engine.handle_host_addresses(self.udp.host_addresses());
+                    self.find_addresses();
                     self.engine.handle_tracker_connected(now, tracker, local, remote);
                 }
             }

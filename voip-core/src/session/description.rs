@@ -7,12 +7,10 @@ use str0m::Candidate;
 use str0m::change::{SdpAnswer, SdpOffer};
 
 use super::{SessionError, contain};
+use crate::wire::signal::MAX_CANDIDATES;
 
 /// A description of one stream and one channel takes 1.5 KiB.
 const MAX_DESCRIPTION: usize = 16 * 1024;
-/// More candidates than any host has; each costs us connectivity checks to an address that the
-/// peer chose ("voice hammer", RFC 8445 §19.5.1).
-const MAX_CANDIDATES: usize = 20;
 
 /// An address at which this node can be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +30,12 @@ impl LocalCandidate {
             }
         }
     }
+}
+
+/// These candidates, each as in an SDP attribute.
+pub(crate) fn candidate_lines(candidates: &[LocalCandidate]) -> Vec<String> {
+    let candidates = candidates.iter().filter_map(|c| c.to_ice());
+    candidates.map(|c| c.to_sdp_string()).take(MAX_CANDIDATES).collect()
 }
 
 pub(super) fn parse_offer(text: &str) -> Result<SdpOffer, SessionError> {
@@ -60,13 +64,23 @@ fn check(text: &str) -> Result<(), SessionError> {
         if candidates > MAX_CANDIDATES {
             return refuse("too many candidates");
         }
-        // RFC 8839 §5.1: foundation component transport priority address port …
-        let address = candidate.split_ascii_whitespace().nth(4).and_then(|a| a.parse().ok());
-        if address.is_none_or(is_no_peer) {
+        if !is_of_a_peer(candidate) {
             return refuse("a candidate's address is none of a peer");
         }
     }
     Ok(())
+}
+
+/// A candidate of the peer, as in an SDP attribute.
+pub(super) fn parse_candidate(text: &str) -> Option<Candidate> {
+    let rest = text.strip_prefix("candidate:").filter(|rest| is_of_a_peer(rest))?;
+    contain(|| Ok(Candidate::from_sdp_string(&format!("candidate:{rest}")).ok())).ok().flatten()
+}
+
+/// RFC 8839 §5.1: foundation component transport priority address port …
+fn is_of_a_peer(candidate: &str) -> bool {
+    let address = candidate.split_ascii_whitespace().nth(4).and_then(|a| a.parse().ok());
+    !address.is_none_or(is_no_peer)
 }
 
 /// Addresses that belong to no single host.

@@ -144,6 +144,48 @@ fn what_is_no_redundant_payload_is_dropped() {
     assert_eq!((pair.heard[1].len(), pair.b.stats().dropped), (0, dropped + 5));
 }
 
+/// Where the datagrams go that a session has to send.
+fn destinations(session: &mut Session) -> Vec<SocketAddr> {
+    let outputs = std::iter::from_fn(|| session.poll());
+    let to = |output| match output {
+        SessionOutput::Transmit { destination, .. } => Some(destination),
+        _ => None,
+    };
+    outputs.filter_map(to).collect()
+}
+
+#[test]
+fn an_address_that_a_peer_adds_is_checked_and_what_is_none_is_dropped() {
+    let mut pair = Pair::new();
+    let ours = candidate_lines(&[LocalCandidate::Host(address(3000))]);
+    pair.a.add_candidates(pair.now, &ours);
+    pair.run(300_000);
+    assert_eq!(pair.a.stats().dropped, 0);
+    let wild = ["", "candidate:", "candidate:1 1 udp 1 224.0.0.1 5 typ host", "a=b", "\r\n"];
+    pair.a.add_candidates(pair.now, &wild.map(str::to_owned));
+    assert_eq!(pair.a.stats().dropped, wild.len() as u64);
+    assert!(!destinations(&mut pair.a).contains(&address(3000)), "before it was connected");
+    pair.a.add_candidates(pair.now, &ours);
+    let mut checked = Vec::new();
+    for _ in 0..20 {
+        checked.append(&mut destinations(&mut pair.a));
+        pair.now = pair.a.next_timeout();
+        pair.a.handle_timeout(pair.now);
+    }
+    assert!(checked.contains(&address(3000)), "{checked:?}");
+}
+
+#[test]
+fn no_more_addresses_are_taken_than_a_peer_can_have() {
+    let mut pair = Pair::new();
+    pair.run(300_000);
+    for port in 0..=MAX_ADDED as u16 {
+        let one = candidate_lines(&[LocalCandidate::Host(address(10_000 + port))]);
+        pair.a.add_candidates(pair.now, &one);
+    }
+    assert_eq!(pair.a.stats().dropped, 1);
+}
+
 #[test]
 fn closing_one_side_closes_the_other() {
     let mut pair = Pair::new();

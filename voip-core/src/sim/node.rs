@@ -134,7 +134,7 @@ impl SimNode {
         let pins = Pins::default();
         let mut engine =
             Engine::new(config, identity, pins, Box::new(random), Box::new(NoTime), now)?;
-        engine.handle_host_addresses(vec![address(index)]);
+        engine.handle_host_addresses(now, vec![address(index)]);
         Ok(SimNode {
             address: address(index),
             engine,
@@ -237,8 +237,14 @@ impl SimNode {
     pub(super) fn drain(&mut self, now: Instant, network: &mut Network) {
         while let Some(output) = self.engine.poll() {
             match output {
-                Output::Transmit { destination, contents, .. } => {
-                    network.send(now, self.address, destination, contents);
+                // From an address that the node no longer has nothing can be sent.
+                Output::Transmit { source, destination, contents } => {
+                    if source.ip().is_unspecified() || source == self.address {
+                        network.send(now, self.address, destination, contents);
+                    }
+                }
+                Output::FindAddresses => {
+                    self.engine.handle_host_addresses(now, vec![self.address]);
                 }
                 Output::TrackerConnect { tracker } => {
                     network.open(now, self.address, self.trackers[tracker]);

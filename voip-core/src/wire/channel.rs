@@ -17,6 +17,8 @@ pub(crate) enum ChannelMessage {
     DigitalSilence { silent: bool },
     /// How the packets of the last second came.
     Report(ReportMessage),
+    /// Nothing came for a while: whoever gets this acknowledges it, which shows that there is a path.
+    Alive,
     /// A type of a later version: ignored.
     #[serde(other)]
     Unknown,

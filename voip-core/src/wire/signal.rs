@@ -14,6 +14,9 @@ use crate::time::UnixMillis;
 
 /// The longest body of a signal, in bytes.
 pub const MAX_SIGNAL: usize = 16 * 1024;
+/// More candidates than any host has; each costs the peer connectivity checks to an address that the sender chose
+/// ("voice hammer", RFC 8445 §19.5.1).
+pub const MAX_CANDIDATES: usize = 20;
 
 /// What a signal is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -31,6 +34,8 @@ pub enum SignalKind {
     Cancel,
     /// Either side hangs up an answered call.
     Bye,
+    /// Either side of an answered call has lost the path: carries the addresses at which it may be reached now.
+    Path,
 }
 
 impl SignalKind {
@@ -43,6 +48,7 @@ impl SignalKind {
             SignalKind::Reject => "reject",
             SignalKind::Cancel => "cancel",
             SignalKind::Bye => "bye",
+            SignalKind::Path => "path",
         }
     }
 
@@ -109,13 +115,16 @@ pub struct Signal {
     /// Why (reject, cancel, bye).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    /// ICE candidates (path), each as in an SDP attribute (RFC 8839 §5.1), [`MAX_CANDIDATES`] at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidates: Option<Vec<String>>,
 }
 
 /// A signal, signed.
 pub type SealedSignal = Sealed<Signal>;
 
 impl Signal {
-    /// A signal without name, SDP, offer hash and reason.
+    /// A signal without name, SDP, offer hash, reason and candidates.
     pub fn new(
         kind: SignalKind,
         call: CallId,
@@ -135,6 +144,7 @@ impl Signal {
             sdp: None,
             offer_hash: None,
             reason: None,
+            candidates: None,
         }
     }
 
@@ -148,7 +158,9 @@ impl Signal {
         let named = signal.name.as_ref().is_none_or(|n| is_offer && check_name(n).is_ok());
         let complete = named
             && signal.sdp.is_some() == signal.kind.carries_sdp()
-            && signal.offer_hash.is_some() == signal.kind.replies_to_an_offer();
+            && signal.offer_hash.is_some() == signal.kind.replies_to_an_offer()
+            && signal.candidates.is_some() == (signal.kind == SignalKind::Path)
+            && signal.candidates.as_ref().is_none_or(|all| all.len() <= MAX_CANDIDATES);
         if complete { Ok(signal) } else { Err(OpenError::Malformed) }
     }
 

@@ -74,6 +74,8 @@ __all__ = [
     "Presence",
     "ProtocolError",
     "Quality",
+    "Reconnected",
+    "Reconnecting",
     "Registered",
     "Reject",
     "Ringing",

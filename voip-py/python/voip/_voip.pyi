@@ -55,6 +55,8 @@ __all__ = [
     "Peer",
     "PeerId",
     "PeerMuted",
+    "Reconnected",
+    "Reconnecting",
     "Registered",
     "Ringing",
     "Stages",
@@ -957,6 +959,30 @@ class MediaResumed(Event[_CallT]):
     """What `MediaSilent` told is over: sound comes again, or the peer muted its microphone, which is
     reason enough.
     """
+
+    __match_args__: ClassVar[tuple[Literal["call"]]]
+    @property
+    def call(self) -> _CallT:
+        """The call."""
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class Reconnecting(Event[_CallT]):
+    """Nothing comes of the peer any more, not even a sign of life: the path to it is lost, and
+    another one is looked for. The call goes on; without a path for 45 s it ends.
+    """
+
+    __match_args__: ClassVar[tuple[Literal["call"]]]
+    @property
+    def call(self) -> _CallT:
+        """The call."""
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class Reconnected(Event[_CallT]):
+    """There is a path again: what `Reconnecting` told is over."""
 
     __match_args__: ClassVar[tuple[Literal["call"]]]
     @property

@@ -427,6 +427,8 @@ pub(crate) fn describe(event: &Event<Call>) -> What {
         Event::MediaResumed { call } => {
             What::MediaResumed { name: name(call), muted: call.is_peer_muted() }
         }
+        Event::Reconnecting { call } => What::Reconnecting { name: name(call) },
+        Event::Reconnected { call } => What::Reconnected { name: name(call) },
         Event::Ended { call, reason } => {
             What::Ended { name: name(call), reason: reason.describe().to_string() }
         }

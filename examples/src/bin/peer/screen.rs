@@ -111,6 +111,8 @@ fn sentence(what: &What) -> Option<String> {
         }
         What::MediaSilent { name, reason } => format!("you do not hear {name}: {reason}"),
         What::MediaResumed { name, muted: false } => format!("{name} can be heard again"),
+        What::Reconnecting { name } => format!("the path to {name} is lost, looking for another"),
+        What::Reconnected { name } => format!("there is a path to {name} again"),
         What::Ended { name, reason, .. } => format!("call with {name} over: {reason}"),
         What::KeyChanged { name, pinned, offered } => format!(
             "{name} has another key than before ({offered}, was {pinned}): ask them over another \

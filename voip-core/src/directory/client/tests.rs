@@ -223,6 +223,37 @@ fn peers_hear_of_each_other_without_asking() {
 }
 
 #[test]
+fn a_connection_in_doubt_shows_that_it_lives_or_is_made_anew() {
+    let mut w = alice_and_bob();
+    w.clients[0].0.doubt(w.now);
+    w.pass(SECOND * 5);
+    assert_eq!(w.events(0), [], "it lives");
+    // What is sent from now on does not arrive.
+    let delay = std::mem::replace(&mut w.delay, SECOND * 600);
+    w.clients[0].0.doubt(w.now);
+    w.pass(Duration::from_millis(1_490));
+    assert!(w.is_registered(0));
+    w.delay = delay;
+    w.pass(SECOND);
+    let events = w.events(0);
+    assert!(
+        matches!(events[..], [Event::Lost(Loss::Silent), Event::Registered { .. }]),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn who_waits_to_come_back_comes_back_at_once_when_in_doubt() {
+    let mut w = alice_and_bob();
+    w.kill_server();
+    w.pass(SECOND * 120);
+    w.is_up = true;
+    w.clients[0].0.doubt(w.now);
+    w.pass(w.delay * 6);
+    assert!(w.is_registered(0) && !w.is_registered(1));
+}
+
+#[test]
 fn questions_are_answered_with_the_owners_numbers() {
     let mut w = alice_and_bob();
     let alice = &mut w.clients[0].0;

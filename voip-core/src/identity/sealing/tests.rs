@@ -65,6 +65,15 @@ fn every_kind_has_the_fields_it_needs_and_no_others() {
     }
     let answer = Signal { sdp: Some("v=0".into()), ..signal(SignalKind::Answer) };
     assert_eq!(answer.seal(&alice()).open(bob().id(), None), Err(OpenError::Malformed));
+    for (count, opened) in [(0, true), (20, true), (21, false)] {
+        let candidates = Some(vec![String::new(); count]);
+        let path = Signal { candidates, ..signal(SignalKind::Path) };
+        assert_eq!(path.seal(&alice()).open(bob().id(), None).is_ok(), opened, "{count}");
+        let bye = Signal { kind: SignalKind::Bye, ..path };
+        assert_eq!(bye.seal(&alice()).open(bob().id(), None), Err(OpenError::Malformed));
+    }
+    let none = signal(SignalKind::Path);
+    assert_eq!(none.seal(&alice()).open(bob().id(), None), Err(OpenError::Malformed));
     let bye = Signal { sdp: Some("v=0".into()), ..signal(SignalKind::Bye) };
     assert_eq!(bye.seal(&alice()).open(bob().id(), None), Err(OpenError::Malformed));
 }

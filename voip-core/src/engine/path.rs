@@ -1,0 +1,280 @@
+//! Whether there is a path to a call's peer, and looking for one when it is lost.
+//!
+//! ICE notices a dead path after half a minute; people do after a second. So a peer of whom nothing comes is asked for a
+//! sign of life on the data channel, whose acknowledgement is one; without it the path counts as lost.
+//! Then, and every two seconds, the session looks for one again, from the addresses that this host has now; and the
+//! peer is told of these over the tracker, for its router may let in only whom it has written to. The keys stay, so the
+//! call goes on where it was.
+
+use crate::event::{EndReason, Event};
+use crate::id::PeerId;
+use crate::session::candidate_lines;
+use crate::time::{Duration, Instant};
+use crate::wire::channel::ChannelMessage;
+use crate::wire::signal::SignalKind;
+
+use super::call::Call;
+use super::{CallKey, Engine, Output};
+
+/// Nothing of a peer that sends sound for so long, and it is asked. Discontinuous transmission has pauses of 0.42 s.
+const QUIET: Duration = Duration::from_millis(500);
+/// If it lives but sends no sound, it is asked ever more seldom, down to this; at once, if it is muted.
+const QUIET_SILENT: Duration = Duration::from_secs(4);
+/// So long, and two round trips, a sign of life may take: acknowledgements wait for 0.2 s.
+const ANSWER: Duration = Duration::from_millis(400);
+/// From one look for a path to the next.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How long a call stays up without any path.
+const PATH_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// What is known of the path to a peer.
+#[derive(Debug, Default)]
+pub(super) struct PathWatch {
+    state: State,
+    /// How long nothing may come until the peer is asked.
+    patience: Duration,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum State {
+    /// Not connected yet.
+    #[default]
+    Unknown,
+    Alive,
+    /// The peer is asked for a sign of life.
+    Asked(Instant),
+    /// There is none; when to look for one again.
+    Lost {
+        look: Instant,
+    },
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Step {
+    Ask,
+    /// The path is lost.
+    Lose,
+    Look,
+}
+
+impl PathWatch {
+    /// The call is connected.
+    pub(super) fn begin(&mut self) {
+        *self = PathWatch { state: State::Alive, patience: QUIET };
+    }
+
+    /// Sound came.
+    pub(super) fn sound(&mut self) {
+        self.patience = QUIET;
+    }
+
+    /// Whether there is no path at present.
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(self.state, State::Lost { .. })
+    }
+
+    /// What is to be done `now`, if something of the peer came last at `heard`.
+    fn step(&mut self, now: Instant, heard: Instant, muted: bool, rtt: Duration) -> Option<Step> {
+        if let State::Asked(at) = self.state
+            && heard > at
+        {
+            self.state = State::Alive;
+            self.patience = (2 * self.patience).min(QUIET_SILENT);
+        }
+        if now < self.due(heard, muted, rtt) {
+            return None;
+        }
+        match self.state {
+            State::Unknown => None,
+            State::Alive => {
+                self.state = State::Asked(now);
+                Some(Step::Ask)
+            }
+            State::Asked(_) => Some(Step::Lose),
+            State::Lost { .. } => {
+                self.state = State::Lost { look: now + LOOK_EVERY };
+                Some(Step::Look)
+            }
+        }
+    }
+
+    /// When there will be something to do if nothing comes.
+    fn due(&self, heard: Instant, muted: bool, rtt: Duration) -> Instant {
+        match self.state {
+            State::Unknown => Instant::FAR_FUTURE,
+            State::Alive if muted => heard + QUIET_SILENT,
+            State::Alive => heard + self.patience,
+            State::Asked(at) => at + ANSWER + 2 * rtt,
+            State::Lost { look } => look,
+        }
+    }
+}
+
+impl Call {
+    /// When the path wants to be watched.
+    pub(super) fn path_timeout(&self) -> Instant {
+        self.session.as_ref().map_or(Instant::FAR_FUTURE, |session| {
+            let rtt = session.stats().rtt.unwrap_or_default();
+            self.path.due(session.heard(), self.silence.is_peer_muted(), rtt)
+        })
+    }
+
+    fn path_step(&mut self, now: Instant) -> Option<Step> {
+        let session = self.session.as_mut()?;
+        let rtt = session.stats().rtt.unwrap_or_default();
+        let step = self.path.step(now, session.heard(), self.silence.is_peer_muted(), rtt)?;
+        if step == Step::Ask {
+            session.send_message(now, &ChannelMessage::Alive.to_bytes());
+        }
+        Some(step)
+    }
+}
+
+impl Engine {
+    /// Time went by.
+    pub(super) fn watch_paths(&mut self, now: Instant) {
+        let due = |(key, call): (&CallKey, &Call)| (call.path_timeout() <= now).then_some(*key);
+        for key in self.calls.iter().filter_map(due).collect::<Vec<_>>() {
+            let step = self.calls.get_mut(&key).and_then(|call| call.path_step(now));
+            match step {
+                Some(Step::Ask) => self.drain_session(now, key),
+                Some(Step::Lose) => self.path_lost(now, key),
+                Some(Step::Look) => self.find_addresses(now),
+                None => {}
+            }
+        }
+    }
+
+    /// What the network did to our addresses and to the connections to trackers is to be found out.
+    fn find_addresses(&mut self, now: Instant) {
+        self.outputs.push_back(Output::FindAddresses);
+        self.reflexive.ask_again(now, &mut self.random);
+        for tracker in &mut self.trackers {
+            tracker.client.doubt(now);
+        }
+    }
+
+    /// These are the addresses of this host now: calls without a path look for one from there.
+    pub(super) fn look_for_paths(&mut self, now: Instant) {
+        let candidates = self.local_candidates();
+        for key in self.lost_calls() {
+            if let Some(session) = self.calls.get_mut(&key).and_then(|c| c.session.as_mut()) {
+                session.look_for_path(now, &candidates);
+            }
+            self.drain_session(now, key);
+        }
+        self.tell_addresses(now);
+    }
+
+    /// Peers to whom the path is lost are told at which addresses this node may be reached.
+    pub(super) fn tell_addresses(&mut self, now: Instant) {
+        let lost = self.lost_calls();
+        if lost.is_empty() {
+            return;
+        }
+        let candidates = candidate_lines(&self.local_candidates());
+        for key in lost {
+            let candidates = Some(candidates.clone());
+            self.send_signal(now, key, SignalKind::Path, |signal| signal.candidates = candidates);
+        }
+        self.drain(now);
+    }
+
+    fn lost_calls(&self) -> Vec<CallKey> {
+        let lost = |(key, call): (&CallKey, &Call)| call.path.is_lost().then_some(*key);
+        self.calls.iter().filter_map(lost).collect()
+    }
+
+    /// The peer has lost the path, and may be reached at other addresses.
+    pub(super) fn handle_path(&mut self, now: Instant, key: CallKey, candidates: &[String]) {
+        if let Some(session) = self.calls.get_mut(&key).and_then(|c| c.session.as_mut()) {
+            session.add_candidates(now, candidates);
+        }
+        self.drain_session(now, key);
+    }
+
+    pub(super) fn path_lost(&mut self, now: Instant, key: CallKey) {
+        let Some(call) = self.calls.get_mut(&key).filter(|c| c.is_connected()) else { return };
+        if call.path.is_lost() {
+            return;
+        }
+        call.path.state = State::Lost { look: now };
+        call.deadline = now + PATH_TIMEOUT;
+        self.emit(Event::Reconnecting { call: key });
+        self.watch_paths(now);
+        self.drain(now);
+    }
+
+    pub(super) fn path_back(&mut self, key: CallKey) {
+        let Some(call) = self.calls.get_mut(&key).filter(|c| c.is_connected()) else { return };
+        if call.path.is_lost() {
+            call.path.begin();
+            call.deadline = Instant::FAR_FUTURE;
+            self.emit(Event::Reconnected { call: key });
+        }
+    }
+
+    /// A peer that calls anew has given up a call without a path.
+    pub(super) fn end_lost_call(&mut self, now: Instant, with: PeerId) {
+        let lost = self.calls.iter().find(|(_, c)| c.peer == Some(with) && c.path.is_lost());
+        if let Some(key) = lost.map(|(key, _)| *key) {
+            self.end(now, key, EndReason::NetworkLost);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RTT: Duration = Duration::from_millis(50);
+
+    fn ms(ms: u64) -> Instant {
+        Instant::from_micros(ms * 1_000)
+    }
+
+    fn alive() -> PathWatch {
+        let mut path = PathWatch::default();
+        path.begin();
+        path
+    }
+
+    #[test]
+    fn a_quiet_peer_is_asked_and_one_that_does_not_answer_is_lost() {
+        let mut path = alive();
+        assert_eq!(path.step(ms(499), ms(0), false, RTT), None);
+        assert_eq!(path.step(ms(500), ms(0), false, RTT), Some(Step::Ask));
+        assert_eq!(path.due(ms(0), false, RTT), ms(1_000));
+        assert_eq!(path.step(ms(1_000), ms(0), false, RTT), Some(Step::Lose));
+    }
+
+    #[test]
+    fn one_that_answers_is_asked_ever_more_seldom_until_it_is_heard() {
+        let mut path = alive();
+        let (mut now, mut heard, mut asked) = (0, 0, Vec::new());
+        while now < 40_000 {
+            if path.step(ms(now), ms(heard), false, RTT) == Some(Step::Ask) {
+                asked.push(now - heard);
+                heard = now + 10;
+            }
+            now += 10;
+        }
+        assert_eq!(asked[..5], [500, 1_000, 2_000, 4_000, 4_000]);
+        path.sound();
+        assert_eq!(path.due(ms(now), false, RTT), ms(now + 500));
+    }
+
+    #[test]
+    fn a_muted_peer_has_more_time() {
+        let mut path = alive();
+        assert_eq!(path.step(ms(3_990), ms(0), true, RTT), None);
+        assert_eq!(path.step(ms(4_000), ms(0), true, RTT), Some(Step::Ask));
+    }
+
+    #[test]
+    fn nothing_is_asked_before_the_call_is_connected() {
+        let mut path = PathWatch::default();
+        assert_eq!(path.step(ms(100_000), ms(0), false, RTT), None);
+    }
+}
