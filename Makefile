@@ -7,7 +7,7 @@ LIBDIR ?= lib
 LONG ?=
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help setup demo wheel test test-long soak fuzz bench compare c install lint clean
+.PHONY: help setup demo wheel test test-long test-nat soak fuzz bench compare c install lint clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -47,8 +47,15 @@ test-long: ## also the tests that take minutes: long calls, virtual sound cards,
 	@echo "test-long: all tests, the long ones too"
 	@VOIP_PYTHON=$$(scripts/python interpreter) $(CARGO) test --workspace --exclude voip-py --locked \
 		--features voip-core/sim --release -- --include-ignored
+	@if [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory test-nat; \
+	else echo "test-long: no routers: their namespaces need root"; fi
 	@if $(CARGO) +nightly fuzz --version >/dev/null 2>&1; then $(MAKE) --no-print-directory fuzz; \
 	else echo "test-long: no fuzzing: it needs nightly Rust and cargo-fuzz"; fi
+
+test-nat: ## calls through routers of eleven kinds in network namespaces (root), which writes docs/routers.md
+	@scripts/setup python nat
+	@$(CARGO) build --release --locked --package voip-examples --bins
+	@python3 tests/lab/routers.py --write docs/routers.md
 
 soak: ## an hour of a call through virtual sound cards: nothing may grow
 	@scripts/setup long

@@ -505,8 +505,9 @@ impl Client {
         {
             self.failures = 0;
         }
-        self.state = State::Waiting(now + self.pause());
-        self.doubted = None;
+        let doubted = self.doubted.take().is_some();
+        let pause = if doubted { Duration::ZERO } else { self.pause() };
+        self.state = State::Waiting(now + pause);
         self.failures = self.failures.saturating_add(1);
         self.forget_requests();
         if !self.loss_told {

@@ -95,7 +95,7 @@ impl Engine {
             self.stats.datagrams_dropped += 1;
         } else if let Some(stream) = call.stream {
             call.silence.packet(now);
-            call.path.sound();
+            call.path.sound(now);
             let IncomingRtp { arrival, sequence, timestamp, .. } = *rtp;
             self.ingress.insert(stream, arrival, sequence, timestamp, &rtp.payload);
             for Repeated { age, payload } in &rtp.repeated {

@@ -16,12 +16,15 @@ use crate::wire::signal::SignalKind;
 use super::call::Call;
 use super::{CallKey, Engine, Output};
 
-/// Nothing of a peer that sends sound for so long, and it is asked. Discontinuous transmission has pauses of 0.42 s.
-const QUIET: Duration = Duration::from_millis(500);
+/// Nothing of a peer that sends sound for so long, and it is asked.
+const QUIET: Duration = Duration::from_millis(400);
+/// Packets that follow each other within this are a stream without pauses; those of discontinuous transmission are
+/// 0.42 s apart in silence.
+const STREAM: Duration = Duration::from_millis(200);
 /// If it lives but sends no sound, it is asked ever more seldom, down to this; at once, if it is muted.
 const QUIET_SILENT: Duration = Duration::from_secs(4);
 /// So long, and two round trips, a sign of life may take: acknowledgements wait for 0.2 s.
-const ANSWER: Duration = Duration::from_millis(400);
+const ANSWER: Duration = Duration::from_millis(300);
 /// From one look for a path to the next.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How long a call stays up without any path.
@@ -33,6 +36,8 @@ pub(super) struct PathWatch {
     state: State,
     /// How long nothing may come until the peer is asked.
     patience: Duration,
+    /// When sound came last.
+    sound: Instant,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -61,12 +66,15 @@ enum Step {
 impl PathWatch {
     /// The call is connected.
     pub(super) fn begin(&mut self) {
-        *self = PathWatch { state: State::Alive, patience: QUIET };
+        (self.state, self.patience) = (State::Alive, QUIET);
     }
 
     /// Sound came.
-    pub(super) fn sound(&mut self) {
-        self.patience = QUIET;
+    pub(super) fn sound(&mut self, now: Instant) {
+        let before = std::mem::replace(&mut self.sound, now);
+        if now.since(before) < STREAM {
+            self.patience = QUIET;
+        }
     }
 
     /// Whether there is no path at present.
@@ -243,10 +251,10 @@ mod tests {
     #[test]
     fn a_quiet_peer_is_asked_and_one_that_does_not_answer_is_lost() {
         let mut path = alive();
-        assert_eq!(path.step(ms(499), ms(0), false, RTT), None);
-        assert_eq!(path.step(ms(500), ms(0), false, RTT), Some(Step::Ask));
-        assert_eq!(path.due(ms(0), false, RTT), ms(1_000));
-        assert_eq!(path.step(ms(1_000), ms(0), false, RTT), Some(Step::Lose));
+        assert_eq!(path.step(ms(399), ms(0), false, RTT), None);
+        assert_eq!(path.step(ms(400), ms(0), false, RTT), Some(Step::Ask));
+        assert_eq!(path.due(ms(0), false, RTT), ms(800));
+        assert_eq!(path.step(ms(800), ms(0), false, RTT), Some(Step::Lose));
     }
 
     #[test]
@@ -260,9 +268,11 @@ mod tests {
             }
             now += 10;
         }
-        assert_eq!(asked[..5], [500, 1_000, 2_000, 4_000, 4_000]);
-        path.sound();
-        assert_eq!(path.due(ms(now), false, RTT), ms(now + 500));
+        assert_eq!(asked[..6], [400, 800, 1_600, 3_200, 4_000, 4_000]);
+        path.sound(ms(now));
+        assert_eq!(path.due(ms(now), false, RTT), ms(now + 4_000), "discontinuous transmission");
+        path.sound(ms(now + 20));
+        assert_eq!(path.due(ms(now), false, RTT), ms(now + 400));
     }
 
     #[test]

@@ -1,0 +1,218 @@
+#!/usr/bin/env python3
+"""Calls through routers: every pair of natlab's kinds, and what routers do in the middle of a call.
+
+  routers.py [--write FILE] [--binaries DIR] [KIND ...]
+
+Two terminal peers, each behind a router of its own, and a tracker on the public Internet, all in network namespaces
+(see natlab; needs root, iproute2, nftables, conntrack, and kernel support for both). Prints Markdown: which pairs hear
+each other and how long after the answer, by which path; and how long a call is silent when a cable is out, when a router
+forgets or changes its mappings, or gets another address. Its exit status is 1 if a pair failed that hole punching can
+connect.
+"""
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import wave
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+NATLAB = str(HERE / "natlab")
+TRACKER = {"4": "203.0.113.10:6000", "6": "[2001:db8::10]:6000"}
+KINDS = "none fw full addr port portopen sym cgnat cgnatsym noudp tcp443".split()
+# Hole punching connects these with each other, and the symmetric ones with the first three.
+PUNCHABLE = {"none", "fw", "full", "addr", "port", "cgnat"}
+OPEN = {"none", "full", "addr"}
+SYMMETRIC = {"sym", "cgnatsym"}
+
+
+def can_punch(a, b):
+    kinds = {a, b}
+    return kinds <= PUNCHABLE or bool(kinds & SYMMETRIC and kinds & OPEN and kinds <= SYMMETRIC | OPEN)
+
+
+def long_speech(folder):
+    """A recording of speech, again and again for two minutes."""
+    with wave.open(str(ROOT / "examples/speech/english.wav")) as short:
+        settings, sound = short.getparams(), short.readframes(short.getnframes())
+    with wave.open(str(folder / "speech.wav"), "w") as long:
+        long.setparams(settings)
+        for _ in range(120 * settings.framerate // settings.nframes + 1):
+            long.writeframes(sound)
+    return folder / "speech.wav"
+
+
+class Program:
+    """A program in a namespace, and the JSON lines it writes, each with the time at which it came."""
+
+    def __init__(self, node, *command):
+        self.process = subprocess.Popen(
+            [NATLAB, "exec", node, *command],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.lines = []
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        for line in self.process.stdout:
+            try:
+                self.lines.append((time.monotonic(), json.loads(line)))
+            except ValueError:
+                pass
+
+    def say(self, command):
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+
+    def wait(self, what, seconds, since=0.0):
+        """When the first line of that kind came after `since`; the line. None if none comes."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for at, line in list(self.lines):
+                if line["event"] == what and at >= since:
+                    return at, line
+            time.sleep(0.005)
+        return None
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+class Call:
+    """A tracker and two peers behind routers of these kinds, who call each other."""
+
+    def __init__(self, kinds, binaries, ip="4"):
+        subprocess.run([NATLAB, "up", "--a", kinds[0], "--b", kinds[1], "--ip", ip], check=True)
+        self.folder = tempfile.TemporaryDirectory()
+        self.speech = long_speech(pathlib.Path(self.folder.name))
+        self.programs = [Program("trk", str(binaries / "tracker"), "--host", "::")]
+        time.sleep(0.3)
+        self.alice, self.bob = (self.peer(name, binaries, ip) for name in ("alice", "bob"))
+
+    def peer(self, name, binaries, ip):
+        folder = pathlib.Path(self.folder.name)
+        program = Program(
+            "p" + name[0], str(binaries / "peer"), "--json", "--username", name,
+            "--tracker", TRACKER[ip[0]], "--identity", str(folder / f"{name}.key"),
+            "--wav", str(self.speech), "--record", str(folder / f"{name}.wav"),
+            *(["--auto-answer"] if name == "bob" else []))
+        self.programs.append(program)
+        return program
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for program in self.programs:
+            program.stop()
+        subprocess.run([NATLAB, "down"], check=True)
+        self.folder.cleanup()
+
+    def connect(self, seconds=8.0):
+        """Milliseconds from the answer until both hear; or what went wrong."""
+        if not all(peer.wait("registered", 6.0) for peer in (self.alice, self.bob)):
+            return "no tracker"
+        self.alice.say("call bob")
+        answered = self.alice.wait("answered", seconds)
+        if not answered:
+            return "no answer"
+        end = time.monotonic() + seconds
+        heard = [peer.wait("first_audio", max(0.0, end - time.monotonic())) for peer in (self.alice, self.bob)]
+        if not all(heard):
+            return "one way" if any(heard) else "–"
+        return round(1e3 * (max(at for at, _ in heard) - answered[0]))
+
+    def path(self):
+        self.alice.say("stats")
+        stats = self.alice.wait("stats", 2.0)
+        return (stats and stats[1].get("path")) or ""
+
+    def silence(self, *steps, seconds=15.0):
+        """Does this to the routers: how long one of the two did not hear the other afterwards, in seconds. Silence of less
+        than 0.9 s is not told, and nothing here; None: it goes on."""
+        for step in steps[:-1]:
+            step()
+        since = time.monotonic()
+        steps[-1]()
+        lost = [peer.wait("media_silent", 3.0, since - (0 if len(steps) == 1 else 60)) for peer in (self.alice, self.bob)]
+        if not any(lost):
+            return 0.0
+        back = [peer.wait("media_resumed", seconds, since) for peer, told in zip((self.alice, self.bob), lost) if told]
+        return max(at - since for at, _ in back) if all(back) else None
+
+
+def natlab(*arguments):
+    return lambda: subprocess.run([NATLAB, *arguments], check=True, capture_output=True)
+
+
+def pairs(kinds, binaries, ip="4"):
+    found = {}
+    for n, a in enumerate(kinds):
+        for b in kinds[n:]:
+            with Call((a, b), binaries, ip) as call:
+                found[a, b] = found[b, a] = call.connect()
+            print(f"{a} {b}: {found[a, b]}", file=sys.stderr, flush=True)
+    return found
+
+
+def table(kinds, found):
+    rows = ["| | " + " | ".join(kinds) + " |", "|---" * (len(kinds) + 1) + "|"]
+    for a in kinds:
+        rows.append(f"| **{a}** | " + " | ".join(str(found[a, b]) for b in kinds) + " |")
+    return "\n".join(rows)
+
+
+def trouble(binaries):
+    """What happens to a call behind two port-restricted routers."""
+    cable = lambda seconds: (natlab("link", "a", "down"), lambda: time.sleep(seconds), natlab("link", "a", "up"))
+    cases = {
+        "cable out for 3 s": cable(3),
+        "cable out for 10 s": cable(10),
+        "cable out for 30 s": cable(30),
+        "the router forgets all mappings": (natlab("flush", "a"),),
+        "the router maps to other ports": (natlab("rebind", "a"),),
+        "the router gets another address": (natlab("rebind", "a", "--ip"),),
+    }
+    rows = ["| in the middle of a call | heard again after, s |", "|---|---|"]
+    for name, steps in cases.items():
+        with Call(("port", "port"), binaries) as call:
+            call.connect()
+            time.sleep(2)
+            lasted = call.silence(*steps)
+        told = "not within 15" if lasted is None else f"{lasted:.1f}" if lasted else "under 0.9"
+        rows.append(f"| {name} | {told} |")
+        print(rows[-1], file=sys.stderr, flush=True)
+    return "\n".join(rows)
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--write", type=pathlib.Path)
+    options.add_argument("--binaries", type=pathlib.Path, default=ROOT / "target/release")
+    options.add_argument("kinds", nargs="*", metavar="KIND")
+    given = options.parse_args()
+    kinds = given.kinds or KINDS
+    found = pairs(kinds, given.binaries)
+    text = "\n\n".join([
+        "# Through routers",
+        "Written by `make test-nat`: two terminal peers behind routers made of Linux's own NAT, in network namespaces without "
+        "delay. Milliseconds from the answer until both hear each other, or – where they do not: there is no relay yet. "
+        "What the kinds do is told by `tests/lab/natlab`.",
+        table(kinds, found),
+        trouble(given.binaries),
+    ]) + "\n"
+    print(text)
+    if given.write:
+        given.write.write_text(text)
+    failed = [pair for pair in found if can_punch(*pair) and not isinstance(found[pair], int)]
+    for a, b in sorted({tuple(sorted(pair)) for pair in failed}):
+        print(f"routers: {a} and {b} did not hear each other, though hole punching connects them", file=sys.stderr)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
