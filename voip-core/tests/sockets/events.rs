@@ -3,7 +3,8 @@
 use crate::harness::{LIMIT, Pair, await_event, incoming, ms, node, online, tracker};
 use voip_core::{Call, Event, Node};
 
-/// That the microphones of these tests are silent is told or not, as quick as the machine is.
+/// That the microphones of these tests are silent, or that nothing came for a while, is told or not, as quick as
+/// the machine is.
 const SILENCE: &str = "silence";
 
 fn name(event: &Event<Call>) -> &'static str {
@@ -19,6 +20,7 @@ fn name(event: &Event<Call>) -> &'static str {
         Event::PeerMuted { muted: true, .. } => "muted",
         Event::PeerMuted { .. } => "unmuted",
         Event::MediaSilent { .. } | Event::MediaResumed { .. } => SILENCE,
+        Event::Reconnecting { .. } | Event::Reconnected { .. } => SILENCE,
         Event::Ended { .. } => "ended",
         _ => "another",
     }
