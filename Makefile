@@ -52,10 +52,10 @@ test-long: ## also the tests that take minutes: long calls, virtual sound cards,
 	@if $(CARGO) +nightly fuzz --version >/dev/null 2>&1; then $(MAKE) --no-print-directory fuzz; \
 	else echo "test-long: no fuzzing: it needs nightly Rust and cargo-fuzz"; fi
 
-test-nat: ## calls through routers of eleven kinds in network namespaces (root), which writes docs/routers.md
+test-nat: ## calls through routers of eleven kinds in network namespaces (root); WRITE=1: into docs/routers.md
 	@scripts/setup python nat
 	@$(CARGO) build --release --locked --package voip-examples --bins
-	@python3 tests/lab/routers.py --write docs/routers.md
+	@python3 tests/lab/routers.py $(if $(WRITE),--write docs/routers.md)
 
 soak: ## an hour of a call through virtual sound cards: nothing may grow
 	@scripts/setup long

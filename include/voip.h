@@ -1006,7 +1006,10 @@ typedef struct voip_call_stats {
     uint64_t packets_duplicate;
     /** Lost packets that in-band FEC (RFC 6716, section 2.1.7) brought back. */
     uint64_t packets_recovered;
-    /** Lost packets that came once more in a later one (RFC 2198) in time. */
+    /**
+     * Packets that did not come, or not in time, and were played as they came once more in a later one
+     * (RFC 2198).
+     */
     uint64_t packets_repeated;
     /** Datagrams from the network that made no sense to this call. */
     uint64_t dropped;

@@ -437,7 +437,7 @@ impl Engine {
                 SessionOutput::ChannelOpen => self.channel_open(now, key),
                 SessionOutput::Message(message) => self.handle_message(now, key, &message),
                 SessionOutput::PathLost => self.path_lost(now, key),
-                SessionOutput::PathBack => self.path_back(key),
+                SessionOutput::PathBack => self.path_back(now, key),
                 SessionOutput::Closed { by_peer } => self.session_closed(now, key, by_peer),
             }
         }

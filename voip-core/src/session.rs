@@ -7,6 +7,7 @@
 
 mod description;
 mod dtls;
+mod path;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -35,8 +36,6 @@ const MAX_DATA_MESSAGE: usize = 16 * 1024;
 const STATS_INTERVAL: Duration = Duration::from_millis(500);
 /// Earlier payloads that are taken from one packet (RFC 2198); a sender of ours puts in one.
 const MOST_REPEATED: usize = 4;
-/// Addresses that a peer may add to those of its description in the life of a session: each costs checks.
-const MAX_ADDED: usize = 40;
 /// Datagrams and events that wait for the caller; it empties them after each call.
 const MAX_OUTPUTS: usize = 4096;
 
@@ -139,6 +138,7 @@ pub(crate) struct Session {
     candidates: Vec<LocalCandidate>,
     /// Addresses of the peer that came after its description.
     added: BTreeSet<SocketAddr>,
+    began: Instant,
     /// When sound or data came of the peer last.
     heard: Instant,
     connected: bool,
@@ -244,6 +244,7 @@ impl Session {
             sequence: u64::from(first_sequence.0 & 0x7fff),
             candidates: candidates.to_vec(),
             added: BTreeSet::new(),
+            began: now,
             heard: now,
             connected: false,
             path_lost: false,
@@ -285,7 +286,8 @@ impl Session {
             self.stats.dropped += 1;
             return;
         }
-        // Checks of paths are no sign that the one in use works.
+        // Checks of paths are no sign that the one in use works. (Whoever can forge the peer's address can keep up the
+        // belief that it does, and no more.)
         if !is_stun(datagram) {
             self.heard = now;
         }
@@ -298,49 +300,6 @@ impl Session {
     /// When sound or data came of the peer last; the beginning, if nothing has.
     pub(crate) fn heard(&self) -> Instant {
         self.heard
-    }
-
-    /// There is no path any more: looks for one again, from these addresses to all that are known of the peer. The
-    /// peer need not know; keys and streams stay. [`SessionOutput::PathBack`] tells of success.
-    pub(crate) fn look_for_path(&mut self, now: Instant, candidates: &[LocalCandidate]) {
-        if !self.connected || self.closed {
-            return;
-        }
-        self.path_lost = true;
-        let old = std::mem::replace(&mut self.candidates, candidates.to_vec());
-        self.guarded(|s| {
-            // Taken away and added again, a candidate is paired and checked anew.
-            for candidate in old.iter().filter_map(|c| c.to_ice()) {
-                s.rtc.direct_api().invalidate_candidate(&candidate);
-            }
-            for candidate in candidates.iter().filter_map(|c| c.to_ice()) {
-                s.rtc.add_local_candidate(candidate);
-            }
-            s.drain()?;
-            s.step(now)
-        });
-    }
-
-    /// The peer may be reached at these addresses, too; each as in an SDP attribute.
-    pub(crate) fn add_candidates(&mut self, now: Instant, candidates: &[String]) {
-        if !self.connected || self.closed {
-            return;
-        }
-        for text in candidates {
-            let candidate = description::parse_candidate(text);
-            let known = candidate.as_ref().is_some_and(|c| self.added.contains(&c.addr()));
-            match candidate.filter(|_| known || self.added.len() < MAX_ADDED) {
-                Some(candidate) => {
-                    self.added.insert(candidate.addr());
-                    self.guarded(|s| {
-                        s.rtc.add_remote_candidate(candidate);
-                        s.drain()
-                    });
-                }
-                None => self.stats.dropped += 1,
-            }
-        }
-        self.guarded(|s| s.step(now));
     }
 
     /// The clock has reached [`Session::next_timeout`].
@@ -563,7 +522,8 @@ impl Session {
             age: block.timestamp_offset,
             payload: block.payload.to_vec(),
         };
-        let earlier = earlier.iter().filter(|block| block.pt == pt).map(repeated);
+        // The newest come last.
+        let earlier = earlier.iter().rev().filter(|block| block.pt == pt).map(repeated);
         Some((own.payload.into(), earlier.take(MOST_REPEATED).collect()))
     }
 }

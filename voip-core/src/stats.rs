@@ -88,7 +88,7 @@ pub struct CallStats {
     pub packets_duplicate: u64,
     /// Lost packets that in-band FEC (RFC 6716 §2.1.7) brought back.
     pub packets_recovered: u64,
-    /// Lost packets that came once more in a later one (RFC 2198) in time.
+    /// Packets that did not come, or not in time, and were played as they came once more in a later one (RFC 2198).
     pub packets_repeated: u64,
     /// Lost packets, percent of those expected.
     pub loss_pct: f64,

@@ -137,7 +137,21 @@ fn both_muted_a_loss_is_noticed_too() {
 
 #[test]
 fn a_bad_line_is_no_loss() {
-    let link = Link { delay: ms(50), jitter: ms(40), loss: 0.3, ..Link::default() };
-    let (mut two, ..) = talking(link);
+    let link = Link { delay: ms(50), jitter: ms(40), loss: 0.2, ..Link::default() };
+    let (mut two, call, _) = talking(link);
     assert_eq!(told(&mut two, secs(120)), [[], []]);
+    two.world.set_muted(two.alice, call, true);
+    assert_eq!(told(&mut two, secs(120)), [[], []]);
+}
+
+#[test]
+fn a_path_that_is_found_with_a_long_round_trip_is_kept() {
+    let (mut two, ..) = talking(Link::default());
+    two.world.set_cut_off(two.bob, true);
+    two.world.run_for(secs(5));
+    two.world.set_link(Link { delay: ms(250), ..Link::default() });
+    two.world.set_cut_off(two.bob, false);
+    for told in told(&mut two, secs(20)) {
+        assert!(matches!(told[..], [(_, LOST), (_, BACK)]), "{told:?}");
+    }
 }

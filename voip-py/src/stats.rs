@@ -91,7 +91,8 @@ record! {
         packets_duplicate: u64,
         /// Lost packets that in-band FEC (RFC 6716 §2.1.7) brought back.
         packets_recovered: u64,
-        /// Lost packets that came once more in a later one (RFC 2198) in time.
+        /// Packets that did not come, or not in time, and were played as they came once more in a later
+        /// one (RFC 2198).
         packets_repeated: u64,
         /// Lost packets, percent of those expected.
         loss_pct: f64,

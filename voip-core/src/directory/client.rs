@@ -40,6 +40,8 @@ const PROVEN: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a connection that is in doubt may take to show that it lives, and a new one to be made.
 const DOUBT: Duration = Duration::from_millis(1_500);
+/// The pause after it.
+const BRIEFLY: Duration = Duration::from_millis(50);
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(300);
 /// How often to show that we are there, and to see whether the tracker is.
@@ -151,7 +153,10 @@ impl Client {
                 self.state = State::Registered { since, ping_at: now, renew_at };
             }
             State::Connecting(_) => self.doubted = self.doubted.or(Some(now + DOUBT)),
-            State::Waiting(at) => self.state = State::Waiting(at.min(now)),
+            // Who was refused is no sooner welcome for it.
+            State::Waiting(at) if self.refusal_told.is_none() => {
+                self.state = State::Waiting(at.min(now));
+            }
             _ => {}
         }
     }
@@ -192,7 +197,8 @@ impl Client {
 
     /// Time has passed.
     pub(crate) fn handle_timeout(&mut self, now: Instant, wall: UnixMillis) {
-        if self.doubted.is_some_and(|at| now >= at) {
+        let may_be_doubted = matches!(self.state, State::Connecting(_) | State::Registered { .. });
+        if may_be_doubted && self.doubted.is_some_and(|at| now >= at) {
             self.drop_connection(now, Loss::Silent);
         }
         match self.state {
@@ -260,6 +266,7 @@ impl Client {
 
     /// Says goodbye and stops for good.
     pub(crate) fn leave(&mut self, now: Instant) {
+        self.doubted = None;
         if self.is_registered() {
             self.send(now, Purpose::Leave, |id| PeerMessage::Leave { id });
             self.state = State::Leaving(now + GOODBYE);
@@ -505,10 +512,11 @@ impl Client {
         {
             self.failures = 0;
         }
+        // The network is to blame, not the tracker.
         let doubted = self.doubted.take().is_some();
-        let pause = if doubted { Duration::ZERO } else { self.pause() };
+        let pause = if doubted { self.spread(BRIEFLY) } else { self.pause() };
         self.state = State::Waiting(now + pause);
-        self.failures = self.failures.saturating_add(1);
+        self.failures = self.failures.saturating_add(u32::from(!doubted));
         self.forget_requests();
         if !self.loss_told {
             self.loss_told = true;
@@ -518,6 +526,7 @@ impl Client {
 
     fn stop(&mut self) {
         self.state = State::Stopped;
+        self.doubted = None;
         self.forget_requests();
     }
 

@@ -106,7 +106,7 @@ impl Engine {
             call.phase = Phase::Connected;
             call.deadline = Instant::FAR_FUTURE;
             call.silence.begin(now);
-            call.path.begin();
+            call.path.begin(now);
         }
         self.emit(Event::Connected { call: key });
     }

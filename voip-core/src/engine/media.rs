@@ -99,7 +99,7 @@ impl Engine {
             let IncomingRtp { arrival, sequence, timestamp, .. } = *rtp;
             self.ingress.insert(stream, arrival, sequence, timestamp, &rtp.payload);
             for Repeated { age, payload } in &rtp.repeated {
-                self.ingress.insert_repeated(stream, arrival, sequence, timestamp, *age, payload);
+                self.ingress.insert_repeated(stream, arrival, sequence, *age, payload);
             }
             self.report(now, key);
             self.watch_silence(now, key);

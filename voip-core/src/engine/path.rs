@@ -25,8 +25,15 @@ const STREAM: Duration = Duration::from_millis(200);
 const QUIET_SILENT: Duration = Duration::from_secs(4);
 /// So long, and two round trips, a sign of life may take: acknowledgements wait for 0.2 s.
 const ANSWER: Duration = Duration::from_millis(300);
-/// From one look for a path to the next.
+/// The round trip of a path that is not known yet.
+const UNKNOWN_RTT: Duration = Duration::from_millis(200);
+/// One that sends no sound, of which the silence says nothing, is asked so often.
+const TIMES: u32 = 3;
+/// A new path has so long to show that it works.
+const NEW: Duration = Duration::from_secs(1);
+/// From one look for a path to the next; what is under way is not broken off sooner than after the second.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+const LOOK_LASTS: Duration = Duration::from_secs(1);
 /// How long a call stays up without any path.
 const PATH_TIMEOUT: Duration = Duration::from_secs(45);
 
@@ -36,6 +43,8 @@ pub(super) struct PathWatch {
     state: State,
     /// How long nothing may come until the peer is asked.
     patience: Duration,
+    /// It is not asked before.
+    rest: Instant,
     /// When sound came last.
     sound: Instant,
 }
@@ -46,11 +55,16 @@ enum State {
     #[default]
     Unknown,
     Alive,
-    /// The peer is asked for a sign of life.
-    Asked(Instant),
-    /// There is none; when to look for one again.
+    /// The peer is asked for a sign of life, so many times now.
+    Asked {
+        since: Instant,
+        last: Instant,
+        times: u32,
+    },
+    /// There is none; when to look for one again, and when it was last done.
     Lost {
         look: Instant,
+        looked: Option<Instant>,
     },
 }
 
@@ -64,9 +78,9 @@ enum Step {
 }
 
 impl PathWatch {
-    /// The call is connected.
-    pub(super) fn begin(&mut self) {
-        (self.state, self.patience) = (State::Alive, QUIET);
+    /// There is a path, a new one.
+    pub(super) fn begin(&mut self, now: Instant) {
+        (self.state, self.patience, self.rest) = (State::Alive, QUIET, now + NEW);
     }
 
     /// Sound came.
@@ -82,10 +96,25 @@ impl PathWatch {
         matches!(self.state, State::Lost { .. })
     }
 
+    /// Without a path: whether to look for one now, if none of another call is at fault.
+    fn looks(&mut self, now: Instant) -> bool {
+        let State::Lost { looked, .. } = self.state else { return false };
+        if looked.is_some_and(|at| now < at + LOOK_LASTS) {
+            return false;
+        }
+        self.state = State::Lost { look: now + LOOK_EVERY, looked: Some(now) };
+        true
+    }
+
+    /// The peer cannot be asked.
+    fn cannot_ask(&mut self, now: Instant) {
+        (self.state, self.rest) = (State::Alive, now + QUIET_SILENT);
+    }
+
     /// What is to be done `now`, if something of the peer came last at `heard`.
     fn step(&mut self, now: Instant, heard: Instant, muted: bool, rtt: Duration) -> Option<Step> {
-        if let State::Asked(at) = self.state
-            && heard > at
+        if let State::Asked { since, .. } = self.state
+            && heard > since
         {
             self.state = State::Alive;
             self.patience = (2 * self.patience).min(QUIET_SILENT);
@@ -93,15 +122,20 @@ impl PathWatch {
         if now < self.due(heard, muted, rtt) {
             return None;
         }
+        let enough = if muted || self.patience > QUIET { TIMES } else { 1 };
         match self.state {
             State::Unknown => None,
             State::Alive => {
-                self.state = State::Asked(now);
+                self.state = State::Asked { since: now, last: now, times: 1 };
                 Some(Step::Ask)
             }
-            State::Asked(_) => Some(Step::Lose),
-            State::Lost { .. } => {
-                self.state = State::Lost { look: now + LOOK_EVERY };
+            State::Asked { since, times, .. } if times < enough => {
+                self.state = State::Asked { since, last: now, times: times + 1 };
+                Some(Step::Ask)
+            }
+            State::Asked { .. } => Some(Step::Lose),
+            State::Lost { looked, .. } => {
+                self.state = State::Lost { look: now + LOOK_EVERY, looked };
                 Some(Step::Look)
             }
         }
@@ -111,10 +145,10 @@ impl PathWatch {
     fn due(&self, heard: Instant, muted: bool, rtt: Duration) -> Instant {
         match self.state {
             State::Unknown => Instant::FAR_FUTURE,
-            State::Alive if muted => heard + QUIET_SILENT,
-            State::Alive => heard + self.patience,
-            State::Asked(at) => at + ANSWER + 2 * rtt,
-            State::Lost { look } => look,
+            State::Alive if muted => (heard + QUIET_SILENT).max(self.rest),
+            State::Alive => (heard + self.patience).max(self.rest),
+            State::Asked { last, .. } => last + ANSWER + 2 * rtt,
+            State::Lost { look, .. } => look,
         }
     }
 }
@@ -123,17 +157,17 @@ impl Call {
     /// When the path wants to be watched.
     pub(super) fn path_timeout(&self) -> Instant {
         self.session.as_ref().map_or(Instant::FAR_FUTURE, |session| {
-            let rtt = session.stats().rtt.unwrap_or_default();
+            let rtt = session.stats().rtt.unwrap_or(UNKNOWN_RTT);
             self.path.due(session.heard(), self.silence.is_peer_muted(), rtt)
         })
     }
 
     fn path_step(&mut self, now: Instant) -> Option<Step> {
         let session = self.session.as_mut()?;
-        let rtt = session.stats().rtt.unwrap_or_default();
+        let rtt = session.stats().rtt.unwrap_or(UNKNOWN_RTT);
         let step = self.path.step(now, session.heard(), self.silence.is_peer_muted(), rtt)?;
-        if step == Step::Ask {
-            session.send_message(now, &ChannelMessage::Alive.to_bytes());
+        if step == Step::Ask && !session.send_message(now, &ChannelMessage::Alive.to_bytes()) {
+            self.path.cannot_ask(now);
         }
         Some(step)
     }
@@ -166,23 +200,32 @@ impl Engine {
     /// These are the addresses of this host now: calls without a path look for one from there.
     pub(super) fn look_for_paths(&mut self, now: Instant) {
         let candidates = self.local_candidates();
+        let mut looking = Vec::new();
         for key in self.lost_calls() {
-            if let Some(session) = self.calls.get_mut(&key).and_then(|c| c.session.as_mut()) {
+            if let Some(call) = self.calls.get_mut(&key)
+                && call.path.looks(now)
+                && let Some(session) = &mut call.session
+            {
                 session.look_for_path(now, &candidates);
+                looking.push(key);
             }
             self.drain_session(now, key);
         }
-        self.tell_addresses(now);
+        self.tell_addresses_of(now, looking);
     }
 
     /// Peers to whom the path is lost are told at which addresses this node may be reached.
     pub(super) fn tell_addresses(&mut self, now: Instant) {
         let lost = self.lost_calls();
-        if lost.is_empty() {
+        self.tell_addresses_of(now, lost);
+    }
+
+    fn tell_addresses_of(&mut self, now: Instant, calls: Vec<CallKey>) {
+        if calls.is_empty() {
             return;
         }
         let candidates = candidate_lines(&self.local_candidates());
-        for key in lost {
+        for key in calls {
             let candidates = Some(candidates.clone());
             self.send_signal(now, key, SignalKind::Path, |signal| signal.candidates = candidates);
         }
@@ -207,17 +250,17 @@ impl Engine {
         if call.path.is_lost() {
             return;
         }
-        call.path.state = State::Lost { look: now };
+        call.path.state = State::Lost { look: now, looked: None };
         call.deadline = now + PATH_TIMEOUT;
         self.emit(Event::Reconnecting { call: key });
         self.watch_paths(now);
         self.drain(now);
     }
 
-    pub(super) fn path_back(&mut self, key: CallKey) {
+    pub(super) fn path_back(&mut self, now: Instant, key: CallKey) {
         let Some(call) = self.calls.get_mut(&key).filter(|c| c.is_connected()) else { return };
         if call.path.is_lost() {
-            call.path.begin();
+            call.path.begin(now);
             call.deadline = Instant::FAR_FUTURE;
             self.emit(Event::Reconnected { call: key });
         }
@@ -244,23 +287,30 @@ mod tests {
 
     fn alive() -> PathWatch {
         let mut path = PathWatch::default();
-        path.begin();
+        path.begin(ms(0));
         path
     }
 
     #[test]
-    fn a_quiet_peer_is_asked_and_one_that_does_not_answer_is_lost() {
+    fn a_peer_that_was_heard_is_asked_once_and_is_lost_if_it_does_not_answer() {
         let mut path = alive();
-        assert_eq!(path.step(ms(399), ms(0), false, RTT), None);
-        assert_eq!(path.step(ms(400), ms(0), false, RTT), Some(Step::Ask));
-        assert_eq!(path.due(ms(0), false, RTT), ms(800));
-        assert_eq!(path.step(ms(800), ms(0), false, RTT), Some(Step::Lose));
+        assert_eq!(path.step(ms(2_399), ms(2_000), false, RTT), None);
+        assert_eq!(path.step(ms(2_400), ms(2_000), false, RTT), Some(Step::Ask));
+        assert_eq!(path.due(ms(2_000), false, RTT), ms(2_800));
+        assert_eq!(path.step(ms(2_800), ms(2_000), false, RTT), Some(Step::Lose));
+    }
+
+    #[test]
+    fn a_new_path_has_a_second() {
+        let path = alive();
+        assert_eq!(path.due(ms(0), false, RTT), ms(1_000));
+        assert_eq!(path.due(ms(900), false, RTT), ms(1_300));
     }
 
     #[test]
     fn one_that_answers_is_asked_ever_more_seldom_until_it_is_heard() {
         let mut path = alive();
-        let (mut now, mut heard, mut asked) = (0, 0, Vec::new());
+        let (mut now, mut heard, mut asked) = (1_000, 1_000, Vec::new());
         while now < 40_000 {
             if path.step(ms(now), ms(heard), false, RTT) == Some(Step::Ask) {
                 asked.push(now - heard);
@@ -276,10 +326,28 @@ mod tests {
     }
 
     #[test]
-    fn a_muted_peer_has_more_time() {
+    fn a_muted_peer_has_more_time_and_is_asked_three_times() {
         let mut path = alive();
         assert_eq!(path.step(ms(3_990), ms(0), true, RTT), None);
-        assert_eq!(path.step(ms(4_000), ms(0), true, RTT), Some(Step::Ask));
+        let steps = [4_000, 4_400, 4_800, 5_200].map(|at| path.step(ms(at), ms(0), true, RTT));
+        assert_eq!(steps, [Some(Step::Ask), Some(Step::Ask), Some(Step::Ask), Some(Step::Lose)]);
+    }
+
+    #[test]
+    fn who_cannot_be_asked_is_not_lost_for_it() {
+        let mut path = alive();
+        assert_eq!(path.step(ms(2_000), ms(0), false, RTT), Some(Step::Ask));
+        path.cannot_ask(ms(2_000));
+        assert_eq!(path.due(ms(0), false, RTT), ms(6_000));
+    }
+
+    #[test]
+    fn a_look_that_has_just_begun_is_not_broken_off() {
+        let mut path = alive();
+        assert!(!path.looks(ms(0)), "it is not lost");
+        path.state = State::Lost { look: ms(0), looked: None };
+        assert!(path.looks(ms(0)) && !path.looks(ms(999)) && path.looks(ms(1_000)));
+        assert_eq!(path.due(ms(0), false, RTT), ms(3_000));
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub fn jitter_buffer(data: &[u8]) {
                 buffer.insert(now, s, t, script.text());
                 if command % 6 == 5 {
                     let age = u32::from(argument % 32) * 480;
-                    buffer.insert_repeated(now, s, t, age, script.text());
+                    buffer.insert_repeated(now, s, age, script.text());
                 }
                 sequence = sequence.wrapping_add(1);
                 timestamp = timestamp.wrapping_add(960);

@@ -452,11 +452,11 @@ impl<L: Listener> Driver<L> {
         }
     }
 
-    /// Tells the engine how a link fares and watches for what it now waits for.
     fn find_addresses(&mut self) {
         self.engine.handle_host_addresses(self.clock.now(), self.udp.host_addresses());
     }
 
+    /// Tells the engine how a link fares and watches for what it now waits for.
     fn after_link(&mut self, tracker: usize, progress: Progress) {
         let now = self.clock.now();
         match progress {

@@ -22,6 +22,14 @@ pub(crate) enum LocalCandidate {
 }
 
 impl LocalCandidate {
+    /// The local address that it is reached through.
+    pub(super) fn base(self) -> SocketAddr {
+        match self {
+            LocalCandidate::Host(address)
+            | LocalCandidate::ServerReflexive { base: address, .. } => address,
+        }
+    }
+
     pub(super) fn to_ice(self) -> Option<Candidate> {
         match self {
             LocalCandidate::Host(address) => Candidate::host(address, "udp").ok(),

@@ -140,20 +140,36 @@ pub(crate) enum Redundancy {
 }
 
 impl Effort {
-    /// Bits per second for the encoder itself.
-    pub(crate) fn encoded(&self) -> u32 {
+    /// Bits per second for the encoder itself, of frames of such length.
+    pub(crate) fn encoded(&self, frame: FrameDuration) -> u32 {
+        let headers = 8_000 * REPEATED_HEADERS as u32 / frame.millis();
         match self.redundancy {
-            Redundancy::Repeated { .. } => self.bitrate.saturating_sub(REPEATED_HEADERS) / 2,
+            Redundancy::Repeated { .. } => self.bitrate.saturating_sub(headers) / 2,
             _ => self.bitrate,
         }
     }
 }
 
-/// Headers of packets with a second payload, in bits per second: 5 bytes, 50 times.
-const REPEATED_HEADERS: u32 = 2_000;
+/// Headers of a packet with a second payload, in bytes.
+pub(crate) const REPEATED_HEADERS: usize = 5;
 /// What a packet repeats is so long at most, in bytes, and so much older, in samples (RFC 2198 §3).
 pub(crate) const LONGEST_REPEATED: usize = 1_023;
 pub(crate) const OLDEST_REPEATED: u32 = 16_383;
+
+/// Which samples before a packet its deep redundancy describes: those from `begin` samples before it to `end` samples
+/// before it; none without any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Deep {
+    pub(crate) begin: usize,
+    pub(crate) end: usize,
+}
+
+impl Deep {
+    /// Whether it describes the sound that begins so many samples before the packet.
+    pub(crate) fn describes(self, before: usize) -> bool {
+        before <= self.begin && before > self.end
+    }
+}
 
 /// Packets to samples. Payloads come from the network: none may do worse than fail.
 pub(crate) trait Decode: Send {
@@ -170,9 +186,9 @@ pub(crate) trait Decode: Send {
     fn takes_deep(&self) -> bool {
         false
     }
-    /// How many samples before the packet its deep redundancy begins; 0 without any.
-    fn deep_samples(&mut self, _payload: &[u8]) -> usize {
-        0
+    /// Which samples before the packet its deep redundancy describes.
+    fn deep(&mut self, _payload: &[u8]) -> Deep {
+        Deep::default()
     }
     /// Reads the deep redundancy of a packet, for [`Decode::decode_deep`]. False if it has none.
     fn load_deep(&mut self, _later: &[u8]) -> bool {

@@ -87,13 +87,12 @@ impl Ingress {
         &mut self,
         key: StreamKey,
         arrival: Instant,
-        sequence: SequenceNumber,
-        timestamp: RtpTimestamp,
+        carrier: SequenceNumber,
         age: u32,
         payload: &[u8],
     ) {
         if let Some(stream) = self.stream(key) {
-            stream.buffer.insert_repeated(arrival, sequence, timestamp, age, payload);
+            stream.buffer.insert_repeated(arrival, carrier, age, payload);
         }
     }
 

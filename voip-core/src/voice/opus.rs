@@ -17,6 +17,8 @@ use crate::error::{Error, ErrorKind};
 use crate::frame::{FrameDuration, SAMPLE_RATE};
 use crate::time::Duration;
 #[cfg(feature = "dred")]
+use crate::voice::codec::Deep;
+#[cfg(feature = "dred")]
 use deep as handle;
 
 /// Encodes frames of 48 kHz mono sound to Opus packets.
@@ -152,7 +154,7 @@ impl Encode for Encoder {
     }
     fn set_effort(&mut self, effort: Effort) {
         let set = self
-            .set_bitrate(effort.encoded())
+            .set_bitrate(effort.encoded(self.frame))
             .and_then(|()| self.set_expected_loss(effort.expected_loss))
             .and_then(|()| self.set_redundancy(effort.redundancy));
         debug_assert!(set.is_ok(), "out of range: {effort:?}");
@@ -302,8 +304,9 @@ impl Decode for Decoder {
         true
     }
     #[cfg(feature = "dred")]
-    fn deep_samples(&mut self, payload: &[u8]) -> usize {
-        self.inner.dred_samples(payload)
+    fn deep(&mut self, payload: &[u8]) -> Deep {
+        let (begin, end) = self.inner.dred_range(payload);
+        Deep { begin, end }
     }
     #[cfg(feature = "dred")]
     fn load_deep(&mut self, later: &[u8]) -> bool {

@@ -659,7 +659,9 @@ class CallStats:
         """Lost packets that in-band FEC (RFC 6716 §2.1.7) brought back."""
     @property
     def packets_repeated(self) -> int:
-        """Lost packets that came once more in a later one (RFC 2198) in time."""
+        """Packets that did not come, or not in time, and were played as they came once more in a later
+        one (RFC 2198).
+        """
     @property
     def loss_pct(self) -> float:
         """Lost packets, percent of those expected."""

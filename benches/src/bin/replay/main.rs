@@ -138,7 +138,7 @@ fn main() {
             buffer.insert(arrival, sequence, timestamp, packets[*number]);
             if let Some(earlier) = repeat.and_then(|distance: usize| number.checked_sub(distance)) {
                 let age = (number - earlier) as u32 * FRAME;
-                buffer.insert_repeated(arrival, sequence, timestamp, age, packets[earlier]);
+                buffer.insert_repeated(arrival, sequence, age, packets[earlier]);
             }
             next += 1;
         }

@@ -243,6 +243,30 @@ fn a_connection_in_doubt_shows_that_it_lives_or_is_made_anew() {
 }
 
 #[test]
+fn who_has_left_does_not_come_back_for_a_doubt() {
+    let mut w = alice_and_bob();
+    w.delay = SECOND * 600;
+    w.clients[0].0.doubt(w.now);
+    w.clients[0].0.leave(w.now);
+    w.pass(SECOND * 5);
+    assert!(w.clients[0].0.is_stopped());
+    assert_eq!(w.events(0), []);
+}
+
+#[test]
+fn an_outage_is_not_held_against_the_tracker() {
+    let mut w = alice_and_bob();
+    let delay = std::mem::replace(&mut w.delay, SECOND * 600);
+    for _ in 0..30 {
+        w.clients[0].0.doubt(w.now);
+        w.pass(SECOND * 2);
+    }
+    w.delay = delay;
+    w.pass(SECOND * 12);
+    assert!(w.is_registered(0), "within the time for one attempt");
+}
+
+#[test]
 fn who_waits_to_come_back_comes_back_at_once_when_in_doubt() {
     let mut w = alice_and_bob();
     w.kill_server();

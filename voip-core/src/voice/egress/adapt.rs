@@ -46,6 +46,8 @@ const MORE: f32 = 1.08;
 pub(super) struct Adaptation {
     configured: Effort,
     effort: Effort,
+    /// Whether redundancy is wanted at all.
+    mends: bool,
     frame_ms: f32,
     /// Loss as of late, in per cent: what copies in the next packet can mend, and what they cannot.
     mendable: Lately,
@@ -73,6 +75,7 @@ impl Adaptation {
         Adaptation {
             configured,
             effort: configured,
+            mends: config.fec,
             frame_ms: config.frame.millis() as f32,
             mendable: Lately::default(),
             bursty: Lately::default(),
@@ -118,7 +121,7 @@ impl Adaptation {
 
     fn redundancy(&self, takes_deep: bool) -> Redundancy {
         let copies = self.effort.redundancy == Redundancy::Copies;
-        if self.bursty.0 < if copies { BURSTY } else { NO_LONGER_BURSTY } {
+        if !self.mends || self.bursty.0 < if copies { BURSTY } else { NO_LONGER_BURSTY } {
             return Redundancy::Copies;
         }
         if takes_deep && DESCRIBED.contains(&self.effort.bitrate) {
@@ -212,6 +215,15 @@ mod tests {
         assert_eq!(bursts(&mut adaptation, 20.0, true), Redundancy::Deep { reach_ms: 236 });
         assert_eq!(adaptation.effort().expected_loss, DIVIDED);
         assert_eq!(bursts(&mut adaptation, 20.0, false), Redundancy::Repeated { distance: 4 });
+    }
+
+    #[test]
+    fn who_wants_no_redundancy_gets_none() {
+        let config = EncoderConfig { fec: false, ..EncoderConfig::default() };
+        let mut adaptation = Adaptation::new(&config);
+        for _ in 0..20 {
+            assert_eq!(bursts(&mut adaptation, 20.0, true), Redundancy::Copies);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::EncodedFrame;
 use crate::frame::FrameDuration;
 use crate::id::RtpTimestamp;
 use crate::time::Instant;
-use crate::voice::codec::{LONGEST_REPEATED, MAX_PAYLOAD, OLDEST_REPEATED};
+use crate::voice::codec::{LONGEST_REPEATED, MAX_PAYLOAD, OLDEST_REPEATED, REPEATED_HEADERS};
 use crate::voice::level::Level;
 
 /// Packets held for a caller who does not fetch them; then the oldest goes.
@@ -109,7 +109,7 @@ impl Packetize {
         let earlier = self.past.get(usize::from(self.distance).checked_sub(1)?)?;
         let age = u32::from(self.distance) * self.current.samples;
         let fits = earlier.payload.len() <= LONGEST_REPEATED
-            && earlier.payload.len() + self.current.payload.len() < MAX_PAYLOAD;
+            && earlier.payload.len() + self.current.payload.len() + REPEATED_HEADERS <= MAX_PAYLOAD;
         let follows = earlier.timestamp.plus(age) == self.current.timestamp
             && earlier.samples == self.current.samples;
         (fits && follows).then_some((age, &earlier.payload))

@@ -37,7 +37,7 @@ use crate::frame::AudioFrame;
 use crate::id::{RtpTimestamp, SequenceNumber};
 use crate::stats::JitterSecond;
 use crate::time::{Duration, Instant};
-use crate::voice::codec::{Decode, PacketInfo};
+use crate::voice::codec::{Decode, Deep, PacketInfo};
 use crate::voice::opus::Decoder;
 use crate::voice::report::Report;
 
@@ -72,6 +72,8 @@ pub struct JitterBuffer {
     transit: Transit,
     reporter: Reporter,
     decoder: FrameDecoder,
+    /// The packet inserted last, if it was one of the stream and new.
+    carrier: Option<(SequenceNumber, Place)>,
     /// `None` in silence: before the first packet, and after sound has ended.
     playout: Option<Playout>,
     played: Option<Played>,
@@ -143,6 +145,7 @@ impl JitterBuffer {
             transit: Transit::new(config.min_delay..=config.max_delay, config.quality),
             reporter: Reporter::default(),
             decoder: FrameDecoder::new(codec),
+            carrier: None,
             playout: None,
             played: None,
             passed: i64::MIN,
@@ -167,6 +170,7 @@ impl JitterBuffer {
         payload: &[u8],
     ) {
         self.counts.inserted += 1;
+        self.carrier = None;
         let info = self.decoder.inspect(payload);
         let Some(info) = info.filter(|_| payload.len() <= LONGEST) else {
             self.counts.discarded += 1;
@@ -187,7 +191,8 @@ impl JitterBuffer {
                 place
             }
         };
-        let deep = self.decoder.deep_samples(payload);
+        self.carrier = Some((sequence, place));
+        let deep = self.decoder.deep(payload);
         let packet = Packet { place, info, deep, repeated: false };
         self.transit.observe(arrival, packet);
         let at = arrival.as_micros() as i64;
@@ -207,25 +212,26 @@ impl JitterBuffer {
         self.store.insert(packet, arrival, payload);
     }
 
-    /// Takes an earlier payload that the packet of these numbers, inserted just before, carries once more; it is
+    /// Takes an earlier payload that the packet numbered `carrier`, inserted just before, carries once more; it is
     /// older by `age` samples (RFC 2198). What is not needed any more is ignored.
     pub fn insert_repeated(
         &mut self,
         arrival: Instant,
-        sequence: SequenceNumber,
-        timestamp: RtpTimestamp,
+        carrier: SequenceNumber,
         age: u32,
         payload: &[u8],
     ) {
+        let carrier = self.carrier.filter(|(sequence, _)| *sequence == carrier);
+        let Some((_, carrier)) = carrier else { return };
         let info = self.decoder.inspect(payload).filter(|_| payload.len() <= LONGEST);
         let Some(info) = info else { return };
-        let Some(place) = self.order.repeated(sequence, timestamp, age, info.samples) else {
+        let Some(place) = self.order.repeated(carrier, age, info.samples) else {
             return;
         };
         if self.store.contains(place.sequence) {
             return;
         }
-        let packet = Packet { place, info, deep: 0, repeated: true };
+        let packet = Packet { place, info, deep: Deep::default(), repeated: true };
         self.transit.observe(arrival, packet);
         if !self.is_too_late(place, info) && !self.store.is_full() {
             self.store.insert(packet, arrival, payload);

@@ -4,7 +4,7 @@
 use super::stretch::{self, ENOUGH, LONGEST, Stretch};
 use crate::error::Error;
 use crate::frame::BLOCK;
-use crate::voice::codec::{Decode, MAX_PACKET_SAMPLES, PacketInfo};
+use crate::voice::codec::{Decode, Deep, MAX_PACKET_SAMPLES, PacketInfo};
 
 /// Made-up sound keeps its level this long after voice, then fades: 100 ms.
 const VOICE_HOLD: usize = 4_800;
@@ -67,9 +67,9 @@ impl FrameDecoder {
         self.codec.takes_deep()
     }
 
-    /// How many samples before the packet its deep redundancy begins; 0 without any.
-    pub(super) fn deep_samples(&mut self, payload: &[u8]) -> usize {
-        self.codec.deep_samples(payload)
+    /// Which samples before the packet its deep redundancy describes.
+    pub(super) fn deep(&mut self, payload: &[u8]) -> Deep {
+        self.codec.deep(payload)
     }
 
     /// Samples decoded and not played yet.

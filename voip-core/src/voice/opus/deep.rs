@@ -12,7 +12,7 @@ use crate::frame::SAMPLE_RATE;
 
 /// The decoder conceals by neural networks from this complexity on.
 const DEEP_CONCEALMENT: c_int = 5;
-/// As far back as deep redundancy can reach, in samples: libopus keeps 1.04 s of it.
+/// As far back as deep redundancy is believed to reach, in samples: libopus makes 1.04 s of it.
 const REACH: i32 = 49_920;
 
 /// What libopus refused.
@@ -32,6 +32,14 @@ pub(super) type Result<T> = std::result::Result<T, Refused>;
 /// A count or a length, or what was refused.
 fn count(returned: c_int) -> Result<usize> {
     usize::try_from(returned).map_err(|_| Refused(returned))
+}
+
+/// Everything here counts samples of one channel.
+fn only_mono(channels: codec::Channels) -> Result<c_int> {
+    match channels {
+        codec::Channels::Mono => Ok(1),
+        codec::Channels::Stereo => Err(Refused(ffi::OPUS_BAD_ARG)),
+    }
 }
 
 fn created<T>(pointer: *mut T, error: c_int) -> Result<NonNull<T>> {
@@ -54,15 +62,10 @@ impl Encoder {
         channels: codec::Channels,
         application: codec::Application,
     ) -> Result<Self> {
-        let mut error = 0;
+        let (channels, mut error) = (only_mono(channels)?, 0);
         // SAFETY: `error` outlives the call; what it returns is ours until `drop`.
         let made = unsafe {
-            ffi::opus_encoder_create(
-                sample_rate as i32,
-                channels as c_int,
-                application as c_int,
-                &mut error,
-            )
+            ffi::opus_encoder_create(sample_rate as i32, channels, application as c_int, &mut error)
         };
         created(made, error).map(Encoder)
     }
@@ -165,8 +168,8 @@ impl Reader {
         created(unsafe { ffi::opus_dred_decoder_create(&mut error) }, error).map(Reader)
     }
 
-    /// Reads how far before the packet its redundancy begins, in samples, and without `deferred` all of it.
-    fn read(&mut self, packet: &[u8], into: &mut Redundancy, deferred: bool) -> usize {
+    /// Reads how many samples before the packet its redundancy begins and ends, and without `deferred` all of it.
+    fn read(&mut self, packet: &[u8], into: &mut Redundancy, deferred: bool) -> (usize, usize) {
         let mut end = 0;
         // SAFETY: both are ours; the bytes are read within their length; `end` outlives the call.
         let begin = unsafe {
@@ -181,7 +184,7 @@ impl Reader {
                 deferred.into(),
             )
         };
-        count(begin).unwrap_or(0)
+        (count(begin.min(REACH)).unwrap_or(0), count(end).unwrap_or(0))
     }
 }
 
@@ -207,10 +210,9 @@ unsafe impl Send for Decoder {}
 impl Decoder {
     pub(super) fn new(sample_rate: u32, channels: codec::Channels) -> Result<Self> {
         let (reader, looked_at, loaded) = (Reader::new()?, Redundancy::new()?, Redundancy::new()?);
-        let mut error = 0;
+        let (channels, mut error) = (only_mono(channels)?, 0);
         // SAFETY: `error` outlives the call; what it returns is ours until `drop`.
-        let made =
-            unsafe { ffi::opus_decoder_create(sample_rate as i32, channels as c_int, &mut error) };
+        let made = unsafe { ffi::opus_decoder_create(sample_rate as i32, channels, &mut error) };
         let state = created(made, error)?;
         let decoder = Decoder { state, reader, looked_at, loaded, is_loaded: false };
         // SAFETY: the request takes one number.
@@ -245,14 +247,15 @@ impl Decoder {
         })
     }
 
-    /// How many samples before the packet its deep redundancy begins; 0 if it has none.
-    pub(super) fn dred_samples(&mut self, packet: &[u8]) -> usize {
+    /// How many samples before the packet its deep redundancy begins, and how many before it ends; it begins at 0 if
+    /// there is none.
+    pub(super) fn dred_range(&mut self, packet: &[u8]) -> (usize, usize) {
         self.reader.read(packet, &mut self.looked_at, true)
     }
 
     /// Reads a packet's deep redundancy, for [`Decoder::dred_decode`].
     pub(super) fn load_dred(&mut self, packet: &[u8]) -> bool {
-        self.is_loaded = self.reader.read(packet, &mut self.loaded, false) > 0;
+        self.is_loaded = self.reader.read(packet, &mut self.loaded, false).0 > 0;
         self.is_loaded
     }
 

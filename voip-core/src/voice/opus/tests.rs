@@ -203,7 +203,11 @@ mod deep {
         }
         let (lost, after) = (20..24, &packets[24]);
         let gap = lost.len() * 960;
-        assert!(deep.deep_samples(after) >= gap, "{}", deep.deep_samples(after));
+        assert!(
+            Decode::deep(&mut deep, after).describes(gap),
+            "{:?}",
+            Decode::deep(&mut deep, after)
+        );
         assert!(deep.load_deep(after));
         let (mut rebuilt, mut made_up) = (vec![0.0; gap], vec![0.0; gap]);
         for (n, out) in rebuilt.chunks_exact_mut(480).enumerate() {
@@ -223,10 +227,10 @@ mod deep {
         let plain = &packets(&EncoderConfig::default(), &buzz(9_600))[5];
         let mut decoder = Decoder::new().unwrap();
         assert!(!decoder.decode_deep(960, &mut [0.0; 480]), "nothing loaded");
-        assert_eq!(decoder.deep_samples(plain), 0);
+        assert_eq!(Decode::deep(&mut decoder, plain), Deep::default());
         assert!(!decoder.load_deep(plain));
         assert!(!decoder.decode_deep(960, &mut [0.0; 480]));
-        assert_eq!(decoder.deep_samples(&[]), 0);
+        assert_eq!(Decode::deep(&mut decoder, &[]), Deep::default());
     }
 
     #[test]
@@ -251,7 +255,7 @@ mod deep {
             let packets = encoded(&mut encoder, &sound);
             let half = &packets[packets.len() / 2..];
             let copies = half.iter().any(|p| Decoder::inspect(p).unwrap().fec_samples > 0);
-            let deep = half.iter().any(|p| decoder.deep_samples(p) > 0);
+            let deep = half.iter().any(|p| Decode::deep(&mut decoder, p).begin > 0);
             let wanted = redundancy == described;
             assert_eq!((copies, deep), (!wanted, wanted));
         }
@@ -272,7 +276,7 @@ mod deep {
             }
             payload.truncate(len.index(payload.len()) + 1);
             let mut decoder = Decoder::new().unwrap();
-            prop_assert!(decoder.deep_samples(&payload) <= 60_000);
+            prop_assert!(Decode::deep(&mut decoder, &payload).begin <= 49_920);
             let mut out = [0.0; 480];
             if decoder.load_deep(&payload) {
                 decoder.decode_deep(before, &mut out);

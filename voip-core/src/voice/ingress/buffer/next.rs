@@ -52,7 +52,7 @@ impl JitterBuffer {
             return false;
         };
         let before = usize::try_from(first.packet.place.start - playout.position()).unwrap_or(0);
-        if before > first.packet.deep {
+        if !first.packet.deep.describes(before) {
             return false;
         }
         let later = (first.packet.place.sequence, &first.payload[..]);

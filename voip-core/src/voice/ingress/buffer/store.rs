@@ -2,7 +2,7 @@
 
 use super::order::Place;
 use crate::time::Instant;
-use crate::voice::codec::PacketInfo;
+use crate::voice::codec::{Deep, PacketInfo};
 
 /// Packets held at most. At the shortest packets worth sending (10 ms) this is 1.28 s.
 const MOST: usize = 128;
@@ -16,8 +16,8 @@ const USUAL: usize = 512;
 pub(super) struct Packet {
     pub(super) place: Place,
     pub(super) info: PacketInfo,
-    /// How many samples before it its deep redundancy begins.
-    pub(super) deep: usize,
+    /// Which samples before it its deep redundancy describes.
+    pub(super) deep: Deep,
     /// It did not come itself but in a later one.
     pub(super) repeated: bool,
 }

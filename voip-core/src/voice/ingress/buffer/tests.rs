@@ -51,8 +51,9 @@ impl Decode for Marking {
     fn takes_deep(&self) -> bool {
         true
     }
-    fn deep_samples(&mut self, payload: &[u8]) -> usize {
-        if payload[2] == DEEP { REACH * usize::from(payload[0]) * 48 } else { 0 }
+    fn deep(&mut self, payload: &[u8]) -> Deep {
+        let reach = if payload[2] == DEEP { REACH } else { 0 };
+        Deep { begin: reach * usize::from(payload[0]) * 48, end: 0 }
     }
     fn load_deep(&mut self, later: &[u8]) -> bool {
         self.loaded = Some((later[1], usize::from(later[0]) * 48)).filter(|_| later[2] == DEEP);
@@ -109,7 +110,6 @@ impl Scene {
         self.buffer.insert_repeated(
             Instant::from_micros(ms * 1_000),
             self.first.plus(u16::from(number)),
-            self.epoch.plus(20 * 48 * u32::from(number)),
             u32::from(distance) * u32::from(self.frame) * 48,
             &earlier,
         );
@@ -306,7 +306,7 @@ fn bursts_that_repetitions_mend_are_waited_for() {
         let (number, timestamp) = (scene.first.plus(n as u16), scene.epoch.plus(n * 960));
         scene.buffer.insert(at, number, timestamp, &[20, (n % 50) as u8, 0, 1]);
         let earlier = [20, (n.wrapping_sub(3) % 50) as u8, 0, 1];
-        scene.buffer.insert_repeated(at, number, timestamp, 3 * 960, &earlier);
+        scene.buffer.insert_repeated(at, number, 3 * 960, &earlier);
     }
     let stats = scene.buffer.stats();
     assert!((60..70).contains(&stats.target_delay.as_millis()), "{:?}", stats.target_delay);
@@ -525,8 +525,7 @@ proptest! {
                 let payload = [ms, number as u8, redundancy, u8::from(voice)];
                 scene.buffer.insert(at, SequenceNumber(number), RtpTimestamp(timestamp), &payload);
                 let age = (timestamp % 7) * 960 + u32::from(wild) * (timestamp % 3);
-                let (number, timestamp) = (SequenceNumber(number), RtpTimestamp(timestamp));
-                scene.buffer.insert_repeated(at, number, timestamp, age, &payload);
+                scene.buffer.insert_repeated(at, SequenceNumber(number), age, &payload);
             }
             let stats = scene.buffer.stats();
             prop_assert!(stats.concealed_samples <= stats.total_samples);

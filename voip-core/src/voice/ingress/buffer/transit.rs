@@ -13,6 +13,7 @@ use super::store::Packet;
 use super::target::{BIN, Target};
 use crate::frame::BLOCK;
 use crate::time::{Duration, Instant};
+use crate::voice::codec::Deep;
 use crate::voice::ingress::playout::media_micros;
 
 /// The fastest packet is that of so much past, in microseconds: it follows drift and changes of route.
@@ -46,8 +47,8 @@ struct Recent {
     transit: i64,
     /// Samples of the sound before it of which it carries a copy,
     copied: i64,
-    /// and that can be rebuilt from its deep redundancy.
-    deep: i64,
+    /// and those that its deep redundancy describes.
+    deep: Deep,
 }
 
 /// The transit of recent packets.
@@ -99,7 +100,12 @@ impl Transit {
             self.observed = self.observed.saturating_add(1);
             self.keep_fastest(arrival, transit);
         }
-        let (copied, deep) = (packet.info.fec_samples as i64, packet.deep as i64);
+        let (copied, deep) = (packet.info.fec_samples as i64, packet.deep);
+        // What has come repeated already may come itself.
+        if let Some(known) = self.unsettled.iter_mut().find(|p| p.sequence == sequence) {
+            known.transit = known.transit.min(transit);
+            return;
+        }
         let recent = Recent { sequence, start, transit, copied, deep };
         let earlier = self.unsettled.iter().rposition(|p| p.sequence < sequence);
         self.unsettled.insert(earlier.map_or(0, |i| i + 1), recent);
@@ -156,8 +162,10 @@ impl Transit {
         }
         let frame = ((next.start - first.start) / (lost + 1)).max(BLOCK as i64);
         let copies = i64::from(next.copied > 0);
-        for back in copies + 1..=lost.min(next.deep / frame) {
-            self.count(next.transit + media_micros(back * frame), base, REBUILT);
+        for back in copies + 1..=lost.min(next.deep.begin as i64 / frame) {
+            if next.deep.describes((back * frame) as usize) {
+                self.count(next.transit + media_micros(back * frame), base, REBUILT);
+            }
         }
     }
 
