@@ -224,7 +224,7 @@ def main():
     troubled, well = trouble(given.binaries)
     text = "\n\n".join([
         "# Through routers",
-        "Written by `make test-nat`: two terminal peers behind routers made of Linux's own NAT, in network namespaces without "
+        "Written by `make test-nat WRITE=1`: two terminal peers behind routers made of Linux's own NAT, in network namespaces without "
         "delay. Milliseconds from the answer until both hear each other, or – where they do not: there is no relay yet. "
         "What the kinds do is told by `tests/lab/natlab`.",
         table(kinds, found),
