@@ -97,14 +97,6 @@ impl Adaptation {
         if report.loss_percent > 0.0 {
             self.burst.observe(report.burst);
         }
-        let loss = if self.mendable.0 < NOTHING { 0.0 } else { self.mendable.0.ceil() };
-        let least = f32::from(self.configured.expected_loss);
-        self.effort.redundancy = self.redundancy(report.takes_deep);
-        self.effort.expected_loss = match self.effort.redundancy {
-            Redundancy::Deep { .. } => DIVIDED,
-            _ => loss.min(MOST_LOSS).max(least) as u8,
-        };
-
         let grown = report.queue_ms.saturating_sub(self.queue_ms) >= GROWN;
         self.queue_ms = report.queue_ms;
         let overflows = report.loss_percent >= OVERFLOW;
@@ -116,6 +108,15 @@ impl Adaptation {
         let most = self.configured.bitrate;
         let bitrate = (self.effort.bitrate as f32 * factor) as u32;
         self.effort.bitrate = bitrate.clamp(LEAST.min(most), most);
+
+        // What the bits are divided into follows from how many there are.
+        let loss = if self.mendable.0 < NOTHING { 0.0 } else { self.mendable.0.ceil() };
+        let least = f32::from(self.configured.expected_loss);
+        self.effort.redundancy = self.redundancy(report.takes_deep);
+        self.effort.expected_loss = match self.effort.redundancy {
+            Redundancy::Deep { .. } => DIVIDED,
+            _ => loss.min(MOST_LOSS).max(least) as u8,
+        };
         self.effort
     }
 
