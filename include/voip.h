@@ -417,6 +417,24 @@ voip_status voip_node_builder_ring_timeout(voip_node_builder *builder, uint32_t 
 voip_status voip_node_builder_max_calls(voip_node_builder *builder, uint32_t calls);
 
 /**
+ * Adds a relay, beside those that trackers have: a TURN server (RFC 8656), as a URI of RFC 7065,
+ * "turn:host[:port][?transport=udp|tcp]", and the name and password it wants, 1 to 508 bytes each. Up to
+ * 4, checked by voip_node_builder_start. What goes through it is as encrypted as everything between peers.
+ */
+voip_status voip_node_builder_turn_server(voip_node_builder *builder,
+                                          const char *uri,
+                                          const char *username,
+                                          const char *password);
+
+/**
+ * Whether peers are to learn no address of this host: calls then go through relays only, those of the
+ * trackers and of voip_node_builder_turn_server. Without one a call ends with
+ * VOIP_END_REASON_UNREACHABLE. Default: no.
+ */
+voip_status voip_node_builder_relay_only(voip_node_builder *builder,
+                                         bool yes);
+
+/**
  * The encoder's rate: 6000 to 510000 bits per second. Default 32000: full-band speech with room
  * for FEC. A call makes less while its packets queue up.
  */
@@ -1276,6 +1294,50 @@ voip_status voip_tracker_builder_new(voip_tracker_builder **builder);
 voip_status voip_tracker_builder_bind(voip_tracker_builder *builder, const char *address);
 
 /**
+ * Listens there, too, TCP and UDP: at port 443, say, for peers whose networks let nothing else out. Up to
+ * 8 addresses in all, checked by voip_tracker_builder_start. Does not block.
+ */
+voip_status voip_tracker_builder_also_bind(voip_tracker_builder *builder,
+                                           const char *address);
+
+/**
+ * Whether the tracker relays for peers whose routers let nothing of each other through: as a TURN server
+ * (RFC 8656) at the addresses it listens on, by UDP and TCP, for the two peers of a call and with
+ * credentials that the tracker gives to those registered. It needs UDP ports above 1024 open to the world.
+ * Default: no. Does not block.
+ */
+voip_status voip_tracker_builder_relay(voip_tracker_builder *builder,
+                                       bool on);
+
+/**
+ * The most allocations of the relay at once; a call needs two at most. Default 1000. Switches the relay
+ * on, as all its options do. Does not block.
+ */
+voip_status voip_tracker_builder_relay_allocations(voip_tracker_builder *builder,
+                                                   size_t most);
+
+/**
+ * Bits per second that one allocation may relay each way; twice as many in the first second. What is above
+ * is dropped. Default 100000, enough for sound of 64 kbit/s. Does not block.
+ */
+voip_status voip_tracker_builder_relay_bitrate(voip_tracker_builder *builder,
+                                               uint32_t bits_per_second);
+
+/**
+ * The IP address by which the world reaches this machine, if a router maps one to one and the machine does
+ * not have it itself; checked by voip_tracker_builder_start. Does not block.
+ */
+voip_status voip_tracker_builder_relay_address(voip_tracker_builder *builder,
+                                               const char *address);
+
+/**
+ * Whether the relay sends to private, shared and loopback addresses: only for a network that is no part of
+ * the Internet. Default: no. Does not block.
+ */
+voip_status voip_tracker_builder_relay_private(voip_tracker_builder *builder,
+                                               bool yes);
+
+/**
  * Whether every message in and out becomes a VOIP_TRACKER_EVENT_WIRE. Default: no. Does not
  * block.
  */
@@ -1426,6 +1488,16 @@ typedef struct voip_tracker_stats {
     uint64_t stun_dropped;
     /** Events dropped because nobody fetched them. */
     uint64_t events_dropped;
+    /** Allocations at the relay now. */
+    uint64_t relay_allocations;
+    /** Packets that the relay passed on. */
+    uint64_t relay_packets;
+    /** Bytes in them, as the peers sent them. */
+    uint64_t relay_bytes;
+    /** Packets that the relay dropped: too many, not permitted, of no call. */
+    uint64_t relay_dropped;
+    /** Requests that the relay refused or left without an answer. */
+    uint64_t relay_refused;
 } voip_tracker_stats;
 
 /**

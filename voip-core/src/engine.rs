@@ -11,6 +11,7 @@ mod media;
 mod path;
 mod placing;
 mod reflexive;
+mod relays;
 mod reports;
 mod signalling;
 mod silence;
@@ -25,6 +26,7 @@ use rand_core::{Rng, SeedableRng};
 
 pub(crate) use call::CallKey;
 pub(crate) use manual::{MANUAL_QUEUE, ReadClock, WritePacer};
+pub(crate) use relays::{NamedRelay, RelayAddress, RelayKey};
 #[cfg(feature = "devices")]
 pub(crate) use stages::Mean;
 pub(crate) use stages::Stopwatch;
@@ -37,6 +39,7 @@ use crate::frame::FrameDuration;
 use crate::id::PeerId;
 use crate::identity::Identity;
 use crate::identity::pins::{Pin, Pins};
+use crate::relay::client::RelayTransport;
 use crate::session::{LocalCandidate, Session, SessionOutput};
 use crate::stats::{CallStats, NodeStats};
 use crate::time::{Duration, Epoch, Instant, UnixMillis};
@@ -67,6 +70,10 @@ pub(crate) struct EngineConfig {
     pub(crate) ring_timeout: Duration,
     /// Calls at one time; one more is answered "busy".
     pub(crate) max_calls: usize,
+    /// Relays beside those of the trackers.
+    pub(crate) relays: Vec<NamedRelay>,
+    /// Whether peers shall know no address of this host, only those on relays.
+    pub(crate) relay_only: bool,
     pub(crate) epoch: Epoch,
     /// Wall-clock time at [`Instant::ZERO`].
     pub(crate) wall_at_zero: UnixMillis,
@@ -128,6 +135,19 @@ pub(crate) enum Output {
         destination: SocketAddr,
         contents: Vec<u8>,
     },
+    /// Open a way to a relay; tell the outcome by `handle_relay_*`.
+    RelayOpen {
+        relay: RelayKey,
+        address: RelayAddress,
+        transport: RelayTransport,
+    },
+    RelaySend {
+        relay: RelayKey,
+        bytes: Vec<u8>,
+    },
+    RelayClose {
+        relay: RelayKey,
+    },
     /// Look which addresses this host has now, and tell them by `handle_host_addresses`.
     FindAddresses,
     /// Who is at the other end of a call.
@@ -170,6 +190,7 @@ pub(crate) struct Engine {
     reflexive: Reflexive,
     host_addresses: Vec<SocketAddr>,
     next_incoming: u64,
+    next_relay: u64,
     next_request: u64,
     outputs: VecDeque<Output>,
     stats: NodeStats,
@@ -202,6 +223,7 @@ impl Engine {
             reflexive: Reflexive::default(),
             host_addresses: Vec::new(),
             next_incoming: CallKey::FIRST_INCOMING.0,
+            next_relay: 0,
             next_request: 0,
             outputs: VecDeque::new(),
             stats: NodeStats::default(),
@@ -211,7 +233,13 @@ impl Engine {
             let random = Box::new(ChaCha8Rng::seed_from_u64(engine.random.next_u64()));
             let mut client = Client::new(engine.identity.clone(), &engine.config.name, random);
             client.handle_timeout(now, engine.wall(now));
-            engine.trackers.push(Tracker { address, client, registered: false, local: None });
+            engine.trackers.push(Tracker {
+                address,
+                client,
+                registered: false,
+                local: None,
+                remote: None,
+            });
         }
         engine.drain_trackers(now);
         Ok(engine)
@@ -303,6 +331,7 @@ impl Engine {
         self.drain_sessions(now);
         self.watch_silences(now);
         self.watch_paths(now);
+        self.handle_relay_timeouts(now);
         self.handle_call_deadlines(now);
         let wall = self.wall(now);
         for tracker in &mut self.trackers {
@@ -430,6 +459,9 @@ impl Engine {
         {
             match output {
                 SessionOutput::Transmit { source, destination, contents } => {
+                    if self.send_by_relay(now, key, source, destination, &contents) {
+                        continue;
+                    }
                     self.outputs.push_back(Output::Transmit { source, destination, contents });
                 }
                 SessionOutput::Rtp(rtp) => self.handle_rtp(now, key, &rtp),

@@ -91,7 +91,8 @@ pub fn tracker_server(data: &[u8]) {
             0 => {
                 connections += 1;
                 let from = ([192, 0, 2, argument], 1).into();
-                server.handle_connected(now, WALL, ConnId(connections), from);
+                let local = ([203, 0, 113, 1], 6000).into();
+                server.handle_connected(now, WALL, ConnId(connections), from, local);
             }
             1 => {
                 let identity = identity(argument >> 2 & 3);
@@ -109,10 +110,14 @@ pub fn tracker_server(data: &[u8]) {
             3 => server.handle_bytes(now, WALL, conn, script.text()),
             4 => server.handle_closed(conn),
             5 => server.handle_backlog(conn, usize::from(argument) << 11),
-            6 => server.handle_datagram(now, ([192, 0, 2, argument], 1).into(), script.text()),
+            6 => {
+                let (from, local) =
+                    (([192, 0, 2, argument], 1).into(), ([203, 0, 113, 1], 6000).into());
+                server.handle_datagram(now, from, local, script.text());
+            }
             _ => {
                 now += Duration::from_millis(u64::from(argument) * 100);
-                server.handle_timeout(now);
+                server.handle_timeout(now, WALL);
                 assert!(server.next_timeout() > now);
             }
         }

@@ -3,6 +3,7 @@
 #[cfg(feature = "sim")]
 pub(crate) mod bad_line;
 pub(crate) mod clock;
+mod datagrams;
 pub(crate) mod driver;
 pub(crate) mod events;
 pub(crate) mod identity_file;

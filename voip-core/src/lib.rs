@@ -64,6 +64,8 @@ mod io;
 #[cfg(feature = "sim")]
 mod line;
 mod node;
+mod rate;
+mod relay;
 mod session;
 #[cfg(feature = "sim")]
 pub mod sim;

@@ -3,6 +3,7 @@
 mod builder;
 #[cfg(feature = "devices")]
 mod devices;
+mod turn_server;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;

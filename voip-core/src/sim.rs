@@ -40,6 +40,7 @@ pub use node::NodeOptions;
 use node::SimNode;
 use tracker::SimTracker;
 
+use crate::directory::server::TrackerStats;
 use crate::engine::{CallKey, Command};
 use crate::error::Error;
 use crate::event::{CallState, Event, Peer};
@@ -124,6 +125,26 @@ impl World {
         let random = ChaCha20Rng::seed_from_u64(self.random.next_u64());
         self.trackers.push(SimTracker::new(index, random));
         TrackerKey(index)
+    }
+
+    /// Gives a tracker a relay, and starts it anew.
+    pub fn add_relay(&mut self, tracker: TrackerKey) {
+        if let Some(t) = self.trackers.get_mut(tracker.0) {
+            t.add_relay();
+        }
+        self.set_tracker_running(tracker, true);
+    }
+
+    /// Lets no datagram through any more from node to node, while those to and from trackers go on: as two strict
+    /// routers do.
+    pub fn set_direct_blocked(&mut self, blocked: bool) {
+        let trackers = self.trackers.iter().map(|t| t.address.ip()).collect();
+        self.network.set_direct_blocked(blocked, trackers);
+    }
+
+    /// What a tracker has counted.
+    pub fn tracker_stats(&self, tracker: TrackerKey) -> TrackerStats {
+        self.trackers[tracker.0].stats()
     }
 
     /// Stops a tracker: it forgets everybody, and connections break. Starts it again.
@@ -289,9 +310,9 @@ impl World {
 
     fn deliver(&mut self, arrival: network::Arrival) {
         let to = arrival.destination();
-        if let Some(node) = self.nodes.iter_mut().find(|n| n.address == to) {
+        if let Some(node) = self.nodes.iter_mut().find(|n| n.is_at(to)) {
             node.receive(self.now, arrival);
-        } else if let Some(tracker) = self.trackers.iter_mut().find(|t| t.address == to) {
+        } else if let Some(tracker) = self.trackers.iter_mut().find(|t| t.address.ip() == to.ip()) {
             tracker.receive(self.now, arrival, &mut self.network);
         }
     }

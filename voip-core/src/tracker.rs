@@ -6,6 +6,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use crate::directory::server::{Config, TrackerEvent, TrackerStats};
 use crate::error::{Error, ErrorKind};
 use crate::io::tracker_server::TrackerServer;
+use crate::relay::server as relay;
 use crate::time::Duration;
 
 /// A tracker: peers register here, find each other, and exchange signed signals before they talk
@@ -34,7 +35,8 @@ impl fmt::Debug for Tracker {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct TrackerBuilder {
-    bind: String,
+    bind: Vec<String>,
+    relay_address: Option<String>,
     config: Config,
 }
 
@@ -42,7 +44,14 @@ impl TrackerBuilder {
     /// Where to listen, `address:port`; TCP and UDP. Port 0: one that is free. `[::]` takes IPv4
     /// as well as IPv6. Default: `0.0.0.0:6000`.
     pub fn bind(mut self, address: impl Into<String>) -> Self {
-        self.bind = address.into();
+        self.bind[0] = address.into();
+        self
+    }
+
+    /// Listens there, too, TCP and UDP: at port 443, say, for peers whose networks let nothing else out. Up to 8
+    /// addresses in all.
+    pub fn also_bind(mut self, address: impl Into<String>) -> Self {
+        self.bind.push(address.into());
         self
     }
 
@@ -58,12 +67,72 @@ impl TrackerBuilder {
         self
     }
 
+    /// Whether the tracker relays for peers whose routers let nothing of each other through: as a TURN server (RFC 8656)
+    /// on the port of [`bind`](Self::bind), by UDP and TCP, for the two peers of a call and with credentials that the
+    /// tracker gives to those registered. It needs UDP ports above 1024 open to the world. Default: no.
+    pub fn relay(mut self, on: bool) -> Self {
+        match (on, &self.config.relay) {
+            (true, None) => self.config.relay = Some(relay::Config::default()),
+            (false, _) => self.config.relay = None,
+            _ => {}
+        }
+        self
+    }
+
+    /// The most allocations of the relay at once; a call needs two at most. Default: 1,000. Switches the relay on, as
+    /// all its options do.
+    pub fn relay_allocations(self, most: usize) -> Self {
+        self.relay_option(|relay| relay.max_allocations = most)
+    }
+
+    /// Bits per second that one allocation may relay each way; twice as many in the first second. What is above is
+    /// dropped. Default: 100,000, enough for sound of 64 kbit/s.
+    pub fn relay_bitrate(self, bits_per_second: u32) -> Self {
+        self.relay_option(|relay| relay.bitrate = bits_per_second)
+    }
+
+    /// The address by which the world reaches this machine, if a router maps one to one and the machine does not have it
+    /// itself.
+    pub fn relay_address(mut self, ip: impl Into<String>) -> Self {
+        self.relay_address = Some(ip.into());
+        self.relay(true)
+    }
+
+    /// Whether the relay sends to private, shared and loopback addresses: only for a network that is no part of the
+    /// Internet. Default: no.
+    pub fn relay_private(self, yes: bool) -> Self {
+        self.relay_option(|relay| relay.allow_private = yes)
+    }
+
+    fn relay_option(mut self, set: impl FnOnce(&mut relay::Config)) -> Self {
+        set(self.config.relay.get_or_insert_default());
+        self
+    }
+
     /// Starts. Errors: [`ErrorKind::InvalidArgument`] (the address is none, or not of this
     /// machine), [`ErrorKind::AddressInUse`], [`ErrorKind::System`].
     pub fn start(self) -> Result<Tracker, Error> {
-        Ok(Tracker { server: TrackerServer::start(resolve(&self.bind)?, self.config)? })
+        if self.bind.len() > MAX_ADDRESSES {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                "also_bind: 8 addresses are possible",
+            ));
+        }
+        let mut config = self.config;
+        if let (Some(relay), Some(ip)) = (&mut config.relay, &self.relay_address) {
+            let parsed = ip.parse().map_err(|_| {
+                let message = format!("relay_address is {ip:?}: not an IP address");
+                Error::new(ErrorKind::InvalidArgument, message)
+            })?;
+            relay.address = Some(parsed);
+        }
+        let bind = self.bind.iter().map(|bind| resolve(bind)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Tracker { server: TrackerServer::start(&bind, config)? })
     }
 }
+
+/// Addresses of one tracker.
+const MAX_ADDRESSES: usize = 8;
 
 fn resolve(bind: &str) -> Result<SocketAddr, Error> {
     let bad = |why: String| {
@@ -77,7 +146,11 @@ fn resolve(bind: &str) -> Result<SocketAddr, Error> {
 impl Tracker {
     /// Begins the description of a tracker.
     pub fn builder() -> TrackerBuilder {
-        TrackerBuilder { bind: "0.0.0.0:6000".to_owned(), config: Config::default() }
+        TrackerBuilder {
+            bind: vec!["0.0.0.0:6000".to_owned()],
+            relay_address: None,
+            config: Config::default(),
+        }
     }
 
     /// Where it listens.

@@ -2,7 +2,8 @@
 //!
 //! What a peer and a tracker say to each other ([`tracker`], in frames made by [`framing`]), what
 //! two peers say to each other through a tracker ([`signal`]), what a tracker tells about a peer
-//! ([`record`]), and the question "what is my address?" ([`stun`]). Records and signals are signed
+//! ([`record`]), and the question "what is my address?" ([`stun`]), and what a
+//! relay and its clients say to each other ([`turn`]). Records and signals are signed
 //! texts ([`sealed`]): what is signed is exactly what travels. Keys live one floor up, in
 //! `identity`. `docs/tracker-protocol.md` describes all of it for clients in other languages.
 
@@ -14,6 +15,7 @@ pub(crate) mod sealed;
 pub(crate) mod signal;
 pub(crate) mod stun;
 pub(crate) mod tracker;
+pub(crate) mod turn;
 
 use serde::Serialize;
 

@@ -243,6 +243,38 @@ pub extern "C" fn voip_node_builder_max_calls(
     guard(|| build(builder, |b| b.max_calls(calls as usize)))
 }
 
+/// Adds a relay, beside those that trackers have: a TURN server (RFC 8656), as a URI of RFC 7065,
+/// "turn:host[:port][?transport=udp|tcp]", and the name and password it wants, 1 to 508 bytes each. Up to
+/// 4, checked by `voip_node_builder_start`. What goes through it is as encrypted as everything between peers.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn voip_node_builder_turn_server(
+    builder: *mut voip_node_builder,
+    uri: *const c_char,
+    username: *const c_char,
+    password: *const c_char,
+) -> voip_status {
+    guard(|| {
+        // SAFETY: The caller vouches for it.
+        let uri = unsafe { text("uri", uri) }?;
+        // SAFETY: The same.
+        let username = unsafe { text("username", username) }?;
+        // SAFETY: The same.
+        let password = unsafe { text("password", password) }?;
+        build(builder, |b| b.turn_server(uri, username, password))
+    })
+}
+
+/// Whether peers are to learn no address of this host: calls then go through relays only, those of the
+/// trackers and of `voip_node_builder_turn_server`. Without one a call ends with
+/// `VOIP_END_REASON_UNREACHABLE`. Default: no.
+#[unsafe(no_mangle)]
+pub extern "C" fn voip_node_builder_relay_only(
+    builder: *mut voip_node_builder,
+    yes: bool,
+) -> voip_status {
+    guard(|| build(builder, |b| b.relay_only(yes)))
+}
+
 /// The encoder's rate: 6000 to 510000 bits per second. Default 32000: full-band speech with room
 /// for FEC. A call makes less while its packets queue up.
 #[unsafe(no_mangle)]

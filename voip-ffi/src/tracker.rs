@@ -72,6 +72,76 @@ pub unsafe extern "C" fn voip_tracker_builder_bind(
     })
 }
 
+/// Listens there, too, TCP and UDP: at port 443, say, for peers whose networks let nothing else out. Up to
+/// 8 addresses in all, checked by `voip_tracker_builder_start`. Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn voip_tracker_builder_also_bind(
+    builder: *mut voip_tracker_builder,
+    address: *const c_char,
+) -> voip_status {
+    guard(|| {
+        // SAFETY: The caller vouches for it.
+        let address = unsafe { text("address", address) }?;
+        build(builder, |b| b.also_bind(address))
+    })
+}
+
+/// Whether the tracker relays for peers whose routers let nothing of each other through: as a TURN server
+/// (RFC 8656) at the addresses it listens on, by UDP and TCP, for the two peers of a call and with
+/// credentials that the tracker gives to those registered. It needs UDP ports above 1024 open to the world.
+/// Default: no. Does not block.
+#[unsafe(no_mangle)]
+pub extern "C" fn voip_tracker_builder_relay(
+    builder: *mut voip_tracker_builder,
+    on: bool,
+) -> voip_status {
+    guard(|| build(builder, |b| b.relay(on)))
+}
+
+/// The most allocations of the relay at once; a call needs two at most. Default 1000. Switches the relay
+/// on, as all its options do. Does not block.
+#[unsafe(no_mangle)]
+pub extern "C" fn voip_tracker_builder_relay_allocations(
+    builder: *mut voip_tracker_builder,
+    most: usize,
+) -> voip_status {
+    guard(|| build(builder, |b| b.relay_allocations(most)))
+}
+
+/// Bits per second that one allocation may relay each way; twice as many in the first second. What is above
+/// is dropped. Default 100000, enough for sound of 64 kbit/s. Does not block.
+#[unsafe(no_mangle)]
+pub extern "C" fn voip_tracker_builder_relay_bitrate(
+    builder: *mut voip_tracker_builder,
+    bits_per_second: u32,
+) -> voip_status {
+    guard(|| build(builder, |b| b.relay_bitrate(bits_per_second)))
+}
+
+/// The IP address by which the world reaches this machine, if a router maps one to one and the machine does
+/// not have it itself; checked by `voip_tracker_builder_start`. Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn voip_tracker_builder_relay_address(
+    builder: *mut voip_tracker_builder,
+    address: *const c_char,
+) -> voip_status {
+    guard(|| {
+        // SAFETY: The caller vouches for it.
+        let address = unsafe { text("address", address) }?;
+        build(builder, |b| b.relay_address(address))
+    })
+}
+
+/// Whether the relay sends to private, shared and loopback addresses: only for a network that is no part of
+/// the Internet. Default: no. Does not block.
+#[unsafe(no_mangle)]
+pub extern "C" fn voip_tracker_builder_relay_private(
+    builder: *mut voip_tracker_builder,
+    yes: bool,
+) -> voip_status {
+    guard(|| build(builder, |b| b.relay_private(yes)))
+}
+
 /// Whether every message in and out becomes a `VOIP_TRACKER_EVENT_WIRE`. Default: no. Does not
 /// block.
 #[unsafe(no_mangle)]

@@ -209,9 +209,19 @@ pub struct voip_tracker_stats {
     pub stun_dropped: u64,
     /// Events dropped because nobody fetched them.
     pub events_dropped: u64,
+    /// Allocations at the relay now.
+    pub relay_allocations: u64,
+    /// Packets that the relay passed on.
+    pub relay_packets: u64,
+    /// Bytes in them, as the peers sent them.
+    pub relay_bytes: u64,
+    /// Packets that the relay dropped: too many, not permitted, of no call.
+    pub relay_dropped: u64,
+    /// Requests that the relay refused or left without an answer.
+    pub relay_refused: u64,
 }
 
-filled!(voip_tracker_stats, events_dropped, events_dropped);
+filled!(voip_tracker_stats, relay_refused, relay_refused);
 
 impl From<TrackerStats> for voip_tracker_stats {
     fn from(stats: TrackerStats) -> voip_tracker_stats {
@@ -236,6 +246,11 @@ impl From<TrackerStats> for voip_tracker_stats {
             stun_answered: stats.stun_answered,
             stun_dropped: stats.stun_dropped,
             events_dropped: stats.events_dropped,
+            relay_allocations: stats.relay_allocations,
+            relay_packets: stats.relay_packets,
+            relay_bytes: stats.relay_bytes,
+            relay_dropped: stats.relay_dropped,
+            relay_refused: stats.relay_refused,
         }
     }
 }

@@ -37,6 +37,10 @@ use crate::waiting::{Timeout, ask, seconds, wait, wait_while};
 /// `auto_answer`: whether incoming calls are answered at once.
 /// `ring_timeout`: how long an outgoing call rings, 1 to 600 s.
 /// `max_calls`: calls at one time, 1 to 32; one more is answered "busy".
+/// `turn_servers`: relays beside those of the trackers, up to 4, each a tuple of a URI,
+/// "turn:host[:port][?transport=udp|tcp]", and the name and the password that it wants.
+/// `relay_only=True`: peers learn no address of this host, calls go through relays only; without one they fail
+/// as `Unreachable`.
 ///
 /// Does not wait for the trackers: see `wait_registered`. The end of a `with` block closes the node; so do
 /// dropping it and the end of the program, when other threads that still wait end as by `sys.exit()`.
@@ -54,9 +58,10 @@ impl Node {
     #[pyo3(
         signature = (name, *, trackers = Trackers::default(), bind = None, identity_file = None,
             audio = Sound::devices(), encoder = None, jitter = None, auto_answer = false,
-            ring_timeout = None, max_calls = None),
+            ring_timeout = None, max_calls = None, turn_servers = Vec::new(), relay_only = false),
         text_signature = "(name, *, trackers=(), bind='[::]:0', identity_file=None, \
-            audio=..., encoder=None, jitter=None, auto_answer=False, ring_timeout=45.0, max_calls=1)"
+            audio=..., encoder=None, jitter=None, auto_answer=False, ring_timeout=45.0, max_calls=1, \
+            turn_servers=(), relay_only=False)"
     )]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
@@ -71,6 +76,8 @@ impl Node {
         auto_answer: bool,
         ring_timeout: Option<Bound<'_, PyAny>>,
         max_calls: Option<Bound<'_, PyAny>>,
+        turn_servers: Vec<(String, String, String)>,
+        relay_only: bool,
     ) -> PyResult<Self> {
         let mut builder = core::Node::builder(name).audio(audio.audio).auto_answer(auto_answer);
         for tracker in trackers.0 {
@@ -90,6 +97,10 @@ impl Node {
         }
         if let Some(limit) = ring_timeout {
             builder = builder.ring_timeout(seconds("ring_timeout", &limit)?);
+        }
+        builder = builder.relay_only(relay_only);
+        for (uri, username, password) in turn_servers {
+            builder = builder.turn_server(uri, username, password);
         }
         if let Some(calls) = max_calls {
             builder = builder.max_calls(whole("max_calls", &calls)?);

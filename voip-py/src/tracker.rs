@@ -19,6 +19,17 @@ use crate::waiting::{Timeout, ask, wait};
 /// as well as IPv6. `wire_log=True` makes every message in and out a `TrackerEvent.Wire`. Of more
 /// than `max_connections` at once the others are turned away.
 ///
+/// `also_bind`: more addresses to listen on, up to 8 in all: at port 443, say, for peers whose networks let
+/// nothing else out.
+/// `relay=True` relays for peers whose routers let nothing of each other through: as a TURN server (RFC 8656)
+/// at the same addresses, by UDP and TCP, for the two peers of a call and with credentials that the tracker
+/// gives to those registered. It needs UDP ports above 1024 open to the world. What follows switches it on, too.
+/// `relay_allocations`: the most addresses that it has for peers at once; a call needs two at most.
+/// `relay_bitrate`: bits per second that one of them may relay each way, twice as many in the first second.
+/// `relay_address`: the IP address by which the world reaches this machine, if it does not have it itself.
+/// `relay_private=True` relays to private, shared and loopback addresses, too: only for a network that is no
+/// part of the Internet.
+///
 /// It runs until `close()`, the end of its `with` block, or until it is dropped. Raises
 /// `InvalidArgument` (the address is none, or not of this machine), `AddressInUse`, `SystemError`.
 #[pyclass(frozen, module = "voip")]
@@ -30,19 +41,45 @@ pub(crate) struct Tracker {
 #[pymethods]
 impl Tracker {
     #[new]
+    #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     #[pyo3(
-        signature = (bind = "0.0.0.0:6000", *, wire_log = false, max_connections = None),
-        text_signature = "(bind='0.0.0.0:6000', *, wire_log=False, max_connections=10000)"
+        signature = (
+            bind = "0.0.0.0:6000", *, wire_log = false, max_connections = None, also_bind = Vec::new(),
+            relay = false, relay_allocations = None, relay_bitrate = None, relay_address = None,
+            relay_private = false,
+        ),
+        text_signature = "(bind='0.0.0.0:6000', *, wire_log=False, max_connections=10000, also_bind=(), \
+            relay=False, relay_allocations=1000, relay_bitrate=100000, relay_address=None, relay_private=False)"
     )]
     fn new(
         py: Python<'_>,
         bind: &str,
         wire_log: bool,
         max_connections: Option<Bound<'_, PyAny>>,
+        also_bind: Vec<String>,
+        relay: bool,
+        relay_allocations: Option<Bound<'_, PyAny>>,
+        relay_bitrate: Option<Bound<'_, PyAny>>,
+        relay_address: Option<&str>,
+        relay_private: bool,
     ) -> PyResult<Self> {
         let mut builder = core::Tracker::builder().bind(bind).wire_log(wire_log);
         if let Some(most) = max_connections {
             builder = builder.max_connections(whole("max_connections", &most)?);
+        }
+        builder =
+            also_bind.into_iter().fold(builder, |b, address| b.also_bind(address)).relay(relay);
+        if let Some(most) = relay_allocations {
+            builder = builder.relay_allocations(whole("relay_allocations", &most)?);
+        }
+        if let Some(bits) = relay_bitrate {
+            builder = builder.relay_bitrate(whole("relay_bitrate", &bits)?);
+        }
+        if let Some(address) = relay_address {
+            builder = builder.relay_address(address);
+        }
+        if relay_private {
+            builder = builder.relay_private(true);
         }
         // A name instead of an address is looked up, and nothing ends that early.
         let core = ask(py, Timeout::NEVER, move |_| builder.start())?;
@@ -231,7 +268,7 @@ fn event_to_python(py: Python<'_>, event: core::TrackerEvent) -> PyResult<Bound<
 }
 
 record! {
-    /// What a tracker has seen. All but the first two count from its start.
+    /// What a tracker has seen. All but `connections`, `online` and `relay_allocations` count from its start.
     TrackerStats {
         /// Connections now.
         connections: u64,
@@ -271,6 +308,16 @@ record! {
         stun_dropped: u64,
         /// Events dropped because nobody fetched them.
         events_dropped: u64,
+        /// Allocations at the relay now.
+        relay_allocations: u64,
+        /// Packets that the relay passed on.
+        relay_packets: u64,
+        /// Bytes in them, as the peers sent them.
+        relay_bytes: u64,
+        /// Packets that the relay dropped: too many, not permitted, of no call.
+        relay_dropped: u64,
+        /// Requests that the relay refused or left without an answer.
+        relay_refused: u64,
     }
 }
 
@@ -296,6 +343,11 @@ impl TrackerStats {
             stun_answered: stats.stun_answered,
             stun_dropped: stats.stun_dropped,
             events_dropped: stats.events_dropped,
+            relay_allocations: stats.relay_allocations,
+            relay_packets: stats.relay_packets,
+            relay_bytes: stats.relay_bytes,
+            relay_dropped: stats.relay_dropped,
+            relay_refused: stats.relay_refused,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Parser;
-use voip_core::{Departure, Tracker, TrackerEvent, TrackerStats, WireDirection};
+use voip_core::{Departure, Tracker, TrackerBuilder, TrackerEvent, TrackerStats, WireDirection};
 use voip_examples::console::{self, Failure};
 
 /// How often it is looked whether Ctrl+C was pressed.
@@ -26,6 +26,24 @@ struct Args {
     /// The port to listen on, TCP and UDP; 0 for any that is free
     #[arg(long, default_value_t = 6000)]
     port: u16,
+    /// Listen at this port, too: 443, say, for peers whose networks let nothing else out; give it again for more
+    #[arg(long, value_name = "PORT")]
+    also_port: Vec<u16>,
+    /// Relay for peers whose routers let nothing of each other through
+    #[arg(long)]
+    relay: bool,
+    /// The address by which the world reaches this machine, if it does not have it itself
+    #[arg(long, value_name = "IP", requires = "relay")]
+    relay_address: Option<IpAddr>,
+    /// Bits per second that each of the two peers of a call may relay each way
+    #[arg(long, value_name = "BITS", requires = "relay")]
+    relay_bitrate: Option<u32>,
+    /// Addresses that the relay has for peers at once
+    #[arg(long, value_name = "COUNT", requires = "relay")]
+    relay_allocations: Option<usize>,
+    /// Relay to private and loopback addresses, too
+    #[arg(long, requires = "relay")]
+    relay_private: bool,
     /// Write every message in and out, by peer
     #[arg(short, long)]
     log: bool,
@@ -37,7 +55,7 @@ fn main() -> ExitCode {
 
 fn run(args: Args) -> Result<ExitCode, Failure> {
     let bind = SocketAddr::new(args.host, args.port);
-    let tracker = Tracker::builder().bind(bind.to_string()).wire_log(args.log).start()?;
+    let tracker = builder(&args, bind).start()?;
     write(&format!("tracker on {}, Ctrl+C ends it", tracker.address()));
 
     let stopped = Arc::new(AtomicBool::new(false));
@@ -51,6 +69,24 @@ fn run(args: Args) -> Result<ExitCode, Failure> {
     write(&summary(&tracker.stats()));
     tracker.close();
     Ok(ExitCode::SUCCESS)
+}
+
+fn builder(args: &Args, bind: SocketAddr) -> TrackerBuilder {
+    let mut builder = Tracker::builder().bind(bind.to_string()).wire_log(args.log);
+    for port in &args.also_port {
+        builder = builder.also_bind(SocketAddr::new(args.host, *port).to_string());
+    }
+    builder = builder.relay(args.relay);
+    if let Some(address) = args.relay_address {
+        builder = builder.relay_address(address.to_string());
+    }
+    if let Some(bitrate) = args.relay_bitrate {
+        builder = builder.relay_bitrate(bitrate);
+    }
+    if let Some(allocations) = args.relay_allocations {
+        builder = builder.relay_allocations(allocations);
+    }
+    if args.relay_private { builder.relay_private(true) } else { builder }
 }
 
 /// A closed pipe does not end the tracker.
@@ -97,7 +133,7 @@ fn summary(stats: &TrackerStats) -> String {
     format!(
         "served {} connections, passed on {} signals ({} to nobody), answered {} STUN requests\n\
          dropped: {} malformed, {} too long, {} of unknown type, {} too many, {} datagrams; \
-         ended {} silent and {} slow connections",
+         ended {} silent and {} slow connections; relayed {} packets, dropped {}",
         stats.accepted,
         stats.relayed,
         stats.undeliverable,
@@ -109,5 +145,7 @@ fn summary(stats: &TrackerStats) -> String {
         stats.stun_dropped,
         stats.timeouts,
         stats.slow_readers,
+        stats.relay_packets,
+        stats.relay_dropped,
     )
 }

@@ -19,7 +19,7 @@ pub(crate) use self::event::{ClientStats, Event, Failure, Loss, Output};
 use self::requests::{Purpose, Requests};
 use super::Peer;
 use crate::event::Presence;
-use crate::id::PeerId;
+use crate::id::{CallId, PeerId};
 use crate::identity::Identity;
 use crate::time::{Duration, Instant, UnixMillis};
 use crate::wire::framing::FrameReader;
@@ -27,9 +27,11 @@ use crate::wire::record::{MAX_RECORD_LIFE, PresenceRecord};
 use crate::wire::sealed::Bytes32;
 use crate::wire::signal::SealedSignal;
 use crate::wire::tracker::{
-    Entry, ErrorCode, MAX_PAGE, PROTOCOL_VERSION, PeerMessage, Target, TrackerMessage,
+    Entry, ErrorCode, MAX_PAGE, PROTOCOL_VERSION, PeerMessage, RequestId, Target, TrackerMessage,
 };
 
+/// The number of the ping that shows what is spoken; requests have others.
+const GREETING: RequestId = 0;
 /// The first pause before coming back.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause before coming back.
@@ -85,6 +87,7 @@ pub(crate) struct Client {
     last_seq: u64,
     /// Failures in a row.
     failures: u32,
+    has_relay: bool,
     loss_told: bool,
     refusal_told: Option<ErrorCode>,
     outputs: VecDeque<Output>,
@@ -106,6 +109,7 @@ impl Client {
             doubted: None,
             last_seq: 0,
             failures: 0,
+            has_relay: false,
             loss_told: false,
             refusal_told: None,
             outputs: VecDeque::new(),
@@ -168,6 +172,8 @@ impl Client {
             self.stats.connections += 1;
             self.reader = FrameReader::default();
             self.state = State::Greeting(now + PATIENCE);
+            // A tracker with a relay waits a moment for what is spoken here before it says anything.
+            self.outputs.push_back(Output::Send(PeerMessage::Ping { id: GREETING }.to_frame()));
         }
     }
 
@@ -264,6 +270,17 @@ impl Client {
         });
     }
 
+    /// Whether the tracker, while registered there, has a relay.
+    pub(crate) fn has_relay(&self) -> bool {
+        self.has_relay && self.is_registered()
+    }
+
+    /// Asks for credentials for the tracker's relay: [`Event::Relay`] or [`Event::Failed`] follows.
+    pub(crate) fn relay(&mut self, now: Instant, request: u64, call: CallId, peer: PeerId) {
+        let purpose = Purpose::Relay { request };
+        self.ask(now, request, purpose, |id| PeerMessage::Relay { id, call, peer });
+    }
+
     /// Says goodbye and stops for good.
     pub(crate) fn leave(&mut self, now: Instant) {
         self.doubted = None;
@@ -308,6 +325,7 @@ impl Client {
                 self.event(Event::Signal { from, signal });
             }
             TrackerMessage::Error { id: None, code, .. } => self.handle_farewell(now, code),
+            TrackerMessage::Pong { id: GREETING } => {}
             TrackerMessage::Unknown => self.stats.unknown += 1,
             answer => self.handle_answer(now, wall, answer),
         }
@@ -341,7 +359,8 @@ impl Client {
             return;
         };
         match (purpose, answer) {
-            (Purpose::Register, TrackerMessage::Registered { observed, online, .. }) => {
+            (Purpose::Register, TrackerMessage::Registered { observed, online, relay, .. }) => {
+                self.has_relay = relay;
                 self.handle_registered(now, observed, online);
             }
             (Purpose::Register, TrackerMessage::Error { code, .. }) => {
@@ -364,6 +383,9 @@ impl Client {
             }
             (Purpose::Signal { request }, TrackerMessage::Undeliverable { to, .. }) => {
                 self.event(Event::Undeliverable { request, to });
+            }
+            (Purpose::Relay { request }, TrackerMessage::Relay { username, password, .. }) => {
+                self.event(Event::Relay { request, username, password });
             }
             (Purpose::Signal { .. }, TrackerMessage::Relayed { .. })
             | (Purpose::Ping, TrackerMessage::Pong { .. })

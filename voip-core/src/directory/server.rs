@@ -10,9 +10,9 @@
 
 mod connection;
 mod event;
-mod rate;
 mod reflector;
 mod registry;
+mod relaying;
 mod stats;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -21,15 +21,16 @@ use std::sync::Arc;
 
 use rand_core::CryptoRng;
 
-use self::connection::Connection;
+use self::connection::{Connection, Speech};
 pub(crate) use self::event::{ConnId, Output};
 pub use self::event::{Departure, TrackerEvent, WireDirection};
-use self::rate::{PrefixTable, Rate};
 use self::reflector::Reflector;
 use self::registry::{Registration, Registry};
 pub use self::stats::TrackerStats;
 use crate::id::PeerId;
 use crate::identity::sealing::is_registration;
+use crate::rate::{self, PrefixTable, Rate};
+use crate::relay::server::{self as relay, Relay, StreamId};
 use crate::time::{Instant, UnixMillis};
 use crate::wire::record::{PresenceRecord, SealedRecord};
 use crate::wire::sealed::{Bytes32, OpenError, Signature};
@@ -50,6 +51,8 @@ pub(crate) struct Config {
     pub(crate) max_backlog: usize,
     /// Tell of every message.
     pub(crate) wire_log: bool,
+    /// Whether, and how, to relay.
+    pub(crate) relay: Option<relay::Config>,
 }
 
 impl Default for Config {
@@ -59,6 +62,7 @@ impl Default for Config {
             max_per_address: 64,
             max_backlog: 256 * 1024,
             wire_log: false,
+            relay: None,
         }
     }
 }
@@ -76,6 +80,7 @@ pub(crate) struct Server {
     per_address: BTreeMap<IpAddr, u32>,
     newcomers: PrefixTable,
     reflector: Reflector,
+    relay: Option<Relay>,
     registry: Registry,
     subscribers: BTreeSet<ConnId>,
     outputs: VecDeque<Output>,
@@ -85,10 +90,12 @@ pub(crate) struct Server {
 impl Server {
     /// `rng` makes the challenges: nobody must be able to guess them.
     pub(crate) fn new(config: Config, mut rng: Box<dyn CryptoRng + Send>) -> Self {
+        let relay = config.relay.clone().map(|config| Relay::new(config, &mut *rng));
         Server {
             config,
             newcomers: PrefixTable::new(rng.next_u64(), NEWCOMERS, 32, 64),
             reflector: Reflector::new(rng.next_u64()),
+            relay,
             rng,
             connections: BTreeMap::new(),
             agenda: BTreeSet::new(),
@@ -102,29 +109,39 @@ impl Server {
 
     /// What to do next, oldest first.
     pub(crate) fn poll(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let relayed = || self.relay.as_mut().and_then(Relay::poll).map(Output::Relay);
+        self.outputs.pop_front().or_else(relayed)
     }
 
     /// When to call [`Server::handle_timeout`] at the latest.
     pub(crate) fn next_timeout(&self) -> Instant {
-        self.agenda.first().map_or(Instant::FAR_FUTURE, |(at, _)| *at)
+        let first = self.agenda.first().map_or(Instant::FAR_FUTURE, |(at, _)| *at);
+        first.min(self.relay.as_ref().map_or(Instant::FAR_FUTURE, Relay::next_timeout))
     }
 
     pub(crate) fn stats(&self) -> TrackerStats {
+        let relay = self.relay.as_ref().map(Relay::stats).unwrap_or_default();
         TrackerStats {
+            relay_allocations: relay.allocations,
+            relay_packets: relay.packets,
+            relay_bytes: relay.bytes,
+            relay_dropped: relay.dropped,
+            relay_refused: relay.refused,
             connections: self.connections.len() as u64,
             online: self.registry.len() as u64,
             ..self.stats
         }
     }
 
-    /// Somebody has connected: greets, or turns away.
+    /// Somebody has connected, to the address `local` of this machine: turns away, or waits a moment for what it speaks
+    /// and then greets. Without a relay there is nothing to wait for.
     pub(crate) fn handle_connected(
         &mut self,
         now: Instant,
         wall: UnixMillis,
         conn: ConnId,
         from: SocketAddr,
+        local: SocketAddr,
     ) {
         self.stats.accepted += 1;
         if !self.has_room_for(now, from.ip()) {
@@ -137,10 +154,19 @@ impl Server {
         let mut nonce = Bytes32([0; 32]);
         self.rng.fill_bytes(&mut nonce.0);
         *self.per_address.entry(rate::subscriber(from.ip())).or_default() += 1;
-        let connection = Connection::new(now, from, nonce);
+        let connection = Connection::new(now, from, local, nonce);
         self.agenda.insert((connection.looked_at, conn));
         self.connections.insert(conn, connection);
-        self.send(conn, &TrackerMessage::Hello { version: PROTOCOL_VERSION, nonce, time: wall });
+        if self.relay.is_none() {
+            self.greet(wall, conn);
+        }
+    }
+
+    fn greet(&mut self, time: UnixMillis, conn: ConnId) {
+        let Some(connection) = self.connections.get_mut(&conn) else { return };
+        connection.speech = Speech::Tracker;
+        let nonce = connection.nonce;
+        self.send(conn, &TrackerMessage::Hello { version: PROTOCOL_VERSION, nonce, time });
     }
 
     /// Bytes came.
@@ -149,8 +175,13 @@ impl Server {
         now: Instant,
         wall: UnixMillis,
         conn: ConnId,
-        mut bytes: &[u8],
+        bytes: &[u8],
     ) {
+        let first = self.first_bytes(wall, conn, bytes);
+        let mut bytes = first.as_deref().unwrap_or(bytes);
+        if self.speaks_relay(conn) {
+            return self.handle_stream(now, conn, bytes);
+        }
         while let Some(connection) = self.connections.get_mut(&conn) {
             match connection.next_frame(now, &mut bytes) {
                 Ok(Some(content)) => self.handle_frame(now, wall, conn, &content),
@@ -178,29 +209,31 @@ impl Server {
         }
     }
 
-    /// A datagram came to the UDP port of the same number: a STUN request is answered.
-    pub(crate) fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        match self.reflector.answer(now, from, datagram) {
-            Some(bytes) => {
-                self.stats.stun_answered += 1;
-                self.outputs.push_back(Output::Datagram { to: from, bytes });
-            }
-            None => self.stats.stun_dropped += 1,
-        }
-    }
-
     /// Time has passed.
-    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+    pub(crate) fn handle_timeout(&mut self, now: Instant, wall: UnixMillis) {
+        if let Some(relay) = &mut self.relay {
+            relay.handle_timeout(now);
+        }
         while let Some(&(at, conn)) = self.agenda.first()
             && at <= now
         {
             self.agenda.remove(&(at, conn));
             let Some(connection) = self.connections.get_mut(&conn) else { continue };
+            if matches!(connection.speech, Speech::Unknown(_)) {
+                self.greet(wall, conn);
+                let Some(connection) = self.connections.get_mut(&conn) else { continue };
+                connection.looked_at = connection.deadline().0;
+                self.agenda.insert((connection.looked_at, conn));
+                continue;
+            }
             let (deadline, reason) = connection.deadline();
             if deadline > now {
                 connection.looked_at = deadline;
                 self.agenda.insert((deadline, conn));
             } else {
+                if self.keeps_for_relay(now, conn) {
+                    continue;
+                }
                 self.stats.timeouts += 1;
                 self.dismiss(conn, ErrorCode::Timeout, reason);
             }
@@ -279,7 +312,10 @@ impl Server {
                 self.send(conn, &TrackerMessage::Subscribed { id, online });
             }
             (PeerMessage::Signal { id, to, signal }, Some(from)) => {
-                self.relay(now, conn, id, from, to, signal);
+                self.hand_on(now, conn, id, from, to, signal);
+            }
+            (PeerMessage::Relay { id, call, peer }, Some(owner)) => {
+                self.grant_relay(now, conn, id, (owner, peer), call);
             }
             (message, _) => {
                 self.stats.not_registered += 1;
@@ -369,7 +405,8 @@ impl Server {
             let from = connection.from;
             let observed = SocketAddr::new(from.ip().to_canonical(), from.port());
             let online = self.registry.len();
-            self.send(conn, &TrackerMessage::Registered { id, observed, online });
+            let relay = self.relay.is_some();
+            self.send(conn, &TrackerMessage::Registered { id, observed, online, relay });
         }
     }
 
@@ -395,7 +432,7 @@ impl Server {
         self.send(conn, &answer);
     }
 
-    fn relay(
+    fn hand_on(
         &mut self,
         now: Instant,
         conn: ConnId,
@@ -443,6 +480,9 @@ impl Server {
     /// Removes a connection and its registration.
     fn forget(&mut self, conn: ConnId, why: Departure) {
         let Some(connection) = self.connections.remove(&conn) else { return };
+        if let Some(relay) = &mut self.relay {
+            relay.handle_closed(StreamId(conn.0));
+        }
         self.agenda.remove(&(connection.looked_at, conn));
         self.subscribers.remove(&conn);
         let address = rate::subscriber(connection.from.ip());
@@ -523,6 +563,7 @@ fn request_id(message: &PeerMessage) -> Option<RequestId> {
         | PeerMessage::Lookup { id, .. }
         | PeerMessage::Subscribe { id }
         | PeerMessage::Signal { id, .. }
+        | PeerMessage::Relay { id, .. }
         | PeerMessage::Ping { id } => Some(id),
         PeerMessage::Unknown => None,
     }

@@ -9,6 +9,7 @@ use crate::wire::sealed::Bytes32;
 use crate::wire::tracker::Target;
 
 use super::path::PathWatch;
+use super::relays::CallRelay;
 use super::reports::Reports;
 use super::silence::SilenceWatch;
 use super::stages::StageMeter;
@@ -82,6 +83,9 @@ pub(super) struct Call {
     pub(super) silence: SilenceWatch,
     /// Whether there is a path to it.
     pub(super) path: PathWatch,
+    pub(super) relay: CallRelay,
+    /// Addresses of the peer that came before the answer.
+    pub(super) trickled: Vec<String>,
     pub(super) reports: Reports,
     /// When the phase gives up.
     pub(super) deadline: Instant,
@@ -124,6 +128,8 @@ impl Call {
             told_digital_silence: false,
             silence: SilenceWatch::default(),
             path: PathWatch::default(),
+            relay: CallRelay::default(),
+            trickled: Vec::new(),
             reports: Reports::default(),
             deadline: now + ring_timeout,
             ring_deadline: now + ring_timeout,
@@ -169,6 +175,7 @@ impl Call {
 
     pub(super) fn next_timeout(&self) -> Instant {
         let session = self.session.as_ref().map_or(Instant::FAR_FUTURE, Session::next_timeout);
-        session.min(self.deadline).min(self.silence.next_timeout()).min(self.path_timeout())
+        let watches = self.silence.next_timeout().min(self.path_timeout());
+        session.min(self.deadline).min(watches).min(self.relay.next_timeout())
     }
 }

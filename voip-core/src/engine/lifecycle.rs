@@ -55,6 +55,7 @@ impl Engine {
             session.close(now);
             self.drain_session(now, key);
         }
+        self.give_up_relay(now, key);
         let Some(call) = self.calls.remove(&key) else { return };
         self.routes.retain(|_, routed| *routed != key);
         self.forget_search(key);

@@ -11,7 +11,7 @@ use crate::id::PeerId;
 use crate::session::candidate_lines;
 use crate::time::{Duration, Instant};
 use crate::wire::channel::ChannelMessage;
-use crate::wire::signal::SignalKind;
+use crate::wire::signal::{MAX_CANDIDATES, SignalKind};
 
 use super::call::Call;
 use super::{CallKey, Engine, Output};
@@ -199,9 +199,9 @@ impl Engine {
 
     /// These are the addresses of this host now: calls without a path look for one from there.
     pub(super) fn look_for_paths(&mut self, now: Instant) {
-        let candidates = self.local_candidates();
         let mut looking = Vec::new();
         for key in self.lost_calls() {
+            let candidates = self.candidates_of(key);
             if let Some(call) = self.calls.get_mut(&key)
                 && call.path.looks(now)
                 && let Some(session) = &mut call.session
@@ -221,12 +221,8 @@ impl Engine {
     }
 
     fn tell_addresses_of(&mut self, now: Instant, calls: Vec<CallKey>) {
-        if calls.is_empty() {
-            return;
-        }
-        let candidates = candidate_lines(&self.local_candidates());
         for key in calls {
-            let candidates = Some(candidates.clone());
+            let candidates = Some(candidate_lines(&self.candidates_of(key)));
             self.send_signal(now, key, SignalKind::Path, |signal| signal.candidates = candidates);
         }
         self.drain(now);
@@ -237,8 +233,19 @@ impl Engine {
         self.calls.iter().filter_map(lost).collect()
     }
 
-    /// The peer has lost the path, and may be reached at other addresses.
-    pub(super) fn handle_path(&mut self, now: Instant, key: CallKey, candidates: &[String]) {
+    /// The peer may be reached at other addresses, too. Those that come before the answer are kept for it.
+    pub(super) fn handle_path(&mut self, now: Instant, key: CallKey, candidates: Vec<String>) {
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        if call.is_answered() {
+            self.add_candidates(now, key, &candidates);
+        } else if call.trickled.len() + candidates.len() <= MAX_CANDIDATES {
+            call.trickled.extend(candidates);
+        } else {
+            self.stats.signals_dropped += 1;
+        }
+    }
+
+    pub(super) fn add_candidates(&mut self, now: Instant, key: CallKey, candidates: &[String]) {
         if let Some(session) = self.calls.get_mut(&key).and_then(|c| c.session.as_mut()) {
             session.add_candidates(now, candidates);
         }
@@ -253,6 +260,7 @@ impl Engine {
         call.path.state = State::Lost { look: now, looked: None };
         call.deadline = now + PATH_TIMEOUT;
         self.emit(Event::Reconnecting { call: key });
+        self.seek_relay(now, key);
         self.watch_paths(now);
         self.drain(now);
     }

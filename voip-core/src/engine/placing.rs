@@ -247,7 +247,7 @@ impl Engine {
         if self.calls.len() > self.config.max_calls {
             return self.end(now, key, EndReason::Busy);
         }
-        let candidates = self.local_candidates();
+        let candidates = self.candidates_of(key);
         let first = SequenceNumber(self.random.next_u32() as u16);
         let made = Session::offer(now, self.config.epoch, first, &candidates);
         let (session, sdp) = match made {
@@ -274,6 +274,7 @@ impl Engine {
         if let Some(call) = self.calls.get_mut(&key) {
             call.offer_hash = hash;
         }
+        self.seek_relay(now, key);
         self.drain_session(now, key);
     }
 

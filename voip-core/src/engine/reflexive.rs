@@ -30,6 +30,8 @@ struct Server {
     address: SocketAddr,
     transaction: TransactionId,
     tries: u32,
+    /// Questions since the last answer.
+    unanswered: u32,
     next: Instant,
     /// What it saw, and the local address the answer came to.
     seen: Option<(SocketAddr, SocketAddr)>,
@@ -51,6 +53,7 @@ impl Reflexive {
             address,
             transaction,
             tries: 0,
+            unanswered: 0,
             next: now,
             seen: None,
         });
@@ -65,6 +68,12 @@ impl Reflexive {
         self.handle_timeout(now, random);
     }
 
+    /// Whether a tracker's responder was asked more than once and has not answered: datagrams do not get there.
+    pub(super) fn has_no_answer(&self, tracker: usize) -> bool {
+        let server = self.servers.iter().find(|server| server.tracker == tracker);
+        server.is_some_and(|server| server.seen.is_none() && server.unanswered > 1)
+    }
+
     pub(super) fn handle_timeout(&mut self, now: Instant, random: &mut impl Rng) {
         for server in self.servers.iter_mut().filter(|s| s.next <= now) {
             if server.tries == 0 {
@@ -73,6 +82,7 @@ impl Reflexive {
             self.outgoing.push_back((server.address, binding_request(server.transaction)));
             server.next = now + FIRST_RETRY * 2u32.pow(server.tries);
             server.tries += 1;
+            server.unanswered = server.unanswered.saturating_add(1);
             if server.tries > RETRIES {
                 server.tries = 0;
                 server.next = now + REFRESH;
@@ -99,7 +109,7 @@ impl Reflexive {
         let server = self.servers.iter_mut().find(|s| s.transaction == transaction)?;
         let seen = Some((address, destination));
         let news = std::mem::replace(&mut server.seen, seen) != seen;
-        server.tries = 0;
+        (server.tries, server.unanswered) = (0, 0);
         server.next = now + REFRESH;
         Some(news)
     }

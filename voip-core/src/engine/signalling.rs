@@ -101,7 +101,7 @@ impl Engine {
             SignalKind::Reject => self.handle_reject(now, key, signal.reason),
             SignalKind::Cancel => self.handle_cancel(now, key),
             SignalKind::Bye => self.handle_bye(now, key, signal.reason),
-            SignalKind::Path => self.handle_path(now, key, &signal.candidates.unwrap_or_default()),
+            SignalKind::Path => self.handle_path(now, key, signal.candidates.unwrap_or_default()),
             SignalKind::Offer => {}
         }
     }
@@ -134,6 +134,7 @@ impl Engine {
         call.tracker = tracker;
         call.offer_hash = Some(hash);
         call.claimed_name = signal.name;
+        self.give_up_relay(now, key);
         if let Some(ours) = self.calls.get(&key) {
             call.began = ours.began;
             call.muted = ours.muted;
@@ -164,6 +165,7 @@ impl Engine {
         }
         self.send_signal(now, key, SignalKind::Ringing, |s| s.offer_hash = Some(hash));
         self.emit(Event::Incoming { call: key });
+        self.seek_relay(now, key);
         if self.config.auto_answer && !crosses {
             self.answer(now, key);
         }
@@ -208,6 +210,8 @@ impl Engine {
             call.phase = Phase::Connecting;
             call.answered = Some(now);
             call.deadline = now + CONNECT_TIMEOUT;
+            let trickled = std::mem::take(&mut call.trickled);
+            self.add_candidates(now, key, &trickled);
         }
         self.emit(Event::Answered { call: key });
         self.tell_presence(now);
@@ -257,7 +261,7 @@ impl Engine {
     }
 
     pub(super) fn answer(&mut self, now: Instant, key: CallKey) {
-        let candidates = self.local_candidates();
+        let candidates = self.candidates_of(key);
         let first = SequenceNumber(self.random.next_u32() as u16);
         let Some(call) = self.calls.get_mut(&key) else { return };
         let Phase::RingingHere { sdp } = &call.phase else { return };

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use crate::directory::client::{self, Client, Loss};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Presence};
+use crate::relay::client::RelayCredentials;
 use crate::time::Instant;
 use crate::wire::tracker::ErrorCode;
 
@@ -18,6 +19,8 @@ pub(super) struct Tracker {
     pub(super) registered: bool,
     /// Our end of the connection to it: says whether it is on this very machine.
     pub(super) local: Option<SocketAddr>,
+    /// The tracker's end.
+    pub(super) remote: Option<SocketAddr>,
 }
 
 impl Engine {
@@ -30,7 +33,7 @@ impl Engine {
         remote: SocketAddr,
     ) {
         let Some(t) = self.trackers.get_mut(tracker) else { return };
-        t.local = Some(local);
+        (t.local, t.remote) = (Some(local), Some(remote));
         t.client.handle_connected(now);
         self.reflexive.ask(tracker, remote, now, &mut self.random);
         self.drain(now);
@@ -103,7 +106,12 @@ impl Engine {
             client::Event::Undeliverable { request, to: _ } => {
                 self.handle_undeliverable(now, request);
             }
+            client::Event::Relay { request, username, password } => {
+                let credentials = RelayCredentials { username, password };
+                self.handle_relay_grant(now, request, Some(credentials));
+            }
             client::Event::Failed { request, why: _ } => {
+                self.handle_relay_grant(now, request, None);
                 self.handle_lookup(now, request, Err(()));
                 self.handle_peers(now, tracker, request, None);
             }

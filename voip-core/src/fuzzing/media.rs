@@ -113,6 +113,8 @@ pub fn engine(data: &[u8]) {
         pins_names: true,
         ring_timeout: Duration::from_secs(45),
         max_calls: 2,
+        relays: Vec::new(),
+        relay_only: false,
         epoch: epoch(),
         wall_at_zero: WALL,
     };

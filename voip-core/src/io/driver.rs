@@ -3,6 +3,7 @@
 
 mod device;
 mod manual;
+mod relays;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -17,16 +18,18 @@ use super::udp::UdpPort;
 use super::{Clock, realtime, spawn};
 #[cfg(feature = "devices")]
 use crate::device::{DeviceChoice, DeviceDirection};
-use crate::engine::{CallKey, Command, Engine, Output};
+use crate::engine::{CallKey, Command, Engine, Output, RelayKey};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Peer};
 use crate::id::PeerId;
 use crate::identity::pins::Pins;
+use crate::relay::client::RelayTransport;
 use crate::stats::{CallStats, NodeStats};
 use crate::time::Instant;
 pub(crate) use device::{DeviceClock, NullDevice, Sound, SoundDevice};
 use manual::ManualCalls;
 pub(crate) use manual::ManualPort;
+use relays::RelayLink;
 
 /// Commands handled in one turn of the loop, so that a flood of them cannot starve the media.
 const COMMAND_BUDGET: usize = 64;
@@ -48,6 +51,8 @@ pub(crate) enum Request {
     ChooseDevice(DeviceDirection, DeviceChoice),
     /// The name of a tracker was looked up, at the attempt of that number.
     Resolved(usize, u64, Vec<SocketAddr>),
+    /// The name of a relay was looked up.
+    RelayResolved(RelayKey, RelayTransport, Vec<SocketAddr>),
     Stop,
 }
 
@@ -117,6 +122,8 @@ pub(crate) struct Driver<L> {
     udp: UdpPort,
     links: HashMap<usize, TrackerLink>,
     tracker_addresses: Vec<String>,
+    relays: HashMap<RelayKey, RelayLink>,
+    relay_addresses: Vec<String>,
     sound: Sound,
     manual: ManualCalls,
     requests: Requests,
@@ -136,7 +143,7 @@ impl<L: Listener> Driver<L> {
         engine: Engine,
         clock: Clock,
         udp: UdpPort,
-        tracker_addresses: Vec<String>,
+        (tracker_addresses, relay_addresses): (Vec<String>, Vec<String>),
         sound: Sound,
         (requests, inbox): (Requests, Receiver<Request>),
         listener: L,
@@ -148,6 +155,8 @@ impl<L: Listener> Driver<L> {
             udp,
             links: HashMap::new(),
             tracker_addresses,
+            relays: HashMap::new(),
+            relay_addresses,
             sound,
             requests,
             inbox,
@@ -173,6 +182,9 @@ impl<L: Listener> Driver<L> {
         self.drain();
         for tracker in self.links.keys().copied().collect::<Vec<_>>() {
             self.close_link(tracker);
+        }
+        for relay in self.relays.keys().copied().collect::<Vec<_>>() {
+            self.close_relay(relay);
         }
         for family in self.udp.families() {
             if let Err(error) = self.requests.poller.delete(&family.socket) {
@@ -240,7 +252,10 @@ impl<L: Listener> Driver<L> {
     fn serve_control(&mut self, events: &Events) -> bool {
         let first_link = self.udp.families().len();
         for event in events.iter().filter(|e| e.key >= first_link && e.key != usize::MAX) {
-            self.serve_link(event.key - first_link, event);
+            match event.key {
+                key if key >= relays::FIRST_KEY => self.serve_relay(event),
+                key => self.serve_link(key - first_link, event),
+            }
         }
         let mut stop = false;
         self.backlog = true;
@@ -283,6 +298,9 @@ impl<L: Listener> Driver<L> {
                 if self.lookups.get(&tracker) == Some(&attempt) {
                     self.open_link(tracker, addresses);
                 }
+            }
+            Request::RelayResolved(relay, transport, addresses) => {
+                self.open_relay_at(relay, transport, addresses);
             }
             Request::Stop => {
                 self.engine.handle_command(now, Command::Close);
@@ -333,6 +351,11 @@ impl<L: Listener> Driver<L> {
                 Output::Transmit { source, destination, contents } => {
                     self.udp.send(&self.clock, source, destination, &contents);
                 }
+                Output::RelayOpen { relay, address, transport } => {
+                    self.open_relay(relay, address, transport);
+                }
+                Output::RelaySend { relay, bytes } => self.send_relay(relay, &bytes),
+                Output::RelayClose { relay } => self.close_relay(relay),
                 Output::FindAddresses => self.find_addresses(),
                 Output::TrackerConnect { tracker } => self.begin_connecting(tracker),
                 Output::TrackerSend { tracker, bytes } => {

@@ -4,11 +4,12 @@
 //! descriptor left, the thread gives up one kept in reserve to turn the waiting away, and pauses
 //! accepting for a while; those connected notice nothing.
 
+mod relay;
 mod sockets;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -16,12 +17,14 @@ use std::thread::JoinHandle;
 use parking_lot::{Condvar, Mutex};
 use polling::{Event, Events, PollMode, Poller};
 
-use self::sockets::{Peer, reserve_descriptor};
+use self::relay::RelaySockets;
+use self::sockets::{Door, Peer, reserve_descriptor};
 use super::clock::Clock;
 use super::random::OsRandom;
 use super::spawn;
 use crate::directory::server::{Config, ConnId, Output, Server, TrackerEvent, TrackerStats};
 use crate::error::{Error, ErrorKind};
+use crate::relay::server::{self as relaying, AllocationId, Via};
 use crate::time::{Duration, Instant};
 
 /// Events kept for whoever fetches them; then the oldest go.
@@ -31,10 +34,21 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What one socket may do before the others have their turn.
 const TURN: usize = 64;
 
+/// Bytes that may wait for a client of the relay which does not read: half a second at 100 kbit/s.
+const RELAY_BACKLOG: usize = 8 * 1024;
+/// Bytes read of a connection in one go.
+const CHUNK: usize = 16 * 1024;
+
+/// What a key at the poller is: four times a number, and which of these kinds it counts.
 const LISTENER: usize = 0;
 const DATAGRAMS: usize = 1;
-/// The first connection's number; a connection's key at the poller is its number.
-const FIRST_CONNECTION: u64 = 2;
+const CONNECTION: usize = 2;
+const ALLOCATION: usize = 3;
+const KINDS: usize = 4;
+
+fn key(kind: usize, number: u64) -> usize {
+    KINDS * number as usize + kind
+}
 
 /// What the thread and the handle share.
 struct Shared {
@@ -62,9 +76,12 @@ pub(crate) struct TrackerServer {
 
 impl TrackerServer {
     /// Binds and starts. With port 0 the system chooses one that is free for TCP and UDP.
-    pub(crate) fn start(bind: SocketAddr, config: Config) -> Result<Self, Error> {
-        let (listener, datagrams) = sockets::bind(bind)?;
-        let address = listener.local_addr().map_err(|e| system("the address of the socket", e))?;
+    /// The first address is the one that [`TrackerServer::address`] tells.
+    pub(crate) fn start(bind: &[SocketAddr], config: Config) -> Result<Self, Error> {
+        let doors = bind.iter().map(|bind| sockets::bind(*bind)).collect::<Result<Vec<_>, _>>()?;
+        let address = doors.first().map(|door| door.datagrams.local);
+        let address = address
+            .ok_or_else(|| system("to listen nowhere", io::ErrorKind::InvalidInput.into()))?;
         let rng = OsRandom::new()?;
         let shared = Arc::new(Shared {
             poller: Poller::new().map_err(|e| system("a poller", e))?,
@@ -72,9 +89,8 @@ impl TrackerServer {
             report: Mutex::default(),
             news: Condvar::new(),
         });
-        let worker =
-            Worker::new(shared.clone(), listener, datagrams, Server::new(config, Box::new(rng)))
-                .map_err(|e| system("watching the sockets", e))?;
+        let worker = Worker::new(shared.clone(), doors, Server::new(config, Box::new(rng)))
+            .map_err(|e| system("watching the sockets", e))?;
         let thread = spawn("voip-tracker", move || worker.run())?;
         let process = std::process::id();
         Ok(TrackerServer { shared, address, thread: Mutex::new(Some(thread)), process })
@@ -138,8 +154,8 @@ fn system(what: &str, e: io::Error) -> Error {
 /// What the thread owns.
 struct Worker {
     shared: Arc<Shared>,
-    listener: TcpListener,
-    datagrams: UdpSocket,
+    doors: Vec<Door>,
+    relayed: RelaySockets,
     server: Server,
     clock: Clock,
     peers: BTreeMap<ConnId, Peer>,
@@ -158,8 +174,11 @@ impl Drop for Worker {
         self.peers.values().for_each(|peer| {
             let _ = self.shared.poller.delete(&peer.stream);
         });
-        let _ = self.shared.poller.delete(&self.listener);
-        let _ = self.shared.poller.delete(&self.datagrams);
+        for door in &self.doors {
+            let _ = self.shared.poller.delete(&door.listener);
+            let _ = self.shared.poller.delete(&door.datagrams.socket);
+        }
+        self.relayed.clear(&self.shared.poller);
         let mut report = self.shared.report.lock();
         report.is_over = true;
         self.shared.news.notify_all();
@@ -167,31 +186,30 @@ impl Drop for Worker {
 }
 
 impl Worker {
-    fn new(
-        shared: Arc<Shared>,
-        listener: TcpListener,
-        datagrams: UdpSocket,
-        server: Server,
-    ) -> io::Result<Self> {
+    fn new(shared: Arc<Shared>, doors: Vec<Door>, server: Server) -> io::Result<Self> {
         let worker = Worker {
             shared,
-            listener,
-            datagrams,
+            buffer: vec![0; doors.iter().map(|door| door.datagrams.room()).fold(CHUNK, usize::max)],
+            doors,
+            relayed: RelaySockets::default(),
             server,
             clock: Clock::new(),
             peers: BTreeMap::new(),
             unsent: BTreeSet::new(),
-            next_conn: FIRST_CONNECTION,
+            next_conn: 1,
             reserve: reserve_descriptor(),
             paused_until: None,
             accept_pauses: 0,
-            buffer: vec![0; 16 * 1024],
         };
         let poller = &worker.shared.poller;
-        // SAFETY: dropping the worker, which owns both sockets, deletes them from the poller first.
-        unsafe {
-            poller.add_with_mode(&worker.listener, Event::readable(LISTENER), PollMode::Level)?;
-            poller.add_with_mode(&worker.datagrams, Event::readable(DATAGRAMS), PollMode::Level)?;
+        for (i, door) in (0..).zip(&worker.doors) {
+            let (listener, datagrams) = (key(LISTENER, i), key(DATAGRAMS, i));
+            // SAFETY: dropping the worker, which owns both sockets, deletes them from the poller first.
+            unsafe {
+                poller.add_with_mode(&door.listener, Event::readable(listener), PollMode::Level)?;
+                let socket = &door.datagrams.socket;
+                poller.add_with_mode(socket, Event::readable(datagrams), PollMode::Level)?;
+            }
         }
         Ok(worker)
     }
@@ -209,14 +227,16 @@ impl Worker {
                 }
             }
             for event in events.iter() {
-                match event.key {
-                    LISTENER => self.accept(),
-                    DATAGRAMS => self.receive_datagrams(),
-                    key => self.serve(ConnId(key as u64), event),
+                let number = event.key / KINDS;
+                match event.key % KINDS {
+                    LISTENER => self.accept(number),
+                    DATAGRAMS => self.receive_datagrams(number),
+                    CONNECTION => self.serve(ConnId(number as u64), event),
+                    _ => self.receive_relayed(AllocationId(number as u64)),
                 }
             }
             let now = self.clock.now();
-            self.server.handle_timeout(now);
+            self.server.handle_timeout(now, self.clock.wall());
             self.resume_accepting(now);
             self.carry_out();
         }
@@ -228,17 +248,24 @@ impl Worker {
         (wake < Instant::FAR_FUTURE).then(|| wake.since(self.clock.now()))
     }
 
-    fn accept(&mut self) {
+    fn accept(&mut self, door: usize) {
         for _ in 0..TURN {
-            match self.listener.accept() {
+            let Some(accepted) = self.doors.get(door).map(|door| door.listener.accept()) else {
+                return;
+            };
+            match accepted {
                 Ok((stream, from)) => {
                     let conn = ConnId(self.next_conn);
                     self.next_conn += 1;
-                    match Peer::new(stream, conn, &self.shared.poller) {
-                        Ok(peer) => {
+                    let local = stream.local_addr();
+                    let peer = local.and_then(|local| {
+                        Ok((Peer::new(stream, conn, &self.shared.poller)?, local))
+                    });
+                    match peer {
+                        Ok((peer, local)) => {
                             self.peers.insert(conn, peer);
                             let (now, wall) = (self.clock.now(), self.clock.wall());
-                            self.server.handle_connected(now, wall, conn, from);
+                            self.server.handle_connected(now, wall, conn, from, local);
                         }
                         Err(e) => {
                             tracing::debug!("a connection from {from} was not to be had: {e}")
@@ -259,43 +286,48 @@ impl Worker {
         self.accept_pauses += 1;
         self.publish_stats();
         self.reserve = None;
-        for _ in 0..TURN {
-            if self.listener.accept().is_err() {
-                break;
+        for door in &self.doors {
+            for _ in 0..TURN {
+                if door.listener.accept().is_err() {
+                    break;
+                }
             }
         }
         self.reserve = reserve_descriptor();
         self.paused_until = Some(self.clock.now() + ACCEPT_PAUSE);
-        self.watch_listener(Event::none(LISTENER));
+        self.watch_listeners(Event::none);
     }
 
     fn resume_accepting(&mut self, now: Instant) {
         if self.paused_until.is_some_and(|until| until <= now) {
             self.paused_until = None;
-            self.watch_listener(Event::readable(LISTENER));
+            self.watch_listeners(Event::readable);
         }
     }
 
-    fn watch_listener(&self, interest: Event) {
-        let changed =
-            self.shared.poller.modify_with_mode(&self.listener, interest, PollMode::Level);
-        if let Err(e) = changed {
-            tracing::error!("the tracker's listener is lost: {e}");
-        }
-    }
-
-    fn receive_datagrams(&mut self) {
-        for _ in 0..TURN {
-            match self.datagrams.recv_from(&mut self.buffer) {
-                Ok((len, from)) => {
-                    let datagram = self.buffer.get(..len).unwrap_or_default();
-                    self.server.handle_datagram(self.clock.now(), from, datagram);
-                }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
-                // An ICMP error to an answer of ours: whoever asked has gone.
-                Err(_) => {}
+    fn watch_listeners(&self, interest: impl Fn(usize) -> Event) {
+        for (i, door) in (0..).zip(&self.doors) {
+            let interest = interest(key(LISTENER, i));
+            let poller = &self.shared.poller;
+            if let Err(e) = poller.modify_with_mode(&door.listener, interest, PollMode::Level) {
+                tracing::error!("a listener of the tracker is lost: {e}");
             }
         }
+    }
+
+    fn receive_datagrams(&mut self, door: usize) {
+        let (server, clock) = (&mut self.server, &self.clock);
+        let Some(door) = self.doors.get(door) else { return };
+        door.datagrams.receive(&mut self.buffer, |from, local, datagram| {
+            server.handle_datagram(clock.now(), from, local, datagram);
+        });
+    }
+
+    fn receive_relayed(&mut self, allocation: AllocationId) {
+        let (server, clock) = (&mut self.server, &self.clock);
+        self.relayed.receive(allocation, &mut self.buffer, |from, datagram| {
+            server.handle_relayed(clock.now(), allocation, from, datagram);
+        });
     }
 
     /// A connection can be read or written.
@@ -363,11 +395,47 @@ impl Worker {
                 }
                 self.close(conn);
             }
-            Output::Datagram { to, bytes } => {
-                // A datagram that the system does not take is lost, as datagrams are.
-                let _ = self.datagrams.send_to(&bytes, to);
-            }
+            Output::Datagram { to, local, bytes } => self.send_datagram(local, to, &bytes),
+            Output::Relay(output) => self.carry_out_relay(output),
             Output::Event(event) => self.publish(event),
+        }
+    }
+
+    fn send_datagram(&self, local: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+        let is_its = |door: &&Door| door.datagrams.local.port() == local.port();
+        if let Some(door) = self.doors.iter().find(is_its) {
+            door.datagrams.send(local.ip(), to, bytes);
+        }
+    }
+
+    fn carry_out_relay(&mut self, output: relaying::Output) {
+        match output {
+            relaying::Output::ToClient { via: Via::Datagrams(to), local, bytes } => {
+                self.send_datagram(local, to, &bytes);
+            }
+            relaying::Output::ToClient { via: Via::Stream(stream), bytes, .. } => {
+                let conn = ConnId(stream.0);
+                // What comes late is of no use: better that it does not come.
+                let waiting = self.peers.get(&conn).map_or(0, Peer::waiting);
+                if waiting > RELAY_BACKLOG {
+                    return;
+                }
+                self.carry_out_one(Output::Send { conn, bytes: bytes.into() });
+            }
+            relaying::Output::ToPeer { allocation, to, bytes } => {
+                self.relayed.send(allocation, to, &bytes);
+            }
+            relaying::Output::Bind { allocation, local } => {
+                let key = key(ALLOCATION, allocation.0);
+                let bound = self.relayed.bind(allocation, local, key, &self.shared.poller);
+                if let Err(error) = &bound {
+                    tracing::warn!(%error, "no socket for an allocation of the relay");
+                }
+                self.server.handle_bound(self.clock.now(), allocation, bound.ok());
+            }
+            relaying::Output::Unbind { allocation } => {
+                self.relayed.unbind(allocation, &self.shared.poller);
+            }
         }
     }
 

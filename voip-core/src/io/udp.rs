@@ -1,36 +1,24 @@
 //! The node's UDP port: one port number, one socket per address family, and for every datagram
-//! the local address it came to (packet info, RFC 3542 §6) so that ICE can tell its paths apart.
+//! the local address it came to, so that ICE can tell its paths apart.
 
-use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::Clock;
+use super::datagrams::Datagrams;
 use crate::error::{Error, ErrorKind};
 #[cfg(feature = "sim")]
 use crate::io::bad_line::BadLine;
 use crate::time::Instant;
 
-/// Longer than any datagram a peer may send: larger ones are cut by the kernel and then dropped as
-/// malformed.
-const DATAGRAM: usize = 2048;
-/// Datagrams read in one go, so that a flood on one socket cannot starve the rest of the loop.
-const BUDGET: usize = 64;
 /// Tries to find one port number that is free in both families.
 const PORT_TRIES: usize = 32;
 
-/// One socket of the port.
-pub(crate) struct Family {
-    pub(crate) socket: UdpSocket,
-    state: UdpSocketState,
-    local: SocketAddr,
-}
-
 /// The node's port.
 pub(crate) struct UdpPort {
-    families: Vec<Family>,
+    families: Vec<Datagrams>,
     buffer: Box<[u8]>,
     #[cfg(feature = "sim")]
     line: Option<BadLine>,
@@ -52,7 +40,7 @@ impl UdpPort {
             };
             Error::new(kind, format!("bind: UDP {address} is not to be had: {e}"))
         })?;
-        let room = DATAGRAM * families.iter().map(|f| f.state.gro_segments()).max().unwrap_or(1);
+        let room = families.iter().map(Datagrams::room).max().unwrap_or(0);
         Ok(UdpPort {
             families,
             buffer: vec![0; room].into(),
@@ -67,7 +55,7 @@ impl UdpPort {
         self.line = Some(line);
     }
 
-    pub(crate) fn families(&self) -> &[Family] {
+    pub(crate) fn families(&self) -> &[Datagrams] {
         &self.families
     }
 
@@ -97,31 +85,10 @@ impl UdpPort {
     pub(crate) fn receive(
         &mut self,
         family: usize,
-        mut handle: impl FnMut(SocketAddr, SocketAddr, &[u8]),
+        handle: impl FnMut(SocketAddr, SocketAddr, &[u8]),
     ) -> bool {
-        let Some(family) = self.families.get(family) else { return false };
-        for _ in 0..BUDGET {
-            let mut meta = [RecvMeta::default()];
-            let mut slices = [IoSliceMut::new(&mut self.buffer)];
-            let socket = UdpSockRef::from(&family.socket);
-            match family.state.recv(socket, &mut slices, &mut meta) {
-                Ok(0) => return false,
-                Ok(_) => {
-                    let [meta] = meta;
-                    let ip = meta.dst_ip.unwrap_or(family.local.ip());
-                    let destination = SocketAddr::new(ip, family.local.port());
-                    let received = &self.buffer[..meta.len.min(self.buffer.len())];
-                    for datagram in received.chunks(meta.stride.max(1)) {
-                        handle(meta.addr, destination, datagram);
-                    }
-                }
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                // An ICMP error of an earlier send: nothing is lost with it.
-                Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {}
-                Err(_) => return false,
-            }
-        }
-        true
+        let family = self.families.get(family);
+        family.is_some_and(|family| family.receive(&mut self.buffer, handle))
     }
 
     /// Sends one datagram; `source` picks the local address, unspecified leaves it to the kernel.
@@ -164,11 +131,8 @@ impl UdpPort {
 
     fn put(&self, source: SocketAddr, destination: SocketAddr, contents: &[u8]) {
         let family = self.families.iter().find(|f| f.local.is_ipv4() == destination.is_ipv4());
-        let Some(family) = family else { return };
-        let src_ip = Some(source.ip()).filter(|ip| !ip.is_unspecified());
-        let transmit = Transmit { destination, ecn: None, contents, segment_size: None, src_ip };
-        if let Err(error) = family.state.try_send(UdpSockRef::from(&family.socket), &transmit) {
-            tracing::trace!(%error, %destination, "datagram not sent");
+        if let Some(family) = family {
+            family.send(source.ip(), destination, contents);
         }
     }
 }
@@ -180,7 +144,7 @@ fn is_link_local(ip: &IpAddr) -> bool {
     }
 }
 
-fn bind_both(port: u16) -> io::Result<Vec<Family>> {
+fn bind_both(port: u16) -> io::Result<Vec<Datagrams>> {
     let tries = if port == 0 { PORT_TRIES } else { 1 };
     let mut last = None;
     for _ in 0..tries {
@@ -198,17 +162,14 @@ fn bind_both(port: u16) -> io::Result<Vec<Family>> {
     Err(last.unwrap_or_else(|| io::ErrorKind::AddrInUse.into()))
 }
 
-fn bind_one(address: SocketAddr) -> io::Result<Family> {
+fn bind_one(address: SocketAddr) -> io::Result<Datagrams> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
     socket.bind(&address.into())?;
     socket.set_nonblocking(true)?;
-    let socket = UdpSocket::from(socket);
-    let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
-    let local = socket.local_addr()?;
-    Ok(Family { socket, state, local })
+    Datagrams::new(socket.into())
 }
 
 #[cfg(test)]

@@ -8,8 +8,9 @@ use std::sync::atomic::AtomicU64;
 
 use parking_lot::{Condvar, Mutex};
 
+use super::turn_server::{MAX_TURN_SERVERS, TurnServer};
 use super::{Board, Inner, Node, Reporter};
-use crate::engine::{Engine, EngineConfig};
+use crate::engine::{Engine, EngineConfig, NamedRelay};
 use crate::error::{Error, ErrorKind};
 use crate::identity::Identity;
 use crate::identity::pins::Pins;
@@ -25,6 +26,7 @@ use crate::io::wav::WavDevice;
 use crate::io::{Clock, ProcessorClock, spawn};
 #[cfg(feature = "sim")]
 use crate::line::Link;
+use crate::relay::client::RelayCredentials;
 use crate::time::Duration;
 use crate::voice::{Codec, EncoderConfig, JitterConfig, Resampler};
 use crate::wire::name::check_name;
@@ -85,6 +87,8 @@ pub struct NodeBuilder {
     auto_answer: bool,
     ring_timeout: Duration,
     max_calls: usize,
+    turn_servers: Vec<TurnServer>,
+    relay_only: bool,
     #[cfg(feature = "sim")]
     line: Option<(Link, u64)>,
 }
@@ -103,12 +107,12 @@ pub(super) fn check_ring_timeout(timeout: Duration) -> Result<(), Error> {
     Err(invalid("ring_timeout", "1 s to 10 min are possible"))
 }
 
-fn invalid(field: &str, why: &str) -> Error {
+pub(super) fn invalid(field: &str, why: &str) -> Error {
     Error::new(ErrorKind::InvalidArgument, format!("{field}: {why}"))
 }
 
 /// Whether it looks like `host:port`; only the network knows whether it is one.
-fn is_host_and_port(tracker: &str) -> bool {
+pub(super) fn is_host_and_port(tracker: &str) -> bool {
     let Some((host, port)) = tracker.rsplit_once(':') else { return false };
     let of_no_host = |c: char| c.is_whitespace() || c.is_control() || "/@?#".contains(c);
     !host.is_empty() && !host.contains(of_no_host) && port.parse::<u16>().is_ok_and(|p| p > 0)
@@ -127,6 +131,8 @@ impl NodeBuilder {
             auto_answer: false,
             ring_timeout: Duration::from_secs(45),
             max_calls: 1,
+            turn_servers: Vec::new(),
+            relay_only: false,
             #[cfg(feature = "sim")]
             line: None,
         }
@@ -189,6 +195,29 @@ impl NodeBuilder {
         self
     }
 
+    /// Adds a relay, beside those that trackers have: a TURN server (RFC 8656), as a URI of RFC 7065,
+    /// `turn:host[:port][?transport=udp|tcp]`, and what it wants to know. Up to 4. What goes through it is as encrypted
+    /// as everything between peers.
+    pub fn turn_server(
+        mut self,
+        uri: impl Into<String>,
+        username: impl Into<String>,
+        password: impl Into<String>,
+    ) -> Self {
+        let (username, password) = (username.into(), password.into());
+        let credentials = RelayCredentials { username, password };
+        self.turn_servers.push(TurnServer { uri: uri.into(), credentials });
+        self
+    }
+
+    /// Whether peers are to learn no address of this host: calls then go through relays only, those of the trackers and
+    /// of [`turn_server`](Self::turn_server). Without one a call ends with
+    /// [`Unreachable`](crate::EndReason::Unreachable). Default no.
+    pub fn relay_only(mut self, yes: bool) -> Self {
+        self.relay_only = yes;
+        self
+    }
+
     /// Sends everything through a bad line: sound, handshakes and checks of the path alike, but not
     /// what goes to trackers. For trials; one side's line is one direction of the call. The seed
     /// decides all chances: [`Link::sound_lost`] tells them beforehand, [`Node::line_stats`] counts.
@@ -207,6 +236,7 @@ impl NodeBuilder {
     /// [`ErrorKind::File`] for the identity, its pins or a WAV file; [`ErrorKind::System`].
     pub fn start(self) -> Result<Node, Error> {
         let bind = self.validate()?;
+        let (turn_addresses, relays) = self.turn_servers()?;
         // Nobody waits for it: a call placed before it is done takes a little longer.
         spawn("voip-warm-up", crate::session::warm_up)?;
         let (identity, pins) = self.identity()?;
@@ -236,6 +266,8 @@ impl NodeBuilder {
             pins_names: self.identity_file.is_some(),
             ring_timeout: self.ring_timeout,
             max_calls: self.max_calls,
+            relays,
+            relay_only: self.relay_only,
             epoch: clock.epoch(),
             wall_at_zero: clock.wall_at_zero(),
         };
@@ -264,9 +296,9 @@ impl NodeBuilder {
             #[cfg(feature = "sim")]
             line,
         });
+        let addresses = (self.trackers, turn_addresses);
         let reporter = Reporter(inner.clone());
-        let driver =
-            Driver::new(engine, clock, udp, self.trackers, sound, (requests, inbox), reporter);
+        let driver = Driver::new(engine, clock, udp, addresses, sound, (requests, inbox), reporter);
         let thread = Mutex::new(Some(spawn("voip-engine", move || driver.run())?));
         Ok(Node { inner, name: self.name, id, local_address, thread })
     }
@@ -299,6 +331,15 @@ impl NodeBuilder {
             link.validate()?;
         }
         self.bind.parse().map_err(|_| invalid("bind", &format!("{:?} is not ip:port", self.bind)))
+    }
+
+    /// The addresses of the named relays, and what the engine needs to know of them.
+    fn turn_servers(&self) -> Result<(Vec<String>, Vec<NamedRelay>), Error> {
+        if self.turn_servers.len() > MAX_TURN_SERVERS {
+            return Err(invalid("turn_server", "4 are possible"));
+        }
+        let parsed = self.turn_servers.iter().map(TurnServer::parse);
+        Ok(parsed.collect::<Result<Vec<_>, _>>()?.into_iter().unzip())
     }
 
     fn identity(&self) -> Result<(Identity, Pins), Error> {

@@ -19,14 +19,17 @@ pub(crate) enum LocalCandidate {
     Host(SocketAddr),
     /// What a STUN server saw us come from, and the local address that was used.
     ServerReflexive { address: SocketAddr, base: SocketAddr },
+    /// An address on a relay, and the local address that the relay is reached from.
+    Relayed { address: SocketAddr, local: SocketAddr },
 }
 
 impl LocalCandidate {
-    /// The local address that it is reached through.
-    pub(super) fn base(self) -> SocketAddr {
+    /// The address that its datagrams are sent from, and come to.
+    pub(crate) fn base(self) -> SocketAddr {
         match self {
             LocalCandidate::Host(address)
-            | LocalCandidate::ServerReflexive { base: address, .. } => address,
+            | LocalCandidate::ServerReflexive { base: address, .. }
+            | LocalCandidate::Relayed { address, .. } => address,
         }
     }
 
@@ -35,6 +38,9 @@ impl LocalCandidate {
             LocalCandidate::Host(address) => Candidate::host(address, "udp").ok(),
             LocalCandidate::ServerReflexive { address, base } => {
                 Candidate::server_reflexive(address, base, "udp").ok()
+            }
+            LocalCandidate::Relayed { address, local } => {
+                Candidate::relayed(address, local, "udp").ok()
             }
         }
     }

@@ -32,9 +32,36 @@ impl Session {
         });
     }
 
+    /// This host may be reached at this address, too.
+    pub(crate) fn add_local_candidate(&mut self, now: Instant, candidate: LocalCandidate) {
+        if self.closed || self.candidates.contains(&candidate) {
+            return;
+        }
+        self.candidates.push(candidate);
+        self.guarded(|s| {
+            if let Some(candidate) = candidate.to_ice() {
+                s.rtc.add_local_candidate(candidate);
+            }
+            s.drain()?;
+            s.step(now)
+        });
+    }
+
+    /// This host is not to be reached at this address any more.
+    pub(crate) fn remove_local_candidate(&mut self, now: Instant, candidate: LocalCandidate) {
+        self.candidates.retain(|c| *c != candidate);
+        self.guarded(|s| {
+            if let Some(candidate) = candidate.to_ice() {
+                s.rtc.direct_api().invalidate_candidate(&candidate);
+            }
+            s.drain()?;
+            s.step(now)
+        });
+    }
+
     /// The peer may be reached at these addresses, too; each as in an SDP attribute.
     pub(crate) fn add_candidates(&mut self, now: Instant, candidates: &[String]) {
-        if !self.connected || self.closed {
+        if self.pending.is_some() || self.closed {
             return;
         }
         let more = now.since(self.began).as_secs() / ONE_MORE;
@@ -45,8 +72,7 @@ impl Session {
                 continue;
             };
             let address = candidate.addr();
-            let reachable = |c: &LocalCandidate| c.base().is_ipv4() == address.is_ipv4();
-            if self.added.contains(&address) || !self.candidates.iter().any(reachable) {
+            if self.added.contains(&address) {
                 continue;
             }
             if self.added.len() >= most {

@@ -50,6 +50,8 @@ pub(super) struct Network {
     sent: u64,
     cut_off: BTreeSet<IpAddr>,
     datagrams_blocked: bool,
+    /// Datagrams pass only to and from these.
+    passing: Option<BTreeSet<IpAddr>>,
 }
 
 impl Network {
@@ -62,6 +64,7 @@ impl Network {
             sent: 0,
             cut_off: BTreeSet::new(),
             datagrams_blocked: false,
+            passing: None,
         }
     }
 
@@ -82,6 +85,15 @@ impl Network {
         self.datagrams_blocked = blocked;
     }
 
+    pub(super) fn set_direct_blocked(&mut self, blocked: bool, passing: BTreeSet<IpAddr>) {
+        self.passing = blocked.then_some(passing);
+    }
+
+    fn passes(&self, a: SocketAddr, b: SocketAddr) -> bool {
+        let passing = self.passing.as_ref();
+        passing.is_none_or(|passing| passing.contains(&a.ip()) || passing.contains(&b.ip()))
+    }
+
     fn is_cut_off(&self, a: SocketAddr, b: SocketAddr) -> bool {
         self.cut_off.contains(&a.ip()) || self.cut_off.contains(&b.ip())
     }
@@ -93,7 +105,10 @@ impl Network {
         destination: SocketAddr,
         contents: Vec<u8>,
     ) {
-        if self.datagrams_blocked || self.is_cut_off(source, destination) {
+        if self.datagrams_blocked
+            || self.is_cut_off(source, destination)
+            || !self.passes(source, destination)
+        {
             return;
         }
         let line = self

@@ -8,12 +8,13 @@ use rand_core::{Rng, SeedableRng};
 
 use super::network::{Arrival, Network};
 use super::{TrackerKey, WALL_AT_ZERO, tracker};
-use crate::engine::{CallKey, Engine, EngineConfig, Output, Stopwatch};
+use crate::engine::{CallKey, Engine, EngineConfig, Output, RelayAddress, RelayKey, Stopwatch};
 use crate::error::Error;
 use crate::event::{CallState, Event, Peer};
 use crate::frame::{AudioFrame, BLOCK, BLOCK_TIME};
 use crate::identity::Identity;
 use crate::identity::pins::Pins;
+use crate::relay::client::RelayTransport;
 use crate::stats::CallStats;
 use crate::time::{Duration, Epoch, Instant};
 use crate::voice::{Codec, EncoderConfig, JitterConfig};
@@ -38,6 +39,8 @@ pub struct NodeOptions {
     pub stand_in_codec: bool,
     /// How long an outgoing call rings. Default 45 s.
     pub ring_timeout: Duration,
+    /// Lets peers know no address but those on relays. Default no.
+    pub relay_only: bool,
     /// Calls at one time. Default 1.
     pub max_calls: usize,
     /// The secret of the node's key: the same secret is the same peer. Default a new one.
@@ -61,6 +64,7 @@ impl NodeOptions {
             jitter: JitterConfig::default(),
             stand_in_codec: false,
             ring_timeout: Duration::from_secs(45),
+            relay_only: false,
             max_calls: 1,
             manual_reads: false,
             secret: None,
@@ -68,6 +72,9 @@ impl NodeOptions {
         }
     }
 }
+
+/// The ports of a node's ways to relays come after this.
+const FIRST_RELAY_PORT: u16 = 40_000;
 
 /// Computing takes no time in a simulated world.
 struct NoTime;
@@ -81,6 +88,8 @@ impl Stopwatch for NoTime {
 pub(super) struct SimNode {
     pub(super) address: SocketAddr,
     pub(super) engine: Engine,
+    /// The two ends of each way to a relay.
+    relays: BTreeMap<RelayKey, (SocketAddr, SocketAddr, RelayTransport)>,
     pub(super) microphone: VecDeque<f32>,
     pub(super) microphone_runs: bool,
     pub(super) heard: Vec<f32>,
@@ -127,6 +136,8 @@ impl SimNode {
             pins_names: options.pins_names,
             ring_timeout: options.ring_timeout,
             max_calls: options.max_calls,
+            relays: Vec::new(),
+            relay_only: options.relay_only,
             epoch,
             wall_at_zero: WALL_AT_ZERO,
         };
@@ -138,6 +149,7 @@ impl SimNode {
         Ok(SimNode {
             address: address(index),
             engine,
+            relays: BTreeMap::new(),
             microphone: VecDeque::new(),
             microphone_runs: true,
             heard: Vec::new(),
@@ -210,7 +222,39 @@ impl SimNode {
         self.next_capture += BLOCK_TIME;
     }
 
+    fn open_relay(
+        &mut self,
+        now: Instant,
+        relay: RelayKey,
+        address: RelayAddress,
+        transport: RelayTransport,
+        network: &mut Network,
+    ) {
+        let RelayAddress::At(remote) = address else {
+            return self.engine.handle_relay_closed(now, relay);
+        };
+        let port = FIRST_RELAY_PORT + relay.0 as u16;
+        let local = SocketAddr::new(self.address.ip(), port);
+        self.relays.insert(relay, (local, remote, transport));
+        match transport {
+            RelayTransport::Udp => self.engine.handle_relay_opened(now, relay, local, remote),
+            RelayTransport::Tcp => network.open(now, local, remote),
+        }
+    }
+
+    /// Whether what comes to that address is this node's.
+    pub(super) fn is_at(&self, address: SocketAddr) -> bool {
+        address == self.address || self.relays.values().any(|(local, ..)| *local == address)
+    }
+
+    fn relay_at(&self, address: SocketAddr) -> Option<RelayKey> {
+        self.relays.iter().find(|(_, (local, ..))| *local == address).map(|(relay, _)| *relay)
+    }
+
     pub(super) fn receive(&mut self, now: Instant, arrival: Arrival) {
+        if let Some(relay) = self.relay_at(arrival.destination()) {
+            return self.receive_relayed(now, relay, arrival);
+        }
         let tracker_at = |s: SocketAddr| self.trackers.iter().position(|t| *t == s);
         match arrival {
             Arrival::Datagram { source, destination, contents } => {
@@ -234,6 +278,21 @@ impl SimNode {
         }
     }
 
+    fn receive_relayed(&mut self, now: Instant, relay: RelayKey, arrival: Arrival) {
+        match arrival {
+            Arrival::Datagram { contents: bytes, .. } | Arrival::Bytes { bytes, .. } => {
+                self.engine.handle_relay_bytes(now, relay, &bytes);
+            }
+            Arrival::Opened { source, destination } => {
+                self.engine.handle_relay_opened(now, relay, destination, source);
+            }
+            Arrival::Closed { .. } => {
+                self.relays.remove(&relay);
+                self.engine.handle_relay_closed(now, relay);
+            }
+        }
+    }
+
     pub(super) fn drain(&mut self, now: Instant, network: &mut Network) {
         while let Some(output) = self.engine.poll() {
             match output {
@@ -241,6 +300,23 @@ impl SimNode {
                 Output::Transmit { source, destination, contents } => {
                     if source.ip().is_unspecified() || source == self.address {
                         network.send(now, self.address, destination, contents);
+                    }
+                }
+                Output::RelayOpen { relay, address, transport } => {
+                    self.open_relay(now, relay, address, transport, network);
+                }
+                Output::RelaySend { relay, bytes } => match self.relays.get(&relay) {
+                    Some((local, remote, RelayTransport::Udp)) => {
+                        network.send(now, *local, *remote, bytes);
+                    }
+                    Some((local, remote, RelayTransport::Tcp)) => {
+                        network.send_bytes(now, *local, *remote, bytes);
+                    }
+                    None => {}
+                },
+                Output::RelayClose { relay } => {
+                    if let Some((local, remote, RelayTransport::Tcp)) = self.relays.remove(&relay) {
+                        network.close(now, local, remote);
                     }
                 }
                 Output::FindAddresses => {

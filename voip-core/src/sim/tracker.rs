@@ -7,13 +7,18 @@ use rand_chacha::ChaCha20Rng;
 
 use super::WALL_AT_ZERO;
 use super::network::{Arrival, Network};
-use crate::directory::server::{Config, ConnId, Output, Server};
+use crate::directory::server::{Config, ConnId, Output, Server, TrackerStats};
+use crate::relay::server::{self as relay, AllocationId, Via};
 use crate::time::{Instant, UnixMillis};
+
+/// The ports of allocations come after this.
+const FIRST_RELAYED: u16 = 50_000;
 
 pub(super) struct SimTracker {
     pub(super) address: SocketAddr,
     server: Server,
     running: bool,
+    config: Config,
     connections: BTreeMap<ConnId, SocketAddr>,
     next_connection: u64,
 }
@@ -28,9 +33,42 @@ impl SimTracker {
         SimTracker {
             address: address(index),
             server: Server::new(Config::default(), Box::new(random)),
+            config: Config::default(),
             running: true,
             connections: BTreeMap::new(),
             next_connection: 0,
+        }
+    }
+
+    pub(super) fn stats(&self) -> TrackerStats {
+        self.server.stats()
+    }
+
+    /// From the next start on.
+    pub(super) fn add_relay(&mut self) {
+        let relay = relay::Config { allow_private: true, ..relay::Config::default() };
+        self.config.relay = Some(relay);
+    }
+
+    fn carry_out_relay(&mut self, now: Instant, output: relay::Output, network: &mut Network) {
+        let ip = self.address.ip();
+        let relayed = |allocation: AllocationId| FIRST_RELAYED + allocation.0 as u16;
+        match output {
+            relay::Output::ToClient { via: Via::Datagrams(to), bytes, .. } => {
+                network.send(now, self.address, to, bytes);
+            }
+            relay::Output::ToClient { via: Via::Stream(stream), bytes, .. } => {
+                if let Some(peer) = self.connections.get(&ConnId(stream.0)) {
+                    network.send_bytes(now, self.address, *peer, bytes);
+                }
+            }
+            relay::Output::ToPeer { allocation, to, bytes } => {
+                network.send(now, SocketAddr::new(ip, relayed(allocation)), to, bytes);
+            }
+            relay::Output::Bind { allocation, .. } => {
+                self.server.handle_bound(now, allocation, Some(relayed(allocation)));
+            }
+            relay::Output::Unbind { .. } => {}
         }
     }
 
@@ -46,7 +84,7 @@ impl SimTracker {
         for peer in std::mem::take(&mut self.connections).into_values() {
             network.close(now, self.address, peer);
         }
-        self.server = Server::new(Config::default(), Box::new(random));
+        self.server = Server::new(self.config.clone(), Box::new(random));
     }
 
     pub(super) fn next_wake(&self) -> Instant {
@@ -55,7 +93,7 @@ impl SimTracker {
 
     pub(super) fn wake(&mut self, now: Instant) {
         if self.server.next_timeout() <= now {
-            self.server.handle_timeout(now);
+            self.server.handle_timeout(now, wall(now));
         }
     }
 
@@ -67,15 +105,19 @@ impl SimTracker {
             return;
         }
         match arrival {
-            Arrival::Datagram { source, contents, .. } => {
-                self.server.handle_datagram(now, source, &contents);
+            Arrival::Datagram { source, destination, contents } if destination == self.address => {
+                self.server.handle_datagram(now, source, destination, &contents);
+            }
+            Arrival::Datagram { source, destination, contents } => {
+                let allocation = AllocationId(u64::from(destination.port() - FIRST_RELAYED));
+                self.server.handle_relayed(now, allocation, source, &contents);
             }
             Arrival::Opened { source, .. } => {
                 self.forget(source);
                 let conn = ConnId(self.next_connection);
                 self.next_connection += 1;
                 self.connections.insert(conn, source);
-                self.server.handle_connected(now, wall(now), conn, source);
+                self.server.handle_connected(now, wall(now), conn, source, self.address);
             }
             Arrival::Bytes { source, bytes, .. } => {
                 if let Some(conn) = self.connection_of(source) {
@@ -111,7 +153,8 @@ impl SimTracker {
                         network.close(now, self.address, peer);
                     }
                 }
-                Output::Datagram { to, bytes } => {
+                Output::Relay(output) => self.carry_out_relay(now, output, network),
+                Output::Datagram { to, bytes, .. } => {
                     network.send(now, self.address, to, bytes);
                 }
                 Output::Event(_) => {}

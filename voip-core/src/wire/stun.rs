@@ -39,6 +39,13 @@ pub fn is_stun(datagram: &[u8]) -> bool {
         && datagram.get(4..8) == Some(&MAGIC_COOKIE)
 }
 
+/// Whether it is a STUN message about a binding: of any class, well-formed or not.
+pub(crate) fn is_binding(datagram: &[u8]) -> bool {
+    // The class lies in the bits 0x0110 of the type (RFC 8489 §5).
+    let method = |a: u8, b: u8| u16::from_be_bytes([a, b]) & !0x0110;
+    is_stun(datagram) && matches!(*datagram, [a, b, ..] if method(a, b) == 1)
+}
+
 /// A binding request without attributes: 20 bytes.
 pub fn binding_request(transaction: TransactionId) -> Vec<u8> {
     let class = MessageType::from_class_method(MessageClass::Request, BINDING);

@@ -13,7 +13,7 @@ use super::json;
 use super::record::SealedRecord;
 use super::sealed::{Bytes32, Signature};
 use super::signal::SealedSignal;
-use crate::id::PeerId;
+use crate::id::{CallId, PeerId};
 use crate::time::UnixMillis;
 
 /// The version spoken here.
@@ -78,6 +78,15 @@ pub enum PeerMessage {
         /// What.
         signal: SealedSignal,
     },
+    /// Credentials for the tracker's relay, please: a TURN server (RFC 8656) at the address of this connection.
+    Relay {
+        /// Repeated by the answer.
+        id: RequestId,
+        /// For which call.
+        call: CallId,
+        /// With whom: nobody else will be relayed to.
+        peer: PeerId,
+    },
     /// Keeps the connection alive.
     Ping {
         /// Repeated by the answer.
@@ -120,6 +129,9 @@ pub enum TrackerMessage {
         observed: SocketAddr,
         /// How many peers are online, you included.
         online: u32,
+        /// Whether the tracker has a relay.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        relay: bool,
     },
     /// You are forgotten.
     Goodbye {
@@ -195,6 +207,17 @@ pub enum TrackerMessage {
         /// What.
         signal: SealedSignal,
     },
+    /// Credentials for the relay (RFC 8489 §9.2), of the realm `voip`.
+    Relay {
+        /// The request.
+        id: RequestId,
+        /// The name to give.
+        username: String,
+        /// The password.
+        password: String,
+        /// Seconds within which an allocation may be made with them.
+        lifetime: u32,
+    },
     /// Answer to a ping.
     Pong {
         /// The request.
@@ -256,6 +279,8 @@ pub enum ErrorCode {
     Replaced,
     /// Too slow: did not register, send or read in time. Closed.
     Timeout,
+    /// This tracker has no relay.
+    NoRelay,
     /// Something a later version says.
     #[serde(other)]
     Unknown,

@@ -44,9 +44,17 @@ impl Two {
 
     /// The same with other options for both.
     pub fn with(seed: u64, link: Link, auto_answer: bool, options: &NodeOptions) -> Two {
+        Two::at(seed, link, auto_answer, options, false)
+    }
+
+    /// The same, at a tracker with a relay if `relay`.
+    pub fn at(seed: u64, link: Link, auto_answer: bool, options: &NodeOptions, relay: bool) -> Two {
         let mut world = World::new(seed);
         world.set_link(link);
         let tracker = world.add_tracker();
+        if relay {
+            world.add_relay(tracker);
+        }
         let named = |name: &str, auto_answer| NodeOptions {
             name: name.into(),
             trackers: vec![tracker],

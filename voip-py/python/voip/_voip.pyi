@@ -95,6 +95,10 @@ class Node:
     `auto_answer`: whether incoming calls are answered at once.
     `ring_timeout`: how long an outgoing call rings, 1 to 600 s.
     `max_calls`: calls at one time, 1 to 32; one more is answered "busy".
+    `turn_servers`: relays beside those of the trackers, up to 4, each a tuple of a URI,
+    "turn:host[:port][?transport=udp|tcp]", and the name and the password that it wants.
+    `relay_only=True`: peers learn no address of this host, calls go through relays only; without one they fail
+    as `Unreachable`.
 
     Does not wait for the trackers: see `wait_registered`. The end of a `with` block closes the node; so do
     dropping it and the end of the program, when other threads that still wait end as by `sys.exit()`.
@@ -115,6 +119,8 @@ class Node:
         auto_answer: bool = False,
         ring_timeout: float = 45.0,
         max_calls: int = 1,
+        turn_servers: Iterable[tuple[str, str, str]] = (),
+        relay_only: bool = False,
     ) -> Self: ...
     @property
     def name(self) -> str:
@@ -1063,6 +1069,17 @@ class Tracker:
     as well as IPv6. `wire_log=True` makes every message in and out a `TrackerEvent.Wire`. Of more
     than `max_connections` at once the others are turned away.
 
+    `also_bind`: more addresses to listen on, up to 8 in all: at port 443, say, for peers whose networks let
+    nothing else out.
+    `relay=True` relays for peers whose routers let nothing of each other through: as a TURN server (RFC 8656)
+    at the same addresses, by UDP and TCP, for the two peers of a call and with credentials that the tracker
+    gives to those registered. It needs UDP ports above 1024 open to the world. What follows switches it on, too.
+    `relay_allocations`: the most addresses that it has for peers at once; a call needs two at most.
+    `relay_bitrate`: bits per second that one of them may relay each way, twice as many in the first second.
+    `relay_address`: the IP address by which the world reaches this machine, if it does not have it itself.
+    `relay_private=True` relays to private, shared and loopback addresses, too: only for a network that is no
+    part of the Internet.
+
     It runs until `close()`, the end of its `with` block, or until it is dropped. Raises
     `InvalidArgument` (the address is none, or not of this machine), `AddressInUse`, `SystemError`.
     """
@@ -1073,6 +1090,12 @@ class Tracker:
         *,
         wire_log: bool = False,
         max_connections: int = 10000,
+        also_bind: Iterable[str] = (),
+        relay: bool = False,
+        relay_allocations: int = 1000,
+        relay_bitrate: int = 100000,
+        relay_address: str | None = None,
+        relay_private: bool = False,
     ) -> Self: ...
     @property
     def address(self) -> str:
@@ -1166,9 +1189,9 @@ class TrackerEvent:
 
 @final
 class TrackerStats:
-    """What a tracker has seen. All but the first two count from its start."""
+    """What a tracker has seen. All but `connections`, `online` and `relay_allocations` count from its start."""
 
-    __match_args__: ClassVar[tuple[Literal["connections"], Literal["online"], Literal["accepted"], Literal["turned_away"], Literal["accept_pauses"], Literal["registrations_refused"], Literal["replaced"], Literal["timeouts"], Literal["slow_readers"], Literal["malformed"], Literal["too_long"], Literal["unknown_type"], Literal["not_registered"], Literal["rate_limited"], Literal["relayed"], Literal["undeliverable"], Literal["stun_answered"], Literal["stun_dropped"], Literal["events_dropped"]]]
+    __match_args__: ClassVar[tuple[Literal["connections"], Literal["online"], Literal["accepted"], Literal["turned_away"], Literal["accept_pauses"], Literal["registrations_refused"], Literal["replaced"], Literal["timeouts"], Literal["slow_readers"], Literal["malformed"], Literal["too_long"], Literal["unknown_type"], Literal["not_registered"], Literal["rate_limited"], Literal["relayed"], Literal["undeliverable"], Literal["stun_answered"], Literal["stun_dropped"], Literal["events_dropped"], Literal["relay_allocations"], Literal["relay_packets"], Literal["relay_bytes"], Literal["relay_dropped"], Literal["relay_refused"]]]
     @property
     def connections(self) -> int:
         """Connections now."""
@@ -1226,5 +1249,20 @@ class TrackerStats:
     @property
     def events_dropped(self) -> int:
         """Events dropped because nobody fetched them."""
+    @property
+    def relay_allocations(self) -> int:
+        """Allocations at the relay now."""
+    @property
+    def relay_packets(self) -> int:
+        """Packets that the relay passed on."""
+    @property
+    def relay_bytes(self) -> int:
+        """Bytes in them, as the peers sent them."""
+    @property
+    def relay_dropped(self) -> int:
+        """Packets that the relay dropped: too many, not permitted, of no call."""
+    @property
+    def relay_refused(self) -> int:
+        """Requests that the relay refused or left without an answer."""
     def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...

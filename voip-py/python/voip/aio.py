@@ -109,6 +109,8 @@ class Node:
         auto_answer: bool = False,
         ring_timeout: float = 45.0,
         max_calls: int = 1,
+        turn_servers: Iterable[tuple[str, str, str]] = (),
+        relay_only: bool = False,
     ) -> None:
         self._node = voip.Node(
             name,
@@ -121,6 +123,8 @@ class Node:
             auto_answer=auto_answer,
             ring_timeout=ring_timeout,
             max_calls=max_calls,
+            turn_servers=turn_servers,
+            relay_only=relay_only,
         )
         self._descriptor = _Descriptor(self._node.event_descriptor())
         # One object for each call: it owns the watch on the call's descriptor.

@@ -45,6 +45,18 @@ pub(crate) struct Args {
     /// Answer every call at once
     #[arg(long)]
     pub(crate) auto_answer: bool,
+    /// Let peers learn no address of this machine: calls go through relays only
+    #[arg(long)]
+    relay_only: bool,
+    /// A TURN server to relay by, turn:HOST[:PORT][?transport=tcp], beside the trackers'
+    #[arg(long, value_name = "URI", requires = "turn_user", requires = "turn_password")]
+    turn: Option<String>,
+    /// The user name that it wants
+    #[arg(long, value_name = "NAME")]
+    turn_user: Option<String>,
+    /// The password that it wants
+    #[arg(long, value_name = "PASSWORD")]
+    turn_password: Option<String>,
     /// Write one JSON object per event instead of text
     #[arg(long)]
     pub(crate) json: bool,
@@ -92,7 +104,13 @@ impl Args {
             .bind(SocketAddr::new(self.host, self.port).to_string())
             .audio(self.audio())
             .encoder(encoder)
-            .auto_answer(self.auto_answer);
+            .auto_answer(self.auto_answer)
+            .relay_only(self.relay_only);
+        if let (Some(uri), Some(user), Some(password)) =
+            (&self.turn, &self.turn_user, &self.turn_password)
+        {
+            builder = builder.turn_server(uri, user, password);
+        }
         for tracker in &self.tracker {
             builder = builder.tracker(tracker);
         }

@@ -47,6 +47,8 @@ pub(crate) enum Event {
     Signal { from: PeerId, signal: SealedSignal },
     /// The addressee of a signal is not online there.
     Undeliverable { request: u64, to: PeerId },
+    /// Credentials for the tracker's relay.
+    Relay { request: u64, username: String, password: String },
     /// No answer, or a refusal.
     Failed { request: u64, why: Failure },
 }

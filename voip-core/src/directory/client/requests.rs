@@ -18,6 +18,7 @@ pub(super) enum Purpose {
     Lookup { request: u64, target: Target },
     List { request: u64 },
     Signal { request: u64 },
+    Relay { request: u64 },
 }
 
 impl Purpose {
@@ -26,7 +27,8 @@ impl Purpose {
         match *self {
             Purpose::Lookup { request, .. }
             | Purpose::List { request }
-            | Purpose::Signal { request } => Some(request),
+            | Purpose::Signal { request }
+            | Purpose::Relay { request } => Some(request),
             Purpose::Register | Purpose::Subscribe | Purpose::Ping | Purpose::Leave => None,
         }
     }
@@ -79,6 +81,7 @@ pub(super) fn id_of(answer: &TrackerMessage) -> Option<RequestId> {
         | TrackerMessage::Subscribed { id, .. }
         | TrackerMessage::Relayed { id }
         | TrackerMessage::Undeliverable { id, .. }
+        | TrackerMessage::Relay { id, .. }
         | TrackerMessage::Pong { id } => Some(id),
         TrackerMessage::Error { id, .. } => id,
         TrackerMessage::Hello { .. }

@@ -80,7 +80,8 @@ impl World {
                     let conn = ConnId(self.last_conn);
                     self.clients[who].1 = Some(conn);
                     let from = format!("192.0.2.{}:5000", who + 1).parse().unwrap();
-                    self.server.handle_connected(now, wall, conn, from);
+                    let local = "203.0.113.1:6000".parse().unwrap();
+                    self.server.handle_connected(now, wall, conn, from, local);
                 }
             }
             Parcel::Dialled(who, true) => self.clients[who].0.handle_connected(now),
@@ -110,7 +111,8 @@ impl World {
                     self.post(Parcel::ToClient(conn, bytes.to_vec()));
                 }
                 ServerOutput::Close { conn } => self.post(Parcel::EndOfClient(conn)),
-                ServerOutput::Datagram { .. } | ServerOutput::Event(_) => {}
+                ServerOutput::Datagram { .. } | ServerOutput::Relay(_) | ServerOutput::Event(_) => {
+                }
             }
         }
         for who in 0..self.clients.len() {
@@ -149,7 +151,7 @@ impl World {
                 self.deliver(parcel);
             }
             let wall = self.wall();
-            self.server.handle_timeout(self.now);
+            self.server.handle_timeout(self.now, self.wall());
             for (client, ..) in &mut self.clients {
                 client.handle_timeout(self.now, wall);
             }
@@ -376,8 +378,9 @@ fn a_tracker_that_answers_nothing_is_left_and_tried_again() {
     assert_eq!(at, Instant::ZERO + 10 * SECOND);
     client.handle_timeout(at, WALL);
     let outputs: Vec<_> = std::iter::from_fn(|| client.poll()).collect();
-    assert!(matches!(outputs[1], Output::Disconnect));
-    assert!(matches!(outputs[2], Output::Event(Event::Lost(Loss::Silent))));
+    assert!(matches!(outputs[1], Output::Send(_)));
+    assert!(matches!(outputs[2], Output::Disconnect));
+    assert!(matches!(outputs[3], Output::Event(Event::Lost(Loss::Silent))));
     assert!(client.next_timeout() < at + SECOND);
 }
 
@@ -432,7 +435,7 @@ fn registered() -> Client {
     let nonce = Bytes32([3; 32]);
     say(&mut client, &TrackerMessage::Hello { version: 1, nonce, time: WALL });
     let observed = "192.0.2.1:1".parse().unwrap();
-    say(&mut client, &TrackerMessage::Registered { id: 1, observed, online: 2 });
+    say(&mut client, &TrackerMessage::Registered { id: 1, observed, online: 2, relay: false });
     assert!(client.is_registered());
     while client.poll().is_some() {}
     client

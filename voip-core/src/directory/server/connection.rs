@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use super::rate::{Bucket, Rate};
 use crate::id::PeerId;
+use crate::rate::{Bucket, Rate};
 use crate::time::{Duration, Instant};
 use crate::wire::framing::{FrameReader, FrameTooLong, MAX_FRAME};
 use crate::wire::record::PresenceRecord;
@@ -11,6 +11,8 @@ use crate::wire::sealed::Bytes32;
 
 /// How long a connection may take to register.
 const REGISTER_WITHIN: Duration = Duration::from_secs(10);
+/// How long to wait for what the other side speaks, before the tracker greets it.
+pub(super) const GREET_WITHIN: Duration = Duration::from_millis(100);
 /// How long one frame may take to arrive.
 const FRAME_WITHIN: Duration = Duration::from_secs(10);
 /// After how much silence a registered peer counts as gone. It should ping every 15 s.
@@ -30,8 +32,23 @@ const RELAYED_BYTES: Rate = Rate::per_second(64 * 1024, 128 * 1024);
 /// Frames of one registered connection that may be no messages.
 const FAULTS: Rate = Rate::per_second(1, 10);
 
+/// What the other side speaks, told by its first two bytes.
+pub(super) enum Speech {
+    /// It has not said enough; the tracker has not said anything.
+    Unknown(Vec<u8>),
+    /// The tracker protocol.
+    Tracker,
+    /// TURN, and the part of a message that has come.
+    Relay(Vec<u8>),
+}
+
 pub(super) struct Connection {
     pub(super) from: SocketAddr,
+    /// Our end of it.
+    pub(super) local: SocketAddr,
+    pub(super) speech: Speech,
+    /// Until when an allocation of the relay keeps it, as far as is known.
+    pub(super) relayed_until: Instant,
     /// The challenge for registrations.
     pub(super) nonce: Bytes32,
     pub(super) registered: Option<PeerId>,
@@ -52,12 +69,15 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(now: Instant, from: SocketAddr, nonce: Bytes32) -> Self {
+    pub(super) fn new(now: Instant, from: SocketAddr, local: SocketAddr, nonce: Bytes32) -> Self {
         Connection {
             from,
+            local,
+            speech: Speech::Unknown(Vec::new()),
+            relayed_until: now,
             nonce,
             registered: None,
-            looked_at: now + REGISTER_WITHIN,
+            looked_at: now + GREET_WITHIN,
             reader: FrameReader::new(MAX_FIRST_FRAME),
             opened: now,
             frame_began: None,
@@ -97,6 +117,13 @@ impl Connection {
 
     /// When the connection is to be ended, and what to say then.
     pub(super) fn deadline(&self) -> (Instant, &'static str) {
+        match self.speech {
+            Speech::Unknown(_) => return (self.opened + GREET_WITHIN, ""),
+            Speech::Relay(_) => {
+                return (self.relayed_until.max(self.opened + REGISTER_WITHIN), "no allocation");
+            }
+            Speech::Tracker => {}
+        }
         let alive = match self.registered {
             None => (self.opened + REGISTER_WITHIN, "no registration within 10 s"),
             Some(_) if self.expires < self.heard + SILENCE => (self.expires, "the record expired"),

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::id::PeerId;
+use crate::relay::server as relay;
 
 /// One connection, numbered by the owner; numbers are not used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,8 +17,10 @@ pub(crate) enum Output {
     Send { conn: ConnId, bytes: Arc<[u8]> },
     /// Close once everything is sent.
     Close { conn: ConnId },
-    /// Send this datagram from the UDP port.
-    Datagram { to: SocketAddr, bytes: Vec<u8> },
+    /// Send this datagram from the local address that the question came to.
+    Datagram { to: SocketAddr, local: SocketAddr, bytes: Vec<u8> },
+    /// Something for the sockets of the relay.
+    Relay(relay::Output),
     /// Something the owner may show.
     Event(TrackerEvent),
 }

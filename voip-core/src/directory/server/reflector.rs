@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 
-use super::rate::{PrefixTable, Rate};
+use crate::rate::{PrefixTable, Rate};
 use crate::time::Instant;
 use crate::wire::stun::binding_response;
 

@@ -1,6 +1,6 @@
 //! A tracker's counters.
 
-/// What a tracker has seen. All but the first two count from its start.
+/// What a tracker has seen. All but `connections`, `online` and `relay_allocations` count from its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TrackerStats {
@@ -40,6 +40,16 @@ pub struct TrackerStats {
     pub stun_answered: u64,
     /// Datagrams dropped: no plain binding request, or too many of one network.
     pub stun_dropped: u64,
+    /// Allocations at the relay now.
+    pub relay_allocations: u64,
+    /// Packets that the relay passed on.
+    pub relay_packets: u64,
+    /// Bytes in them, as the peers sent them.
+    pub relay_bytes: u64,
+    /// Packets that the relay dropped: too many, not permitted, of no call.
+    pub relay_dropped: u64,
+    /// Requests that the relay refused or left without an answer.
+    pub relay_refused: u64,
     /// Events dropped because nobody fetched them.
     pub events_dropped: u64,
 }

@@ -8,6 +8,8 @@ use crate::wire::sealed::Sealed;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 
+const LOCAL: SocketAddr =
+    SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::new(203, 0, 113, 1), 6000));
 const WALL: u64 = 1_700_000_000_000;
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -43,7 +45,7 @@ impl World {
     fn connect_from(&mut self, from: &str) -> ConnId {
         self.last_conn += 1;
         let conn = ConnId(self.last_conn);
-        self.server.handle_connected(self.now, self.wall(), conn, from.parse().unwrap());
+        self.server.handle_connected(self.now, self.wall(), conn, from.parse().unwrap(), LOCAL);
         self.drain();
         conn
     }
@@ -72,7 +74,11 @@ impl World {
                     self.sent.entry(conn).or_default().push(message);
                 }
                 Output::Close { conn } => assert!(self.closed.insert(conn), "closed twice"),
-                Output::Datagram { to, bytes } => self.datagrams.push((to, bytes)),
+                Output::Datagram { to, bytes, local } => {
+                    assert_eq!(local, LOCAL);
+                    self.datagrams.push((to, bytes));
+                }
+                Output::Relay(output) => panic!("no relay: {output:?}"),
                 Output::Event(event) => self.events.push(event),
             }
         }
@@ -83,7 +89,7 @@ impl World {
         let end = self.now + time;
         while self.server.next_timeout() <= end {
             self.now = self.now.max(self.server.next_timeout());
-            self.server.handle_timeout(self.now);
+            self.server.handle_timeout(self.now, self.wall());
             assert!(self.server.next_timeout() > self.now, "would be called for ever");
             self.drain();
         }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 
 use polling::{Event, PollMode, Poller};
@@ -10,6 +10,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::directory::server::ConnId;
 use crate::error::{Error, ErrorKind};
+use crate::io::datagrams::Datagrams;
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -19,8 +20,14 @@ const SEND_BUFFER: usize = 64 * 1024;
 /// How often to let the system choose a port before one is free for TCP and UDP.
 const PORTS_TRIED: usize = 16;
 
+/// A port at which the tracker is reached, by TCP and UDP.
+pub(super) struct Door {
+    pub(super) listener: TcpListener,
+    pub(super) datagrams: Datagrams,
+}
+
 /// A listener and a UDP socket on the same port. Bound to `[::]` they take IPv4 too.
-pub(super) fn bind(address: SocketAddr) -> Result<(TcpListener, UdpSocket), Error> {
+pub(super) fn bind(address: SocketAddr) -> Result<Door, Error> {
     let tries = if address.port() == 0 { PORTS_TRIED } else { 1 };
     let mut tried = bind_both(address);
     for _ in 1..tries {
@@ -32,7 +39,7 @@ pub(super) fn bind(address: SocketAddr) -> Result<(TcpListener, UdpSocket), Erro
     tried.map_err(|e| explain(address, &e))
 }
 
-fn bind_both(address: SocketAddr) -> io::Result<(TcpListener, UdpSocket)> {
+fn bind_both(address: SocketAddr) -> io::Result<Door> {
     let tcp = socket(address, Type::STREAM, Protocol::TCP)?;
     // On Unix: not to wait for the last connections of a tracker that was stopped just now.
     // Elsewhere the same option would let two programs share the port.
@@ -44,7 +51,7 @@ fn bind_both(address: SocketAddr) -> io::Result<(TcpListener, UdpSocket)> {
     let bound = listener.local_addr()?;
     let udp = socket(bound, Type::DGRAM, Protocol::UDP)?;
     udp.bind(&bound.into())?;
-    Ok((listener, udp.into()))
+    Ok(Door { listener, datagrams: Datagrams::new(udp.into())? })
 }
 
 fn socket(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
@@ -91,7 +98,7 @@ impl Peer {
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
         SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER)?;
-        let key = key_of(conn)?;
+        let key = super::key(super::CONNECTION, conn.0);
         // SAFETY: a `Peer` is deleted from the poller in `close` or when the worker is dropped,
         // each before its stream is.
         unsafe { poller.add_with_mode(&stream, Event::readable(key), PollMode::Level)? };
@@ -148,7 +155,7 @@ impl Peer {
     pub(super) fn watch(&mut self, conn: ConnId, poller: &Poller) -> io::Result<()> {
         let wants_writing = self.waiting > 0;
         if wants_writing != self.is_watched_for_writing {
-            let interest = Event::new(key_of(conn)?, true, wants_writing);
+            let interest = Event::new(super::key(super::CONNECTION, conn.0), true, wants_writing);
             poller.modify_with_mode(&self.stream, interest, PollMode::Level)?;
             self.is_watched_for_writing = wants_writing;
         }
@@ -160,8 +167,4 @@ impl Peer {
         let _ = poller.delete(&self.stream);
         let _ = self.stream.shutdown(Shutdown::Write);
     }
-}
-
-fn key_of(conn: ConnId) -> io::Result<usize> {
-    usize::try_from(conn.0).map_err(|_| io::ErrorKind::QuotaExceeded.into())
 }

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 use std::io::{Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{TcpStream, ToSocketAddrs, UdpSocket};
 
 use super::*;
 use crate::directory::server::Departure;
@@ -16,7 +16,7 @@ use crate::wire::tracker::{PeerMessage, Target, TrackerMessage};
 const LIMIT: Duration = Duration::from_secs(20);
 
 fn start_at(bind: &str, config: Config) -> TrackerServer {
-    TrackerServer::start(bind.parse().unwrap(), config).unwrap()
+    TrackerServer::start(&[bind.parse().unwrap()], config).unwrap()
 }
 
 fn start() -> TrackerServer {
@@ -150,14 +150,14 @@ fn a_tracker_bound_to_all_of_ipv6_takes_ipv4_too() {
 #[test]
 fn a_port_in_use_is_its_own_error() {
     let tracker = start();
-    let error = TrackerServer::start(tracker.address(), Config::default()).err().unwrap();
+    let error = TrackerServer::start(&[tracker.address()], Config::default()).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::AddressInUse);
     assert!(error.message().contains(&tracker.address().to_string()), "{error}");
     let only_udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     let taken = only_udp.local_addr().unwrap();
-    let error = TrackerServer::start(taken, Config::default()).err().unwrap();
+    let error = TrackerServer::start(&[taken], Config::default()).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::AddressInUse);
-    let error = TrackerServer::start("192.0.2.1:0".parse().unwrap(), Config::default());
+    let error = TrackerServer::start(&["192.0.2.1:0".parse().unwrap()], Config::default());
     assert_eq!(error.err().unwrap().kind(), ErrorKind::InvalidArgument);
 }
 

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::id::CallId;
 use crate::wire::framing::MAX_FRAME;
 use crate::wire::record::MAX_RECORD;
 use crate::wire::sealed::Sealed;
@@ -29,6 +30,7 @@ fn requests() -> Vec<PeerMessage> {
         PeerMessage::Lookup { id: 4, target: Target::Peer(PeerId([1; 32])) },
         PeerMessage::Subscribe { id: 5 },
         PeerMessage::Signal { id: 6, to: PeerId([2; 32]), signal },
+        PeerMessage::Relay { id: 7, call: CallId([3; 16]), peer: PeerId([2; 32]) },
         PeerMessage::Ping { id: u32::MAX },
     ]
 }
@@ -40,7 +42,8 @@ fn answers() -> Vec<TrackerMessage> {
     let message = "wait".to_owned();
     vec![
         TrackerMessage::Hello { version: 1, nonce: Bytes32([7; 32]), time: UnixMillis(5) },
-        TrackerMessage::Registered { id: 1, observed, online },
+        TrackerMessage::Registered { id: 1, observed, online, relay: false },
+        TrackerMessage::Registered { id: 1, observed, online, relay: true },
         TrackerMessage::Goodbye { id: 1 },
         TrackerMessage::Peers { id: 1, peers: vec![entry("{}"), entry("[]")], next: None },
         TrackerMessage::Peers { id: 1, peers: vec![], next: Some("bob".into()) },
@@ -53,6 +56,7 @@ fn answers() -> Vec<TrackerMessage> {
         TrackerMessage::Relayed { id: 1 },
         TrackerMessage::Undeliverable { id: 1, to: peer },
         TrackerMessage::Signal { from: peer, signal },
+        TrackerMessage::Relay { id: 1, username: "a".into(), password: "b".into(), lifetime: 600 },
         TrackerMessage::Pong { id: 1 },
         TrackerMessage::Error {
             id: Some(1),

@@ -36,7 +36,7 @@ fn a_renewal_too_many_is_made_again_a_second_or_two_later() {
     client.handle_timeout(at, WALL);
     let [(id, Presence::Available)] = registrations(&mut client)[..] else { panic!("says it") };
     let observed = "192.0.2.1:1".parse().unwrap();
-    say(&mut client, &TrackerMessage::Registered { id, observed, online: 2 });
+    say(&mut client, &TrackerMessage::Registered { id, observed, online: 2, relay: false });
     assert_eq!(registrations(&mut client), []);
     assert!(client.is_registered());
     client.handle_timeout(at + 2 * SECOND, WALL);
@@ -75,7 +75,8 @@ fn five_thousand_peers_are_listed_without_a_pause() {
     for n in 1..5000u32 {
         let conn = ConnId(u64::from(n) + 100);
         let from = SocketAddr::from((std::net::Ipv4Addr::from_bits(n << 8), 5000));
-        w.server.handle_connected(w.now, wall, conn, from);
+        let local = "203.0.113.1:6000".parse().unwrap();
+        w.server.handle_connected(w.now, wall, conn, from, local);
         let greeting = std::iter::from_fn(|| w.server.poll()).find_map(|output| match output {
             ServerOutput::Send { bytes, .. } => TrackerMessage::parse(&bytes[4..]).ok(),
             _ => None,

@@ -99,7 +99,7 @@ fn stun_requests_are_answered_five_a_second_for_each_network() {
     let mut w = world();
     let request = binding_request(TransactionId([1; 12]));
     let ask = |w: &mut World, from: &str| {
-        w.server.handle_datagram(w.now, from.parse().unwrap(), &request);
+        w.server.handle_datagram(w.now, from.parse().unwrap(), LOCAL, &request);
         w.drain();
         w.datagrams.pop().map(|(to, bytes)| (to, parse_response(&bytes).unwrap().1))
     };
@@ -111,7 +111,7 @@ fn stun_requests_are_answered_five_a_second_for_each_network() {
     let answered = (2..200).filter(|i| ask(&mut w, &format!("192.0.2.{i}:1")).is_some()).count();
     assert_eq!(answered, 5);
     assert!((1..200).all(|port| ask(&mut w, &format!("127.0.0.1:{port}")).is_some()));
-    w.server.handle_datagram(w.now, from, b"M-SEARCH * HTTP/1.1\r\n");
+    w.server.handle_datagram(w.now, from, LOCAL, b"M-SEARCH * HTTP/1.1\r\n");
     w.drain();
     assert!(w.datagrams.is_empty());
     let stats = w.server.stats();

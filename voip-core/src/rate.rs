@@ -72,7 +72,7 @@ impl PrefixTable {
 }
 
 /// What one customer of a network usually has: an IPv4 address or an IPv6 /64.
-pub(super) fn subscriber(ip: IpAddr) -> IpAddr {
+pub(crate) fn subscriber(ip: IpAddr) -> IpAddr {
     network(ip, 32, 64)
 }
 

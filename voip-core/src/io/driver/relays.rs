@@ -1,0 +1,228 @@
+//! The ways to relays: a socket for each, by datagrams or over a connection.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+use polling::{Event as Readiness, PollMode};
+
+use super::{Driver, Listener, Progress, Request, TrackerLink, literal, resolve, spawn};
+use crate::engine::{RelayAddress, RelayKey};
+use crate::relay::client::RelayTransport;
+
+/// Keys of relays at the poller begin here; those below are the node's sockets and its trackers.
+pub(super) const FIRST_KEY: usize = 1 << 16;
+/// Datagrams read in one go.
+const BUDGET: usize = 64;
+/// Longer than any datagram of a relay.
+const DATAGRAM: usize = 2048;
+
+/// One way to a relay.
+pub(super) enum RelayLink {
+    Udp(UdpSocket),
+    Tcp(TrackerLink),
+}
+
+impl<L: Listener> Driver<L> {
+    pub(super) fn open_relay(
+        &mut self,
+        relay: RelayKey,
+        address: RelayAddress,
+        transport: RelayTransport,
+    ) {
+        let named = match address {
+            RelayAddress::At(address) => {
+                return self.open_relay_at(relay, transport, vec![address]);
+            }
+            RelayAddress::Named(i) => self.relay_addresses.get(i).cloned().unwrap_or_default(),
+        };
+        if let Some(address) = literal(&named) {
+            return self.open_relay_at(relay, transport, vec![address]);
+        }
+        let requests = self.requests.clone();
+        let looked_up = spawn("voip-resolve", move || {
+            requests.send(Request::RelayResolved(relay, transport, resolve(&named)));
+        });
+        if looked_up.is_err() {
+            self.engine.handle_relay_closed(self.clock.now(), relay);
+        }
+    }
+
+    pub(super) fn open_relay_at(
+        &mut self,
+        relay: RelayKey,
+        transport: RelayTransport,
+        addresses: Vec<SocketAddr>,
+    ) {
+        match transport {
+            RelayTransport::Udp => self.open_udp(relay, &addresses),
+            RelayTransport::Tcp => {
+                self.relays.insert(relay, RelayLink::Tcp(TrackerLink::to(addresses)));
+                self.after_relay(relay, Progress::Failed);
+            }
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a socket of its own for each way to a relay")]
+    fn open_udp(&mut self, relay: RelayKey, addresses: &[SocketAddr]) {
+        let opened = addresses.iter().find_map(|address| {
+            let socket = UdpSocket::bind((self.source_for(*address), 0)).ok()?;
+            socket.connect(address).ok()?;
+            socket.set_nonblocking(true).ok()?;
+            Some((socket.local_addr().ok()?, *address, socket))
+        });
+        let now = self.clock.now();
+        let Some((local, remote, socket)) = opened else {
+            return self.engine.handle_relay_closed(now, relay);
+        };
+        // SAFETY: `close_relay` deletes the socket from the poller before it is dropped.
+        let watched = unsafe {
+            let interest = Readiness::readable(key_of(relay));
+            self.requests.poller.add_with_mode(&socket, interest, PollMode::Level)
+        };
+        if let Err(error) = watched {
+            tracing::error!(%error, "a relay's socket cannot be watched");
+            return self.engine.handle_relay_closed(now, relay);
+        }
+        self.relays.insert(relay, RelayLink::Udp(socket));
+        self.engine.handle_relay_opened(now, relay, local, remote);
+    }
+
+    /// The node's own address, if it is bound to one.
+    fn source_for(&self, destination: SocketAddr) -> IpAddr {
+        let is_of_family = |ip: &IpAddr| ip.is_ipv4() == destination.is_ipv4();
+        let mut bound = self.udp.families().iter().map(|family| family.local.ip());
+        bound.find(is_of_family).unwrap_or(match destination {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        })
+    }
+
+    pub(super) fn send_relay(&mut self, relay: RelayKey, bytes: &[u8]) {
+        match self.relays.get_mut(&relay) {
+            Some(RelayLink::Udp(socket)) => {
+                if let Err(error) = socket.send(bytes) {
+                    tracing::trace!(%error, "datagram to a relay not sent");
+                }
+            }
+            Some(RelayLink::Tcp(link)) => {
+                let progress = link.send(bytes);
+                self.after_relay(relay, progress);
+            }
+            None => {}
+        }
+    }
+
+    pub(super) fn close_relay(&mut self, relay: RelayKey) {
+        match self.relays.remove(&relay) {
+            Some(RelayLink::Udp(socket)) => {
+                if let Err(error) = self.requests.poller.delete(&socket) {
+                    tracing::debug!(%error, "a relay's socket was not watched");
+                }
+            }
+            Some(RelayLink::Tcp(link)) => {
+                if let Some(socket) = link.socket() {
+                    self.unwatch(socket);
+                }
+            }
+            None => {}
+        }
+    }
+
+    pub(super) fn serve_relay(&mut self, event: Readiness) {
+        let relay = RelayKey((event.key - FIRST_KEY) as u64);
+        match self.relays.get_mut(&relay) {
+            Some(RelayLink::Udp(_)) => self.receive_relayed(relay),
+            Some(RelayLink::Tcp(link)) if !link.is_connected() => {
+                let progress = link.finish_connecting();
+                self.after_relay(relay, progress);
+            }
+            Some(RelayLink::Tcp(link)) => {
+                let progress = if event.writable { link.flush() } else { Progress::Waiting };
+                self.after_relay(relay, progress);
+                self.read_relay(relay, event);
+            }
+            None => {}
+        }
+    }
+
+    fn receive_relayed(&mut self, relay: RelayKey) {
+        self.buffer.resize(DATAGRAM, 0);
+        for _ in 0..BUDGET {
+            let Some(RelayLink::Udp(socket)) = self.relays.get(&relay) else { return };
+            match socket.recv(&mut self.buffer) {
+                Ok(len) => {
+                    let datagram = self.buffer.get(..len).unwrap_or_default();
+                    self.engine.handle_relay_bytes(self.clock.now(), relay, datagram);
+                }
+                Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => return,
+                // An ICMP error of an earlier packet: the relay does not listen, which its silence tells, too.
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn read_relay(&mut self, relay: RelayKey, event: Readiness) {
+        if let Some(RelayLink::Tcp(link)) = self.relays.get_mut(&relay)
+            && event.readable
+        {
+            let progress = link.read(&mut self.buffer);
+            if !self.buffer.is_empty() {
+                self.engine.handle_relay_bytes(self.clock.now(), relay, &self.buffer);
+            }
+            self.after_relay(relay, progress);
+        }
+    }
+
+    fn after_relay(&mut self, relay: RelayKey, progress: Progress) {
+        let now = self.clock.now();
+        match progress {
+            Progress::Failed => return self.try_next_relay_address(relay),
+            Progress::Gone => {
+                self.close_relay(relay);
+                return self.engine.handle_relay_closed(now, relay);
+            }
+            Progress::Connected => {
+                if let Some(RelayLink::Tcp(link)) = self.relays.get(&relay)
+                    && let Some((local, remote)) = link.addresses()
+                {
+                    self.engine.handle_relay_opened(now, relay, local, remote);
+                }
+            }
+            Progress::Waiting => {}
+        }
+        let Some(RelayLink::Tcp(link)) = self.relays.get(&relay) else { return };
+        let Some(socket) = link.socket() else { return };
+        let interest = interest(relay, link);
+        if let Err(error) = self.requests.poller.modify_with_mode(socket, interest, PollMode::Level)
+        {
+            tracing::error!(%error, "a relay's socket cannot be watched");
+        }
+    }
+
+    fn try_next_relay_address(&mut self, relay: RelayKey) {
+        let Some(RelayLink::Tcp(mut link)) = self.relays.remove(&relay) else { return };
+        if let Some(failed) = link.socket() {
+            self.unwatch(failed);
+        }
+        if !link.try_next() {
+            return self.engine.handle_relay_closed(self.clock.now(), relay);
+        }
+        if let Some(socket) = link.socket() {
+            let interest = interest(relay, &link);
+            // SAFETY: `close_relay` and this function delete the socket from the poller before it is dropped.
+            let watched =
+                unsafe { self.requests.poller.add_with_mode(socket, interest, PollMode::Level) };
+            if let Err(error) = watched {
+                tracing::error!(%error, "a relay's socket cannot be watched");
+            }
+        }
+        self.relays.insert(relay, RelayLink::Tcp(link));
+    }
+}
+
+fn key_of(relay: RelayKey) -> usize {
+    FIRST_KEY + relay.0 as usize
+}
+
+fn interest(relay: RelayKey, link: &TrackerLink) -> Readiness {
+    Readiness::new(key_of(relay), link.is_connected(), link.wants_write())
+}

@@ -1,0 +1,71 @@
+//! The sockets of the relay: one for each allocation.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+
+use polling::{Event, PollMode, Poller};
+
+use super::TURN;
+use crate::relay::server::AllocationId;
+
+#[derive(Default)]
+pub(super) struct RelaySockets {
+    sockets: BTreeMap<AllocationId, UdpSocket>,
+}
+
+impl RelaySockets {
+    #[expect(clippy::disallowed_methods, reason = "the place where the relay's sockets are made")]
+    /// The port at which the socket of an allocation is bound now.
+    pub(super) fn bind(
+        &mut self,
+        allocation: AllocationId,
+        local: IpAddr,
+        key: usize,
+        poller: &Poller,
+    ) -> io::Result<u16> {
+        let socket = UdpSocket::bind(SocketAddr::new(local, 0))?;
+        socket.set_nonblocking(true)?;
+        let port = socket.local_addr()?.port();
+        // SAFETY: a socket is deleted from the poller in `unbind` and `clear`, each before it is dropped.
+        unsafe { poller.add_with_mode(&socket, Event::readable(key), PollMode::Level)? };
+        self.sockets.insert(allocation, socket);
+        Ok(port)
+    }
+
+    pub(super) fn unbind(&mut self, allocation: AllocationId, poller: &Poller) {
+        if let Some(socket) = self.sockets.remove(&allocation) {
+            let _ = poller.delete(&socket);
+        }
+    }
+
+    pub(super) fn clear(&mut self, poller: &Poller) {
+        for socket in std::mem::take(&mut self.sockets).into_values() {
+            let _ = poller.delete(&socket);
+        }
+    }
+
+    /// A datagram that the system does not take is lost, as datagrams are.
+    pub(super) fn send(&self, allocation: AllocationId, to: SocketAddr, bytes: &[u8]) {
+        if let Some(socket) = self.sockets.get(&allocation) {
+            let _ = socket.send_to(bytes, to);
+        }
+    }
+
+    pub(super) fn receive(
+        &self,
+        allocation: AllocationId,
+        buffer: &mut [u8],
+        mut handle: impl FnMut(SocketAddr, &[u8]),
+    ) {
+        let Some(socket) = self.sockets.get(&allocation) else { return };
+        for _ in 0..TURN {
+            match socket.recv_from(buffer) {
+                Ok((len, from)) => handle(from, buffer.get(..len).unwrap_or_default()),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                // An ICMP error to an earlier packet.
+                Err(_) => {}
+            }
+        }
+    }
+}
