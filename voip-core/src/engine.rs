@@ -5,6 +5,7 @@
 //! `io/` on real sockets and under `sim/` on a virtual network.
 
 mod call;
+mod contacts;
 mod lifecycle;
 mod manual;
 mod media;
@@ -16,6 +17,7 @@ mod signalling;
 mod silence;
 mod stages;
 mod trackers;
+mod verification;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -28,6 +30,8 @@ pub(crate) use manual::{MANUAL_QUEUE, ReadClock, WritePacer};
 #[cfg(feature = "devices")]
 pub(crate) use stages::Mean;
 pub(crate) use stages::Stopwatch;
+#[cfg(feature = "sim")]
+pub use verification::Verifying;
 
 use crate::directory::Peer;
 use crate::directory::client::Client;
@@ -36,7 +40,7 @@ use crate::event::{EndReason, Event};
 use crate::frame::FrameDuration;
 use crate::id::PeerId;
 use crate::identity::Identity;
-use crate::identity::pins::{Pin, Pins};
+use crate::identity::pins::{Pin, PinChange, Pins};
 use crate::session::{LocalCandidate, Session, SessionOutput};
 use crate::stats::{CallStats, NodeStats};
 use crate::time::{Duration, Epoch, Instant, UnixMillis};
@@ -64,6 +68,8 @@ pub(crate) struct EngineConfig {
     pub(crate) auto_answer: bool,
     /// Whether names are pinned to keys on first use.
     pub(crate) pins_names: bool,
+    /// Whether strangers are refused unheard.
+    pub(crate) contacts_only: bool,
     pub(crate) ring_timeout: Duration,
     /// Calls at one time; one more is answered "busy".
     pub(crate) max_calls: usize,
@@ -99,10 +105,11 @@ pub(crate) enum Command {
     Peers {
         request: u64,
     },
-    /// Pin a name to the key that was last refused for it, or to the one given.
-    AcceptKey {
+    /// Change what is pinned to a name. The user's changes are numbered from 1 on.
+    ChangePins {
         name: String,
-        id: PeerId,
+        change: PinChange,
+        number: u64,
     },
     /// Say goodbye to everybody.
     Close,
@@ -146,8 +153,8 @@ pub(crate) enum Output {
         request: u64,
         result: Result<Vec<Peer>, Error>,
     },
-    /// The pinned names changed: keep them.
-    SavePins(Pins),
+    /// The pinned names changed: keep them. And the number of the user's last change among them.
+    SavePins(Pins, u64),
 }
 
 /// The state of one node.
@@ -155,6 +162,10 @@ pub(crate) struct Engine {
     config: EngineConfig,
     identity: Identity,
     pins: Pins,
+    /// The number of the user's last change of them.
+    pin_changes: u64,
+    #[cfg(feature = "sim")]
+    verifying: Verifying,
     random: Box<dyn Rng + Send>,
     trackers: Vec<Tracker>,
     calls: BTreeMap<CallKey, Call>,
@@ -188,6 +199,9 @@ impl Engine {
         let mut engine = Engine {
             identity,
             pins,
+            pin_changes: 0,
+            #[cfg(feature = "sim")]
+            verifying: Verifying::default(),
             random,
             trackers: Vec::new(),
             calls: BTreeMap::new(),
@@ -221,6 +235,18 @@ impl Engine {
     pub(crate) fn handle_host_addresses(&mut self, now: Instant, addresses: Vec<SocketAddr>) {
         self.host_addresses = addresses;
         self.look_for_paths(now);
+    }
+
+    /// How this engine takes part in verification from now on.
+    #[cfg(feature = "sim")]
+    pub(crate) fn set_verifying(&mut self, verifying: Verifying) {
+        self.verifying = verifying;
+    }
+
+    /// What is pinned to names.
+    #[cfg(feature = "sim")]
+    pub(crate) fn pins(&self) -> &Pins {
+        &self.pins
     }
 
     /// Whether this engine runs with real-time priority.
@@ -288,7 +314,9 @@ impl Engine {
             Command::HangUp { call } => self.hang_up(now, call, EndReason::HungUp),
             Command::SetMuted { call, muted } => self.set_muted(now, call, muted),
             Command::Peers { request } => self.list_peers(now, request),
-            Command::AcceptKey { name, id } => self.pin(&name, id),
+            Command::ChangePins { name, change, number } => {
+                self.change_pins(now, &name, &change, number);
+            }
             Command::Close => self.close(now),
         }
         self.drain(now);
@@ -388,7 +416,10 @@ impl Engine {
 
     fn pin(&mut self, name: &str, id: PeerId) {
         match self.pins.accept(name, id) {
-            Ok(()) => self.outputs.push_back(Output::SavePins(self.pins.clone())),
+            Ok(()) => {
+                let saved = Output::SavePins(self.pins.clone(), self.pin_changes);
+                self.outputs.push_back(saved);
+            }
             Err(error) => tracing::warn!(%error, name, "name not pinned"),
         }
     }

@@ -12,6 +12,7 @@ use crate::wire::sealed::{Bytes32, Nonce};
 use crate::wire::signal::{Reason, SealedSignal, Signal, SignalKind};
 
 use super::call::{CONNECT_TIMEOUT, Call, Phase, RING_GRACE};
+use super::verification::Verification;
 use super::{CallKey, Engine, Output};
 
 /// Offers that may have been seen within the time in which one is timely: the replay cache.
@@ -97,7 +98,7 @@ impl Engine {
         };
         match signal.kind {
             SignalKind::Ringing => self.handle_ringing(key),
-            SignalKind::Answer => self.handle_answer(now, key, signal.sdp.as_deref()),
+            SignalKind::Answer => self.handle_answer(now, key, sealed.hash(), &signal),
             SignalKind::Reject => self.handle_reject(now, key, signal.reason),
             SignalKind::Cancel => self.handle_cancel(now, key),
             SignalKind::Bye => self.handle_bye(now, key, signal.reason),
@@ -134,6 +135,7 @@ impl Engine {
         call.tracker = tracker;
         call.offer_hash = Some(hash);
         call.claimed_name = signal.name;
+        call.verification = Verification::of_offer(signal.commit);
         if let Some(ours) = self.calls.get(&key) {
             call.began = ours.began;
             call.muted = ours.muted;
@@ -147,6 +149,9 @@ impl Engine {
             self.calls.len() < most && self.calls.values().any(|c| c.looks_for(&name, signal.from));
         let busy = glare.is_none() && !crosses && (full || known);
         self.calls.insert(key, call);
+        if glare.is_none() && self.is_unwelcome(&name, signal.from, crosses) {
+            return self.let_ring(now, key, hash, busy);
+        }
         if let Pin::Changed { pinned } = self.pins.check(&name, signal.from) {
             self.emit(Event::KeyChanged { name, pinned, offered: signal.from });
             if glare.is_some() {
@@ -170,7 +175,7 @@ impl Engine {
     }
 
     /// Refuses a call that the user never hears of.
-    fn refuse_unheard(&mut self, now: Instant, key: CallKey, reason: Reason) {
+    pub(super) fn refuse_unheard(&mut self, now: Instant, key: CallKey, reason: Reason) {
         let hash = self.calls.get(&key).and_then(|c| c.offer_hash);
         self.send_signal(now, key, SignalKind::Reject, |s| {
             s.offer_hash = hash;
@@ -188,10 +193,10 @@ impl Engine {
         }
     }
 
-    fn handle_answer(&mut self, now: Instant, key: CallKey, sdp: Option<&str>) {
+    fn handle_answer(&mut self, now: Instant, key: CallKey, hash: Bytes32, signal: &Signal) {
         let Some(call) = self.calls.get_mut(&key) else { return };
         let (Phase::Offered | Phase::RingingThere, Some(sdp), Some(session)) =
-            (&call.phase, sdp, &mut call.session)
+            (&call.phase, &signal.sdp, &mut call.session)
         else {
             return;
         };
@@ -200,6 +205,7 @@ impl Engine {
             self.say_bye(now, key, Reason::Incompatible);
             return self.end(now, key, EndReason::Protocol);
         }
+        self.agree(key, Some(hash), signal.sas_nonce);
         self.answered(now, key);
     }
 
@@ -259,6 +265,7 @@ impl Engine {
     pub(super) fn answer(&mut self, now: Instant, key: CallKey) {
         let candidates = self.local_candidates();
         let first = SequenceNumber(self.random.next_u32() as u16);
+        let sas_nonce = self.nonce_for_answer(key);
         let Some(call) = self.calls.get_mut(&key) else { return };
         let Phase::RingingHere { sdp } = &call.phase else { return };
         match Session::answer(now, self.config.epoch, first, &candidates, sdp) {
@@ -266,10 +273,12 @@ impl Engine {
                 call.session = Some(session);
                 let (peer, hash, tracker) = (call.peer, call.offer_hash, call.tracker);
                 let claimed = call.claimed_name.take();
-                self.send_signal(now, key, SignalKind::Answer, |signal| {
+                let answer = self.send_signal(now, key, SignalKind::Answer, |signal| {
                     signal.offer_hash = hash;
                     signal.sdp = Some(description);
+                    signal.sas_nonce = sas_nonce;
                 });
+                self.agree(key, answer, sas_nonce);
                 self.answered(now, key);
                 if let (Some(name), Some(peer)) = (claimed, peer) {
                     self.verify_name(now, tracker, name, peer);

@@ -8,7 +8,7 @@ use rand_core::{Rng, SeedableRng};
 
 use super::network::{Arrival, Network};
 use super::{TrackerKey, WALL_AT_ZERO, tracker};
-use crate::engine::{CallKey, Engine, EngineConfig, Output, Stopwatch};
+use crate::engine::{CallKey, Engine, EngineConfig, Output, Stopwatch, Verifying};
 use crate::error::Error;
 use crate::event::{CallState, Event, Peer};
 use crate::frame::{AudioFrame, BLOCK, BLOCK_TIME};
@@ -29,6 +29,10 @@ pub struct NodeOptions {
     pub auto_answer: bool,
     /// Pins names to keys on first use, as a node with an identity file does. Default yes.
     pub pins_names: bool,
+    /// Lets only contacts call. Default no.
+    pub contacts_only: bool,
+    /// How it takes part in verification. Default truly.
+    pub verifying: Verifying,
     /// Options of the encoder.
     pub encoder: EncoderConfig,
     /// Options of the jitter buffer.
@@ -57,6 +61,8 @@ impl NodeOptions {
             trackers: trackers.into_iter().collect(),
             auto_answer: false,
             pins_names: true,
+            contacts_only: false,
+            verifying: Verifying::Truly,
             encoder: EncoderConfig::default(),
             jitter: JitterConfig::default(),
             stand_in_codec: false,
@@ -125,6 +131,7 @@ impl SimNode {
             codec: if options.stand_in_codec { Codec::StandIn } else { Codec::Opus },
             auto_answer: options.auto_answer,
             pins_names: options.pins_names,
+            contacts_only: options.contacts_only,
             ring_timeout: options.ring_timeout,
             max_calls: options.max_calls,
             epoch,
@@ -135,6 +142,7 @@ impl SimNode {
         let mut engine =
             Engine::new(config, identity, pins, Box::new(random), Box::new(NoTime), now)?;
         engine.handle_host_addresses(now, vec![address(index)]);
+        engine.set_verifying(options.verifying);
         Ok(SimNode {
             address: address(index),
             engine,
@@ -259,7 +267,7 @@ impl SimNode {
                     self.final_stats.insert(call, *stats);
                 }
                 Output::Peers { result, .. } => self.listed = Some(result),
-                Output::CallPeer { .. } | Output::SavePins(_) => {}
+                Output::CallPeer { .. } | Output::SavePins(..) => {}
                 Output::Event(event) => self.handle_event(now, event),
             }
         }
