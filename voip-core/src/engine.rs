@@ -169,6 +169,8 @@ pub(crate) struct Engine {
     random: Box<dyn Rng + Send>,
     trackers: Vec<Tracker>,
     calls: BTreeMap<CallKey, Call>,
+    /// Unwelcome calls that ring, and of which the user never hears; at most as many as `max_calls`.
+    unheard: Vec<(CallKey, Call)>,
     /// From which address which call's datagrams come: saves asking every session.
     routes: HashMap<SocketAddr, CallKey>,
     ingress: Ingress,
@@ -205,6 +207,7 @@ impl Engine {
             random,
             trackers: Vec::new(),
             calls: BTreeMap::new(),
+            unheard: Vec::new(),
             routes: HashMap::new(),
             ingress,
             next_stream: 0,
@@ -332,6 +335,7 @@ impl Engine {
         self.watch_silences(now);
         self.watch_paths(now);
         self.handle_call_deadlines(now);
+        self.end_unheard(now, Reason::NoAnswer, false);
         let wall = self.wall(now);
         for tracker in &mut self.trackers {
             if tracker.client.next_timeout() <= now {
@@ -346,9 +350,11 @@ impl Engine {
     /// When [`Engine::handle_timeout`] wants to be called.
     pub(crate) fn next_timeout(&self) -> Instant {
         let calls = self.calls.values().map(Call::next_timeout);
+        let unheard = self.unheard.iter().map(|(_, call)| call.deadline);
         let trackers = self.trackers.iter().map(|t| t.client.next_timeout());
         let listings = self.listings.iter().map(|l| l.deadline);
         calls
+            .chain(unheard)
             .chain(trackers)
             .chain(listings)
             .chain([self.reflexive.next_timeout()])
@@ -478,6 +484,7 @@ impl Engine {
         for key in self.call_keys() {
             self.hang_up(now, key, EndReason::NodeClosed);
         }
+        self.end_unheard(now, Reason::Declined, true);
         for tracker in &mut self.trackers {
             tracker.client.leave(now);
         }

@@ -177,20 +177,84 @@ fn a_blocked_caller_hears_it_ring_and_the_user_hears_nothing() {
     two.connect();
 }
 
+/// Alice lets it ring for longer than Bob does, calls again when she has given up, and Carol calls meanwhile;
+/// Bob's program closes in the end.
 #[test]
-fn a_blocked_caller_in_an_unanswered_call_is_told_the_same_as_a_stranger() {
+fn the_blocked_are_told_what_strangers_are_told_whose_calls_nobody_answers() {
     let told = |blocked: bool| {
-        let mut two = Two::new(8, Link::default(), false);
-        if blocked {
-            let id = two.world.id(two.alice);
-            two.world.set_contact(two.bob, "alice", id, ContactState::Blocked);
+        let mut world = World::new(8);
+        let tracker = world.add_tracker();
+        let mut node = |name: &str, ring_timeout| {
+            let options = NodeOptions {
+                stand_in_codec: true,
+                ring_timeout,
+                ..NodeOptions::new(name, [tracker])
+            };
+            world.add_node(options).unwrap()
+        };
+        let (alice, carol) = (node("alice", secs(300)), node("carol", secs(300)));
+        let bob = node("bob", secs(45));
+        world.run_for(secs(1));
+        for caller in [alice, carol].into_iter().filter(|_| blocked) {
+            let name = if caller == alice { "alice" } else { "carol" };
+            world.set_contact(bob, name, world.id(caller), ContactState::Blocked);
         }
-        two.world.events(two.alice);
-        two.world.place(two.alice, "bob");
-        two.world.run_for(secs(60));
-        two.world.events(two.alice)
+        let mut story = Vec::new();
+        let mut wait = |world: &mut World, seconds| {
+            for second in 0..seconds {
+                world.run_for(secs(1));
+                for caller in [alice, carol] {
+                    story.extend(world.events(caller).into_iter().map(|e| (second, e)));
+                }
+            }
+        };
+        world.place(alice, "bob");
+        wait(&mut world, 5);
+        world.place(carol, "bob");
+        wait(&mut world, 60);
+        let given_up = world.place(alice, "bob");
+        wait(&mut world, 10);
+        world.hang_up(alice, given_up);
+        wait(&mut world, 1);
+        world.place(carol, "bob");
+        wait(&mut world, 10);
+        world.close(bob);
+        wait(&mut world, 10);
+        (story, world.calls(bob).len())
     };
-    assert_eq!(told(true), told(false));
+    let ((blocked, heard), (stranger, rang)) = (told(true), told(false));
+    assert_eq!(blocked, stranger);
+    assert_eq!((heard, rang), (0, 3));
+    let ends = blocked.iter().filter_map(|(_, event)| match event {
+        Event::Ended { reason, .. } => Some(*reason),
+        _ => None,
+    });
+    let expected = [EndReason::Busy, EndReason::NoAnswer, EndReason::HungUp, EndReason::Declined];
+    assert_eq!(ends.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn an_unheard_call_is_in_nobodys_way() {
+    let mut world = World::new(13);
+    let tracker = world.add_tracker();
+    let mut node = |name: &str| {
+        let options = NodeOptions { stand_in_codec: true, ..NodeOptions::new(name, [tracker]) };
+        world.add_node(options).unwrap()
+    };
+    let (alice, bob, carol) = (node("alice"), node("bob"), node("carol"));
+    world.run_for(secs(1));
+    world.set_contact(bob, "alice", world.id(alice), ContactState::Blocked);
+    let unheard = world.place(alice, "bob");
+    world.run_for(secs(1));
+    assert_eq!(world.state(alice, unheard), Some(CallState::Ringing));
+    let call = world.place(carol, "bob");
+    world.run_for(secs(1));
+    let [at_bob] = world.calls(bob)[..] else { panic!("one call rings, Carol's") };
+    world.answer(bob, at_bob);
+    world.run_for(secs(1));
+    assert_eq!(world.state(carol, call), Some(CallState::Connected));
+    assert_eq!(end_of(&mut world, alice, unheard, secs(60)), Some(EndReason::NoAnswer));
+    assert_eq!(world.state(bob, at_bob), Some(CallState::Connected));
 }
 
 #[test]

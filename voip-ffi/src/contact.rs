@@ -137,9 +137,9 @@ pub extern "C" fn voip_contact_list_free(list: *mut voip_contact_list) -> voip_s
 ///
 /// `VOIP_CONTACT_STATE_BLOCKED`: a call with that key ends, and later ones are refused unheard,
 /// under any name, as are those of other keys under this name. No event tells of them;
-/// `signals_dropped` of `voip_node_stats` counts. The caller is told that it rings, or that this
-/// node is in another call if it is, and nothing else: its program gives up when its ring time is
-/// over, as if nobody had come. The user may still call whom they have blocked.
+/// `signals_dropped` of `voip_node_stats` counts. The caller is told what all are told whose
+/// calls nobody answers: that it rings, or that this node is in another call if it is, and in the
+/// end that nobody came. The user may still call whom they have blocked.
 /// `VOIP_CONTACT_STATE_SEEN` takes that, or that they were a contact, back.
 ///
 /// Errors: `VOIP_INVALID_ARGUMENT` for what is no name or no key; `VOIP_INVALID_STATE` when 65,536

@@ -257,9 +257,9 @@ impl Node {
     ///
     /// `BLOCKED`: a call with that key ends, and later ones are refused unheard, under any name, as are
     /// those of other keys under this name. No event tells of them; `NodeStats.signals_dropped` counts.
-    /// The caller is told that it rings, or that this node is in another call if it is, and nothing
-    /// else: its program gives up when its ring time is over, as if nobody had come. The user may still
-    /// call whom they have blocked. `SEEN` takes that, or that they were a contact, back.
+    /// The caller is told what all are told whose calls nobody answers: that it rings, or that this node is in
+    /// another call if it is, and in the end that nobody came. The user may still call whom they have
+    /// blocked. `SEEN` takes that, or that they were a contact, back.
     ///
     /// Raises `InvalidArgument` for what is no name, `InvalidState` when 65,536 names are pinned,
     /// `Closed`.

@@ -92,10 +92,7 @@ impl Engine {
                 && call.peer == Some(signal.from)
                 && signal.offer_hash.is_none_or(|hash| call.offer_hash == Some(hash))
         });
-        let Some(key) = known.map(|(key, _)| *key) else {
-            self.stats.signals_dropped += 1;
-            return;
-        };
+        let Some(key) = known.map(|(key, _)| *key) else { return self.handle_unheard(&signal) };
         match signal.kind {
             SignalKind::Ringing => self.handle_ringing(key),
             SignalKind::Answer => self.handle_answer(now, key, sealed.hash(), &signal),
