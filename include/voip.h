@@ -82,6 +82,8 @@ typedef struct voip_node voip_node;
 typedef struct voip_node_builder voip_node_builder;
 /** Peers as they were when they were asked for. */
 typedef struct voip_peer_list voip_peer_list;
+/** Contacts as they were when they were asked for. */
+typedef struct voip_contact_list voip_contact_list;
 /** Devices as they were when they were asked for. */
 typedef struct voip_device_list voip_device_list;
 /** A call. */
@@ -261,9 +263,11 @@ voip_status voip_node_call(const voip_node *node,
 
 /**
  * Accepts that name now belongs to the key id, as VOIP_EVENT_KEY_CHANGED offered it. Ask the
- * person over another way first. Does not block.
+ * person over another way first. Its owner stays a contact, or blocked; but is not verified any
+ * more. Does not block.
  *
- * Errors: VOIP_INVALID_ARGUMENT for what is no name or no key; VOIP_CLOSED.
+ * Errors: VOIP_INVALID_ARGUMENT for what is no name or no key; VOIP_INVALID_STATE when 65,536
+ * names are pinned; VOIP_CLOSED.
  */
 voip_status voip_node_accept_key(const voip_node *node, const char *name, const char *id);
 
@@ -360,7 +364,8 @@ voip_status voip_node_builder_bind(voip_node_builder *builder, const char *addre
 /**
  * The file that holds the key; made if it is not there. Names of peers are pinned to their keys on
  * first use and kept beside it, in "<file>.pins". Without one the key lives as long as the node,
- * and nothing is pinned but what voip_node_accept_key is told.
+ * as do the contacts, and nothing is pinned but what voip_node_accept_key and
+ * voip_node_set_contact are told.
  */
 voip_status voip_node_builder_identity_file(voip_node_builder *builder, const char *path);
 
@@ -403,6 +408,13 @@ voip_status voip_node_builder_audio_null(voip_node_builder *builder);
  * though nobody may hold a handle of it. Default: no.
  */
 voip_status voip_node_builder_auto_answer(voip_node_builder *builder, bool yes);
+
+/**
+ * Whether only the user's contacts may call: those that voip_node_set_contact was told are
+ * accepted or verified, and whoever is being called just then. All others, a contact's name with
+ * another key included, are refused as if they were blocked. Default no.
+ */
+voip_status voip_node_builder_contacts_only(voip_node_builder *builder, bool yes);
 
 /**
  * How long an outgoing call rings: 1000 to 600000 ms, checked by voip_node_builder_start.
@@ -547,6 +559,105 @@ voip_status voip_peer_list_get(const voip_peer_list *list, size_t index, voip_pe
 /** Frees a list. Does not block. */
 voip_status voip_peer_list_free(voip_peer_list *list);
 
+/* ---- Contacts
+ *
+ * Who is who to the user of a node: names pinned to keys, contacts, the blocked; and the number by
+ * which two people compare their keys. The words by which they check a call are in
+ * voip_call_verification_words. */
+
+/** Room for a safety number: twelve groups of five digits, the spaces between, and a zero. */
+#define VOIP_SAFETY_NUMBER_SIZE 72
+
+/** What somebody whose name is known is to this node's user. */
+typedef enum voip_contact_state {
+    /** The name was used in a call, and is pinned to its key since. */
+    VOIP_CONTACT_STATE_SEEN = 0,
+    /** The user's contact: may call though there is voip_node_builder_contacts_only. */
+    VOIP_CONTACT_STATE_ACCEPTED = 1,
+    /**
+     * A contact of whom the user knows that the key is theirs: words or safety numbers were
+     * compared.
+     */
+    VOIP_CONTACT_STATE_VERIFIED = 2,
+    /** Calls from this key, and from whoever goes by this name, are refused unheard. */
+    VOIP_CONTACT_STATE_BLOCKED = 3,
+} voip_contact_state;
+
+/** Somebody whose name is pinned to a key. */
+typedef struct voip_contact {
+    /** In: sizeof(voip_contact). */
+    size_t size;
+    /** The name. */
+    char name[VOIP_NAME_SIZE];
+    /** The key it is pinned to, 64 hexadecimal digits. */
+    char id[VOIP_ID_SIZE];
+    /** What they are to the user. */
+    voip_contact_state state;
+} voip_contact;
+
+/**
+ * All whose names are pinned to keys, by name: with an identity file whoever was in a call under a
+ * name, and in any case whom voip_node_set_contact was told of. The list is freed with
+ * voip_contact_list_free. Does not block.
+ */
+voip_status voip_node_contacts(const voip_node *node, voip_contact_list **list);
+
+/** How many contacts the list has. Does not block. */
+voip_status voip_contact_list_count(const voip_contact_list *list, size_t *count);
+
+/**
+ * One of them, index from 0. Does not block.
+ *
+ * Errors: VOIP_INVALID_ARGUMENT beyond the end.
+ */
+voip_status voip_contact_list_get(const voip_contact_list *list,
+                                  size_t index,
+                                  voip_contact *contact);
+
+/** Frees a list. Does not block. */
+voip_status voip_contact_list_free(voip_contact_list *list);
+
+/**
+ * Says what the owner of name, whose key is id, is to the user, and pins the name to the key
+ * whatever it was pinned to before. It is kept where the pinned names are. Does not block.
+ *
+ * VOIP_CONTACT_STATE_BLOCKED: a call with that key ends, and later ones are refused unheard,
+ * under any name, as are those of other keys under this name. No event tells of them;
+ * signals_dropped of voip_node_stats counts. The caller is told what all are told whose
+ * calls nobody answers: that it rings, or that this node is in another call if it is, and in the
+ * end that nobody came. The user may still call whom they have blocked.
+ * VOIP_CONTACT_STATE_SEEN takes that, or that they were a contact, back.
+ *
+ * Errors: VOIP_INVALID_ARGUMENT for what is no name or no key; VOIP_INVALID_STATE when 65,536
+ * names are pinned; VOIP_CLOSED.
+ */
+voip_status voip_node_set_contact(const voip_node *node,
+                                  const char *name,
+                                  const char *id,
+                                  voip_contact_state state);
+
+/**
+ * Forgets name and what its owner was: the next key that uses it is taken for theirs. Nothing
+ * happens if it is not pinned. Does not block.
+ *
+ * Errors: VOIP_INVALID_ARGUMENT for what is no name; VOIP_CLOSED.
+ */
+voip_status voip_node_forget_contact(const voip_node *node, const char *name);
+
+/**
+ * The number that this node's key and the key id have in common, into number, which has room
+ * for capacity bytes: VOIP_SAFETY_NUMBER_SIZE is enough. 60 digits, twelve groups of five with
+ * a space between. Two people who read it out to each other, or compare it in any other way that
+ * nobody can forge, know that each has the other's key; it is the same for every call. It takes
+ * some milliseconds to compute. Does not block.
+ *
+ * Errors: VOIP_INVALID_ARGUMENT for what is no key.
+ */
+voip_status voip_node_safety_number(const voip_node *node,
+                                    const char *id,
+                                    char *number,
+                                    size_t capacity);
+
 /* ---- Sound devices */
 
 /** Room for the id or the name of a sound device and a zero; a longer one is cut off. */
@@ -685,6 +796,9 @@ voip_status voip_node_device_stats(const voip_node *node,
  * the call is hung up. (One that the node answered by itself stays up until somebody hangs up.)
  * Events that wait to be read keep no call up, except VOIP_EVENT_INCOMING. */
 
+/** Room for the verification words of any call, the spaces between, and a zero. */
+#define VOIP_WORDS_SIZE 48
+
 /** Where a call stands. */
 typedef enum voip_call_state {
     /** Outgoing: the peer is being looked up, or has not reacted to the offer yet. */
@@ -731,6 +845,11 @@ typedef enum voip_end_reason {
     VOIP_END_REASON_PROTOCOL = 13,
     /** The node was closed. */
     VOIP_END_REASON_NODE_CLOSED = 14,
+    /**
+     * The caller broke its word on which the verification words rest: what it revealed is not what
+     * it had committed itself to. Its program is broken, or somebody tries to choose the words.
+     */
+    VOIP_END_REASON_VERIFICATION_FAILED = 15,
 } voip_end_reason;
 
 /** How to refuse an incoming call. */
@@ -815,6 +934,19 @@ voip_status voip_call_is_peer_muted(const voip_call *call, bool *muted);
  * VOIP_SILENCE_REASON_NONE while all is well, and when the call is over. Does not block.
  */
 voip_status voip_call_peer_silence(const voip_call *call, voip_silence_reason *reason);
+
+/**
+ * Four words, with a space between, that are the same at both ends of this call, unless somebody
+ * sits between them and talks to each in the other's name: the two people read them to each other,
+ * one two and the other two, and hang up if they differ. words has room for capacity bytes,
+ * VOIP_WORDS_SIZE at least. "" until the call is connected and VOIP_EVENT_VERIFICATION_READY
+ * has come, and for good if the peer's version knows no such words: then nothing is verified. Does
+ * not block.
+ *
+ * Whoever sits in the middle has one guess for each call, and one of 4,294,967,296 is right: the
+ * words depend on what both ends chose before either could know the other's choice.
+ */
+voip_status voip_call_verification_words(const voip_call *call, char *words, size_t capacity);
 
 /**
  * Waits until the call is answered, for at most timeout_ms.
@@ -1176,6 +1308,12 @@ typedef enum voip_event_kind {
     VOIP_EVENT_RECONNECTING = 18,
     /** There is a path again: what VOIP_EVENT_RECONNECTING told is over. [call] */
     VOIP_EVENT_RECONNECTED = 19,
+    /**
+     * The words by which two people check that nobody sits between them are known: right after
+     * VOIP_EVENT_CONNECTED, some seconds later on a line that loses packets, never for a peer of
+     * a version without them. See voip_call_verification_words. [call, words]
+     */
+    VOIP_EVENT_VERIFICATION_READY = 20,
 } voip_event_kind;
 
 /** An event. Copy what is to be kept, free the rest with voip_event_free. */
@@ -1223,6 +1361,8 @@ typedef struct voip_event {
     char device_id[VOIP_DEVICE_SIZE];
     /** Its name. */
     char device_name[VOIP_DEVICE_SIZE];
+    /** The verification words of the call, with a space between. */
+    char words[VOIP_WORDS_SIZE];
 } voip_event;
 
 /**

@@ -31,8 +31,18 @@ pub enum Command {
     Levels(bool),
     /// Show how the call goes.
     Stats,
-    /// Trust the key that uses this name now.
+    /// Show what the two of a call compare.
+    Verify,
+    /// The words or numbers were the same.
+    Verified(String),
+    /// List whose names are known.
+    Contacts,
+    /// Take somebody as a contact, with the key that uses this name now.
     Accept(String),
+    /// Hear no more calls of somebody.
+    Block(String),
+    /// Hear them again.
+    Unblock(String),
     /// Show this list.
     Help,
     /// Hang up and leave.
@@ -52,7 +62,12 @@ devices        microphones and loudspeakers, and how those in use are doing
 device in|out NAME  use another one: its id, its name, a part of the name, default or off
 levels on|off  how loud you are and what you hear, twice a second
 stats          how the call goes
-accept NAME    trust the key that uses this name now
+verify         words and number to compare with whom you talk to
+verified NAME  they were the same
+contacts       whose names are known, with their keys
+accept NAME    take somebody as a contact, and trust the key that uses this name now
+block NAME     hear no more calls of somebody, who is not told
+unblock NAME   hear them again
 help           this list
 quit, exit     hang up and leave";
 
@@ -73,7 +88,12 @@ impl FromStr for Command {
         };
         match word {
             "call" => named(Command::Call),
+            "verify" => alone(Command::Verify),
+            "verified" => named(Command::Verified),
+            "contacts" => alone(Command::Contacts),
             "accept" => named(Command::Accept),
+            "block" => named(Command::Block),
+            "unblock" => named(Command::Unblock),
             "peers" => alone(Command::Peers),
             "answer" => alone(Command::Answer),
             "reject" => alone(Command::Reject),

@@ -1,7 +1,10 @@
 //! What `peer --json` writes: one JSON object a line. `docs/report.md` explains the fields.
 
 use serde::{Deserialize, Serialize};
-use voip_core::{AudioDevice, CallStats, DeviceDirection, DeviceStats, Node, Presence, Stages};
+use voip_core::{
+    AudioDevice, CallStats, Contact, ContactState, DeviceDirection, DeviceStats, Node, Presence,
+    Stages,
+};
 
 use crate::bad_line::LineCount;
 
@@ -46,6 +49,12 @@ pub enum What {
     Answered { name: String },
     /// There is an encrypted path.
     Connected { name: String },
+    /// The words by which two people check a call are known.
+    VerificationReady { name: String, words: String },
+    /// The answer to the command `verify`.
+    Verification { name: String, words: Option<String>, safety_number: String },
+    /// The answer to the command `contacts`.
+    Contacts { contacts: Vec<Known> },
     /// The first sound of the peer was played.
     FirstAudio { name: String },
     /// The peer muted or unmuted its microphone.
@@ -91,6 +100,34 @@ pub struct Person {
     pub id: String,
     /// available, busy, away or unknown.
     pub presence: Presence,
+}
+
+/// Somebody whose name is pinned to a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// The name.
+    pub name: String,
+    /// The key, 64 hexadecimal digits.
+    pub id: String,
+    /// seen, accepted, verified or blocked.
+    pub state: String,
+}
+
+impl Known {
+    /// The word for what somebody is to the user.
+    pub fn word(state: ContactState) -> String {
+        format!("{state:?}").to_lowercase()
+    }
+}
+
+impl From<&Contact> for Known {
+    fn from(contact: &Contact) -> Self {
+        Known {
+            name: contact.name.clone(),
+            id: contact.id.to_string(),
+            state: Known::word(contact.state),
+        }
+    }
 }
 
 /// A microphone or a loudspeaker of this system.

@@ -140,6 +140,54 @@ fn a_script_lists_who_is_there() {
 }
 
 #[test]
+fn words_are_compared_and_the_blocked_do_not_ring() {
+    let scratch = Scratch::new();
+    let (_tracker, address) = tracker(&scratch);
+    let start = |name, more: &[&str]| {
+        let fixed = ["--host", "127.0.0.1", "--ephemeral", "--tracker", &address];
+        let heard = scratch.path(&format!("{name}.wav"));
+        let who = ["--username", name, "--record", &heard];
+        let running = Running::start("peer", &[&fixed, &who[..], more].concat(), &scratch);
+        running.line_with("registered");
+        running
+    };
+    let mut bob = start("bob", &[]);
+    let mut alice = start("alice", &[]);
+    bob.type_line("block alice");
+    bob.line_with("error: nobody called alice has been in a call with you");
+    alice.type_line("call bob");
+    bob.line_with("alice (");
+    bob.type_line("answer");
+    let words =
+        |line: String| line.rsplit_once("with ").unwrap().1.split_once(": ").unwrap().1.to_owned();
+    let at_alice = words(alice.line_with("words to compare with bob"));
+    assert_eq!(words(bob.line_with("words to compare with alice")), at_alice);
+    bob.type_line("verify");
+    bob.line_with(&format!("  words          {at_alice}"));
+    let number = bob.line_with("safety number");
+    alice.type_line("verify");
+    assert_eq!(alice.line_with("safety number"), number);
+    bob.type_line("verified alice");
+    bob.line_with("is verified");
+    bob.type_line("block alice");
+    bob.line_with("is blocked");
+    alice.line_with("call with bob over");
+    alice.type_line("call bob");
+    alice.line_with("it rings at bob");
+    alice.type_line("hangup");
+    bob.type_line("contacts");
+    bob.line_with("  alice                blocked");
+    bob.type_line("unblock alice");
+    bob.line_with("is seen");
+    alice.type_line("call bob");
+    bob.line_with("alice (");
+    alice.type_line("hangup");
+    bob.line_with("missed");
+    bob.type_line("accept alice");
+    bob.line_with("is accepted");
+}
+
+#[test]
 fn push_to_talk_begins_every_call_muted() {
     let scratch = Scratch::new();
     let (_tracker, address) = tracker(&scratch);

@@ -67,6 +67,7 @@ struct Progress {
     peer: CallPeer,
     peer_muted: bool,
     silence: Option<SilenceReason>,
+    words: Option<[&'static str; 4]>,
     stats: CallStats,
 }
 
@@ -103,6 +104,7 @@ impl CallShared {
             peer,
             peer_muted: false,
             silence: None,
+            words: None,
             stats: CallStats::default(),
         };
         Arc::new(CallShared {
@@ -150,6 +152,7 @@ impl CallShared {
             }
             Event::Connected { .. } => progress.state = CallState::Connected,
             Event::Ended { reason, .. } => progress.end(*reason),
+            Event::VerificationReady { words, .. } => progress.words = Some(*words),
             Event::PeerMuted { muted, .. } => progress.peer_muted = *muted,
             Event::MediaSilent { reason, .. } => progress.silence = Some(*reason),
             Event::MediaResumed { .. } => progress.silence = None,
@@ -229,6 +232,18 @@ impl Call {
     /// while all is well, and when the call is over.
     pub fn peer_silence(&self) -> Option<SilenceReason> {
         self.shared.progress.lock().silence
+    }
+
+    /// Four words that are the same at both ends of this call, unless somebody sits between them and
+    /// talks to each in the other's name: the two people read them to each other, one two and the other
+    /// two, and hang up if they differ. `None` until the call is connected and
+    /// [`Event::VerificationReady`] has come, and for good if the peer's version knows no such words:
+    /// then nothing is verified.
+    ///
+    /// Whoever sits in the middle has one guess for each call, and one of 4,294,967,296 is right: the words
+    /// depend on what both ends chose before either could know the other's choice.
+    pub fn verification_words(&self) -> Option<[&'static str; 4]> {
+        self.shared.progress.lock().words
     }
 
     /// Statistics: at most 0.2 s old, and the final ones of a call that has ended.

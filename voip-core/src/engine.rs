@@ -5,6 +5,7 @@
 //! `io/` on real sockets and under `sim/` on a virtual network.
 
 mod call;
+mod contacts;
 mod lifecycle;
 mod manual;
 mod media;
@@ -17,6 +18,7 @@ mod signalling;
 mod silence;
 mod stages;
 mod trackers;
+mod verification;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -30,6 +32,8 @@ pub(crate) use relays::{NamedRelay, RelayAddress, RelayKey};
 #[cfg(feature = "devices")]
 pub(crate) use stages::Mean;
 pub(crate) use stages::Stopwatch;
+#[cfg(feature = "sim")]
+pub use verification::Verifying;
 
 use crate::directory::Peer;
 use crate::directory::client::Client;
@@ -38,7 +42,7 @@ use crate::event::{EndReason, Event};
 use crate::frame::FrameDuration;
 use crate::id::PeerId;
 use crate::identity::Identity;
-use crate::identity::pins::{Pin, Pins};
+use crate::identity::pins::{Pin, PinChange, Pins};
 use crate::relay::client::RelayTransport;
 use crate::session::{LocalCandidate, Session, SessionOutput};
 use crate::stats::{CallStats, NodeStats};
@@ -67,6 +71,8 @@ pub(crate) struct EngineConfig {
     pub(crate) auto_answer: bool,
     /// Whether names are pinned to keys on first use.
     pub(crate) pins_names: bool,
+    /// Whether strangers are refused unheard.
+    pub(crate) contacts_only: bool,
     pub(crate) ring_timeout: Duration,
     /// Calls at one time; one more is answered "busy".
     pub(crate) max_calls: usize,
@@ -106,10 +112,11 @@ pub(crate) enum Command {
     Peers {
         request: u64,
     },
-    /// Pin a name to the key that was last refused for it, or to the one given.
-    AcceptKey {
+    /// Change what is pinned to a name. The user's changes are numbered from 1 on.
+    ChangePins {
         name: String,
-        id: PeerId,
+        change: PinChange,
+        number: u64,
     },
     /// Say goodbye to everybody.
     Close,
@@ -166,8 +173,8 @@ pub(crate) enum Output {
         request: u64,
         result: Result<Vec<Peer>, Error>,
     },
-    /// The pinned names changed: keep them.
-    SavePins(Pins),
+    /// The pinned names changed: keep them. And the number of the user's last change among them.
+    SavePins(Pins, u64),
 }
 
 /// The state of one node.
@@ -175,9 +182,15 @@ pub(crate) struct Engine {
     config: EngineConfig,
     identity: Identity,
     pins: Pins,
+    /// The number of the user's last change of them.
+    pin_changes: u64,
+    #[cfg(feature = "sim")]
+    verifying: Verifying,
     random: Box<dyn Rng + Send>,
     trackers: Vec<Tracker>,
     calls: BTreeMap<CallKey, Call>,
+    /// Unwelcome calls that ring, and of which the user never hears; at most as many as `max_calls`.
+    unheard: Vec<(CallKey, Call)>,
     /// From which address which call's datagrams come: saves asking every session.
     routes: HashMap<SocketAddr, CallKey>,
     ingress: Ingress,
@@ -209,9 +222,13 @@ impl Engine {
         let mut engine = Engine {
             identity,
             pins,
+            pin_changes: 0,
+            #[cfg(feature = "sim")]
+            verifying: Verifying::default(),
             random,
             trackers: Vec::new(),
             calls: BTreeMap::new(),
+            unheard: Vec::new(),
             routes: HashMap::new(),
             ingress,
             next_stream: 0,
@@ -249,6 +266,18 @@ impl Engine {
     pub(crate) fn handle_host_addresses(&mut self, now: Instant, addresses: Vec<SocketAddr>) {
         self.host_addresses = addresses;
         self.look_for_paths(now);
+    }
+
+    /// How this engine takes part in verification from now on.
+    #[cfg(feature = "sim")]
+    pub(crate) fn set_verifying(&mut self, verifying: Verifying) {
+        self.verifying = verifying;
+    }
+
+    /// What is pinned to names.
+    #[cfg(feature = "sim")]
+    pub(crate) fn pins(&self) -> &Pins {
+        &self.pins
     }
 
     /// Whether this engine runs with real-time priority.
@@ -316,7 +345,9 @@ impl Engine {
             Command::HangUp { call } => self.hang_up(now, call, EndReason::HungUp),
             Command::SetMuted { call, muted } => self.set_muted(now, call, muted),
             Command::Peers { request } => self.list_peers(now, request),
-            Command::AcceptKey { name, id } => self.pin(&name, id),
+            Command::ChangePins { name, change, number } => {
+                self.change_pins(now, &name, &change, number);
+            }
             Command::Close => self.close(now),
         }
         self.drain(now);
@@ -333,6 +364,7 @@ impl Engine {
         self.watch_paths(now);
         self.handle_relay_timeouts(now);
         self.handle_call_deadlines(now);
+        self.end_unheard(now, Reason::NoAnswer, false);
         let wall = self.wall(now);
         for tracker in &mut self.trackers {
             if tracker.client.next_timeout() <= now {
@@ -347,9 +379,11 @@ impl Engine {
     /// When [`Engine::handle_timeout`] wants to be called.
     pub(crate) fn next_timeout(&self) -> Instant {
         let calls = self.calls.values().map(Call::next_timeout);
+        let unheard = self.unheard.iter().map(|(_, call)| call.deadline);
         let trackers = self.trackers.iter().map(|t| t.client.next_timeout());
         let listings = self.listings.iter().map(|l| l.deadline);
         calls
+            .chain(unheard)
             .chain(trackers)
             .chain(listings)
             .chain([self.reflexive.next_timeout()])
@@ -417,7 +451,10 @@ impl Engine {
 
     fn pin(&mut self, name: &str, id: PeerId) {
         match self.pins.accept(name, id) {
-            Ok(()) => self.outputs.push_back(Output::SavePins(self.pins.clone())),
+            Ok(()) => {
+                let saved = Output::SavePins(self.pins.clone(), self.pin_changes);
+                self.outputs.push_back(saved);
+            }
             Err(error) => tracing::warn!(%error, name, "name not pinned"),
         }
     }
@@ -479,6 +516,7 @@ impl Engine {
         for key in self.call_keys() {
             self.hang_up(now, key, EndReason::NodeClosed);
         }
+        self.end_unheard(now, Reason::Declined, true);
         for tracker in &mut self.trackers {
             tracker.client.leave(now);
         }

@@ -38,6 +38,32 @@ pub struct Peer {
     pub since: UnixMillis,
 }
 
+/// What somebody whose name is known is to this node's user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ContactState {
+    /// The name was used in a call, and is pinned to its key since.
+    Seen,
+    /// The user's contact: may call though there is [`NodeBuilder::contacts_only`](crate::NodeBuilder::contacts_only).
+    Accepted,
+    /// A contact of whom the user knows that the key is theirs: words or safety numbers were compared.
+    Verified,
+    /// Calls from this key, and from whoever goes by this name, are refused unheard.
+    Blocked,
+}
+
+/// Somebody whose name is pinned to a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Contact {
+    /// The name.
+    pub name: String,
+    /// The key it is pinned to.
+    pub id: PeerId,
+    /// What they are to the user.
+    pub state: ContactState,
+}
+
 /// Why a call is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -70,6 +96,10 @@ pub enum EndReason {
     Protocol,
     /// The node was closed.
     NodeClosed,
+    /// The caller broke its word on which the [verification words](crate::Call::verification_words)
+    /// rest: what it revealed is not what it had committed itself to. Its program is broken, or
+    /// somebody tries to choose the words.
+    VerificationFailed,
 }
 
 impl EndReason {
@@ -86,7 +116,7 @@ impl EndReason {
             Self::TrackerUnreachable => ErrorKind::TrackerUnreachable,
             Self::Unreachable => ErrorKind::Unreachable,
             Self::NetworkLost => ErrorKind::NetworkLost,
-            Self::Protocol => ErrorKind::Protocol,
+            Self::Protocol | Self::VerificationFailed => ErrorKind::Protocol,
             Self::NodeClosed => ErrorKind::Closed,
         }
     }
@@ -108,6 +138,7 @@ impl EndReason {
             Self::NetworkLost => "the path to the peer was lost",
             Self::Protocol => "the peer sent what makes no sense",
             Self::NodeClosed => "the node was closed",
+            Self::VerificationFailed => "the peer broke the rules of verification",
         }
     }
 
@@ -217,6 +248,16 @@ pub enum Event<C> {
         /// The call.
         call: C,
     },
+    /// The words by which two people check that nobody sits between them are known: right after
+    /// [`Event::Connected`], some seconds later on a line that loses packets, never for a peer of a
+    /// version without them. See
+    /// [`Call::verification_words`](crate::Call::verification_words).
+    VerificationReady {
+        /// The call.
+        call: C,
+        /// The words, the same at both ends.
+        words: [&'static str; 4],
+    },
     /// The first sound of the peer was handed to playout.
     FirstAudio {
         /// The call.
@@ -301,6 +342,7 @@ impl<C> Event<C> {
             | Event::Ringing { call }
             | Event::Answered { call }
             | Event::Connected { call }
+            | Event::VerificationReady { call, .. }
             | Event::FirstAudio { call }
             | Event::PeerMuted { call, .. }
             | Event::MediaSilent { call, .. }
@@ -345,6 +387,9 @@ impl<C> Event<C> {
             Event::Ringing { call } => Event::Ringing { call: f(call)? },
             Event::Answered { call } => Event::Answered { call: f(call)? },
             Event::Connected { call } => Event::Connected { call: f(call)? },
+            Event::VerificationReady { call, words } => {
+                Event::VerificationReady { call: f(call)?, words }
+            }
             Event::FirstAudio { call } => Event::FirstAudio { call: f(call)? },
             Event::PeerMuted { call, muted } => Event::PeerMuted { call: f(call)?, muted },
             Event::MediaSilent { call, reason } => Event::MediaSilent { call: f(call)?, reason },

@@ -2,12 +2,14 @@
 //!
 //! A peer *is* its Ed25519 key ([`Identity`]). It signs its presence records, its registrations and
 //! its signals ([`sealing`]); a name is only what a key calls itself, remembered on first use
-//! ([`pins`]). Nothing here touches a file or a source of randomness: [`text`] has the form of the
+//! ([`pins`]). [`verification`] is what two people compare. Nothing here touches a file or a source of randomness: [`text`] has the form of the
 //! identity file, `io/identity_file.rs` reads and writes it.
 
 pub(crate) mod pins;
 pub(crate) mod sealing;
 pub(crate) mod text;
+pub(crate) mod verification;
+mod words;
 
 use std::fmt;
 

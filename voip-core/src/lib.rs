@@ -79,7 +79,9 @@ pub use call::{Call, CallPeer, Reject};
 pub use device::{AudioDevice, DeviceChange, DeviceChoice, DeviceDirection, DeviceStats};
 pub use directory::server::{Departure, TrackerEvent, TrackerStats, WireDirection};
 pub use error::{Error, ErrorKind};
-pub use event::{CallState, EndReason, Event, Peer, Presence, SilenceReason};
+pub use event::{
+    CallState, Contact, ContactState, EndReason, Event, Peer, Presence, SilenceReason,
+};
 pub use frame::{AudioFrame, BLOCK, BLOCK_TIME, FrameDuration, SAMPLE_RATE};
 pub use id::{CallId, PeerId, RtpTimestamp, SequenceNumber, Ssrc};
 #[cfg(feature = "devices")]

@@ -1,6 +1,7 @@
 //! A node: one name and key, one port, its trackers, its calls.
 
 mod builder;
+mod contacts;
 #[cfg(feature = "devices")]
 mod devices;
 mod turn_server;
@@ -31,6 +32,7 @@ use crate::time::Duration;
 use crate::wire::tracker::Target;
 
 pub use builder::{Audio, NodeBuilder};
+use contacts::Contacts;
 #[cfg(feature = "devices")]
 pub use devices::devices;
 
@@ -58,6 +60,7 @@ struct Inner {
     board: Mutex<Board>,
     changed: Condvar,
     pins: Option<Arc<PinsFile>>,
+    contacts: Mutex<Contacts>,
     /// Whether the node's kind of audio is sound cards.
     #[cfg(feature = "devices")]
     has_devices: bool,
@@ -256,16 +259,6 @@ impl Node {
         self.check_process().is_ok() && self.inner.events.rest()
     }
 
-    /// Accepts that `name` now belongs to another key, as [`Event::KeyChanged`] offered it. Ask
-    /// the person over another way first.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for what is no name, [`ErrorKind::Closed`].
-    pub fn accept_key(&self, name: &str, id: PeerId) -> Result<(), Error> {
-        builder::check("name", name)?;
-        self.send(Command::AcceptKey { name: name.to_owned(), id })
-    }
-
     /// Statistics, at most 0.2 s old.
     pub fn stats(&self) -> NodeStats {
         let mut stats = self.inner.board.lock().stats.clone();
@@ -458,7 +451,8 @@ impl Listener for Reporter {
         });
     }
 
-    fn save_pins(&self, pins: Pins) {
+    fn save_pins(&self, pins: Pins, changes: u64) {
+        self.0.contacts.lock().follow(&pins, changes);
         if let Some(file) = &self.0.pins {
             file.save(pins);
         }

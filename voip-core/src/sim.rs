@@ -41,12 +41,14 @@ use node::SimNode;
 use tracker::SimTracker;
 
 use crate::directory::server::TrackerStats;
+pub use crate::engine::Verifying;
 use crate::engine::{CallKey, Command};
 use crate::error::Error;
-use crate::event::{CallState, Event, Peer};
+use crate::event::{CallState, Contact, ContactState, Event, Peer};
 use crate::id::PeerId;
+use crate::identity::pins::PinChange;
 pub use crate::line::{LineStats, Link};
-use crate::stats::CallStats;
+use crate::stats::{CallStats, NodeStats};
 use crate::time::{Duration, Epoch, Instant, UnixMillis};
 use crate::wire::signal::Reason;
 use crate::wire::tracker::Target;
@@ -207,7 +209,31 @@ impl World {
 
     /// Accepts that a name belongs to another key than before.
     pub fn accept_key(&mut self, node: NodeKey, name: &str, id: PeerId) {
-        self.command(node, Command::AcceptKey { name: name.to_owned(), id });
+        self.change_pins(node, name, PinChange::Key(id));
+    }
+
+    /// Says what the owner of a name is to a node's user.
+    pub fn set_contact(&mut self, node: NodeKey, name: &str, id: PeerId, state: ContactState) {
+        self.change_pins(node, name, PinChange::Contact(id, state));
+    }
+
+    /// Forgets a name.
+    pub fn forget_contact(&mut self, node: NodeKey, name: &str) {
+        self.change_pins(node, name, PinChange::Forget);
+    }
+
+    /// Whose names a node knows.
+    pub fn contacts(&self, node: NodeKey) -> Vec<Contact> {
+        self.nodes[node.0].engine.pins().contacts()
+    }
+
+    fn change_pins(&mut self, node: NodeKey, name: &str, change: PinChange) {
+        self.command(node, Command::ChangePins { name: name.to_owned(), change, number: 0 });
+    }
+
+    /// What a node counts of what it dropped.
+    pub fn node_stats(&self, node: NodeKey) -> NodeStats {
+        self.nodes[node.0].engine.node_stats()
     }
 
     /// Asks the trackers who is online, and runs the world until they have answered.

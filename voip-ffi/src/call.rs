@@ -10,11 +10,14 @@ use std::sync::LazyLock;
 
 use voip_core::{Call, CallState, EndReason, Reject, SilenceReason};
 
-use crate::convert::{Form, Place, filled, inline, number, same_variants, time_limit};
+use crate::convert::{Form, Place, filled, inline, number, put_text, same_variants, time_limit};
 use crate::handle::{Opaque, get, put, take};
 use crate::node::{VOIP_ID_SIZE, VOIP_NAME_SIZE};
 use crate::status::voip_status;
-use crate::wall::guard;
+use crate::wall::{Failure, guard};
+
+/// Room for the verification words of any call, the spaces between, and a zero.
+pub const VOIP_WORDS_SIZE: usize = 48;
 
 /// A call.
 pub struct voip_call {
@@ -76,11 +79,14 @@ pub enum voip_end_reason {
     Protocol = 13,
     /// The node was closed.
     NodeClosed = 14,
+    /// The caller broke its word on which the verification words rest: what it revealed is not what
+    /// it had committed itself to. Its program is broken, or somebody tries to choose the words.
+    VerificationFailed = 15,
 }
 same_variants!(
     EndReason, voip_end_reason, "voip_end_reason":
     HungUp, PeerHungUp, Busy, Declined, NoAnswer, Missed, UnknownPeer, AmbiguousName, KeyChanged,
-    TrackerUnreachable, Unreachable, NetworkLost, Protocol, NodeClosed
+    TrackerUnreachable, Unreachable, NetworkLost, Protocol, NodeClosed, VerificationFailed
 );
 
 /// Why nothing is heard of a peer that has not muted its microphone.
@@ -262,6 +268,32 @@ pub unsafe extern "C" fn voip_call_peer_silence(
     })
 }
 
+/// Four words, with a space between, that are the same at both ends of this call, unless somebody
+/// sits between them and talks to each in the other's name: the two people read them to each other,
+/// one two and the other two, and hang up if they differ. `words` has room for `capacity` bytes,
+/// `VOIP_WORDS_SIZE` at least. "" until the call is connected and `VOIP_EVENT_VERIFICATION_READY`
+/// has come, and for good if the peer's version knows no such words: then nothing is verified. Does
+/// not block.
+///
+/// Whoever sits in the middle has one guess for each call, and one of 4,294,967,296 is right: the
+/// words depend on what both ends chose before either could know the other's choice.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn voip_call_verification_words(
+    call: *const voip_call,
+    words: *mut c_char,
+    capacity: usize,
+) -> voip_status {
+    guard(|| {
+        let known = get(call)?.verification_words().map(|words| words.join(" "));
+        if capacity < VOIP_WORDS_SIZE {
+            let message = format!("the text needs an array of {VOIP_WORDS_SIZE} bytes");
+            return Err(Failure::argument(message));
+        }
+        // SAFETY: The caller vouches for it.
+        unsafe { put_text(&known.unwrap_or_default(), words, capacity) }
+    })
+}
+
 /// Waits until the call is answered, for at most `timeout_ms`.
 ///
 /// Errors: `VOIP_TIMED_OUT`; the call goes on. Otherwise what its end was: `VOIP_BUSY`,
@@ -354,7 +386,7 @@ pub extern "C" fn voip_end_reason_describe(reason: MaybeUninit<voip_end_reason>)
     /// By number.
     static WORDS: LazyLock<Vec<CString>> = LazyLock::new(|| {
         let words = |n| voip_end_reason::read_number(n).map_or("unknown", EndReason::describe);
-        (0..=voip_end_reason::NodeClosed as i32).map(|n| owned(words(n))).collect()
+        (0..=voip_end_reason::VerificationFailed as i32).map(|n| owned(words(n))).collect()
     });
     find(&WORDS, number(reason))
 }

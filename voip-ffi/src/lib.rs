@@ -65,6 +65,7 @@
 
 mod call;
 mod call_stats;
+mod contact;
 mod convert;
 mod device;
 mod event;
@@ -82,6 +83,7 @@ mod wall;
 
 pub use call::*;
 pub use call_stats::*;
+pub use contact::*;
 pub use device::*;
 pub use event::*;
 pub use node::*;

@@ -155,9 +155,11 @@ pub unsafe extern "C" fn voip_node_call(
 }
 
 /// Accepts that `name` now belongs to the key `id`, as `VOIP_EVENT_KEY_CHANGED` offered it. Ask the
-/// person over another way first. Does not block.
+/// person over another way first. Its owner stays a contact, or blocked; but is not verified any
+/// more. Does not block.
 ///
-/// Errors: `VOIP_INVALID_ARGUMENT` for what is no name or no key; `VOIP_CLOSED`.
+/// Errors: `VOIP_INVALID_ARGUMENT` for what is no name or no key; `VOIP_INVALID_STATE` when 65,536
+/// names are pinned; `VOIP_CLOSED`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_node_accept_key(
     node: *const voip_node,

@@ -142,7 +142,8 @@ pub unsafe extern "C" fn voip_node_builder_bind(
 
 /// The file that holds the key; made if it is not there. Names of peers are pinned to their keys on
 /// first use and kept beside it, in "<file>.pins". Without one the key lives as long as the node,
-/// and nothing is pinned but what `voip_node_accept_key` is told.
+/// as do the contacts, and nothing is pinned but what `voip_node_accept_key` and
+/// `voip_node_set_contact` are told.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_node_builder_identity_file(
     builder: *mut voip_node_builder,
@@ -220,6 +221,17 @@ pub extern "C" fn voip_node_builder_auto_answer(
     yes: bool,
 ) -> voip_status {
     guard(|| build(builder, |b| b.auto_answer(yes)))
+}
+
+/// Whether only the user's contacts may call: those that `voip_node_set_contact` was told are
+/// accepted or verified, and whoever is being called just then. All others, a contact's name with
+/// another key included, are refused as if they were blocked. Default no.
+#[unsafe(no_mangle)]
+pub extern "C" fn voip_node_builder_contacts_only(
+    builder: *mut voip_node_builder,
+    yes: bool,
+) -> voip_status {
+    guard(|| build(builder, |b| b.contacts_only(yes)))
 }
 
 /// How long an outgoing call rings: 1000 to 600000 ms, checked by `voip_node_builder_start`.

@@ -36,6 +36,7 @@ static void expect(int line, const char *call, voip_status wanted, const char *w
 static voip_node *the_voip_node;
 static voip_node_builder *the_voip_node_builder;
 static voip_call *the_voip_call;
+static voip_contact_list *the_voip_contact_list;
 static voip_peer_list *the_voip_peer_list;
 static voip_device_list *the_voip_device_list;
 static voip_tracker *the_voip_tracker;
@@ -45,6 +46,7 @@ static voip_tracker_builder *the_voip_tracker_builder;
 static voip_node *freed_voip_node;
 static voip_node_builder *freed_voip_node_builder;
 static voip_call *freed_voip_call;
+static voip_contact_list *freed_voip_contact_list;
 static voip_peer_list *freed_voip_peer_list;
 static voip_device_list *freed_voip_device_list;
 static voip_tracker *freed_voip_tracker;
@@ -53,6 +55,7 @@ static voip_tracker_builder *freed_voip_tracker_builder;
 static voip_audio_device a_voip_audio_device;
 static voip_call_peer a_voip_call_peer;
 static voip_call_stats a_voip_call_stats;
+static voip_contact a_voip_contact;
 static voip_device_stats a_voip_device_stats;
 static voip_event a_voip_event;
 static voip_jitter_second a_voip_jitter_second;
@@ -125,6 +128,7 @@ static void start(void)
     FINE(voip_node_builder_new("x", &the_voip_node_builder));
     FINE(voip_tracker_builder_new(&the_voip_tracker_builder));
     FINE(voip_node_place(the_voip_node, "nobody", &the_voip_call));
+    FINE(voip_node_contacts(the_voip_node, &the_voip_contact_list));
     FINE(voip_node_peers(the_voip_node, LIMIT, &the_voip_peer_list));
     FINE(voip_devices(LIMIT, &the_voip_device_list));
 
@@ -138,6 +142,8 @@ static void start(void)
     FINE(voip_tracker_builder_free(freed_voip_tracker_builder));
     FINE(voip_call_clone(the_voip_call, &freed_voip_call));
     FINE(voip_call_free(freed_voip_call));
+    FINE(voip_node_contacts(the_voip_node, &freed_voip_contact_list));
+    FINE(voip_contact_list_free(freed_voip_contact_list));
     FINE(voip_node_peers(the_voip_node, LIMIT, &freed_voip_peer_list));
     FINE(voip_peer_list_free(freed_voip_peer_list));
     FINE(voip_devices(LIMIT, &freed_voip_device_list));
@@ -147,6 +153,7 @@ static void start(void)
 static void finish(void)
 {
     FINE(voip_device_list_free(the_voip_device_list));
+    FINE(voip_contact_list_free(the_voip_contact_list));
     FINE(voip_peer_list_free(the_voip_peer_list));
     FINE(voip_call_free(the_voip_call));
     FINE(voip_tracker_builder_free(the_voip_tracker_builder));
@@ -272,6 +279,11 @@ static void ranges(void)
     INVALID("bind", voip_tracker_builder_start(bad_tracker, &tracker));
     FINE(voip_tracker_builder_free(bad_tracker));
 
+    INVALID("beyond", voip_contact_list_get(the_voip_contact_list, 0,
+                                            sized(&a_voip_contact, sizeof a_voip_contact)));
+    INVALID("name", voip_node_set_contact(the_voip_node, "", some_id, VOIP_CONTACT_STATE_SEEN));
+    INVALID("peer id", voip_node_set_contact(the_voip_node, "x", "x", VOIP_CONTACT_STATE_SEEN));
+    INVALID("peer id", voip_node_safety_number(the_voip_node, "x", place, sizeof place));
     INVALID("beyond", voip_peer_list_get(the_voip_peer_list, 1000,
                                          sized(&a_voip_peer, sizeof a_voip_peer)));
     INVALID("beyond", voip_device_list_get(the_voip_device_list, SIZE_MAX,

@@ -71,6 +71,14 @@ fn two_peers_talk_on_epoll_alone() {
 }
 
 #[test]
+fn words_are_the_same_at_both_ends_and_the_blocked_never_ring() {
+    let tracker = tracker();
+    let program = Tool::Plain.build("voip-ffi/tests", "contacts");
+    let person = start(cc::command(&program), &[&tracker.address().to_string()]);
+    assert!(finish(person).contains("as they should be"));
+}
+
+#[test]
 fn threads_leave_when_what_they_use_is_freed() {
     let program = Tool::Plain.build("voip-ffi/tests", "threads");
     assert!(finish(start(cc::command(&program), &[])).contains("threads have left"));

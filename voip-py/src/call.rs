@@ -131,6 +131,19 @@ impl Call {
         silence.map(|reason| member(py, "SilenceReason", reason)).transpose()
     }
 
+    /// Four words, a tuple, that are the same at both ends of this call, unless somebody sits between them
+    /// and talks to each in the other's name: the two people read them to each other, one two and the
+    /// other two, and hang up if they differ. `None` until the call is connected and `VerificationReady`
+    /// has come, and for good if the peer's version knows no such words: then nothing is verified.
+    ///
+    /// Whoever sits in the middle has one guess for each call, and one of 4,294,967,296 is right: the words
+    /// depend on what both ends chose before either could know the other's choice.
+    #[getter]
+    fn verification_words<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let words = self.core(py)?.verification_words();
+        words.map(|words| PyTuple::new(py, words)).transpose()
+    }
+
     /// Statistics, a `CallStats`: at most 0.2 s old, and the final ones of a call that has ended.
     fn stats(&self, py: Python<'_>) -> PyResult<CallStats> {
         CallStats::new(py, self.core(py)?.stats())

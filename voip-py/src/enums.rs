@@ -45,7 +45,7 @@ fn python_name(variant: &str) -> String {
     name
 }
 
-const END_REASONS: [EndReason; 14] = [
+const END_REASONS: [EndReason; 15] = [
     EndReason::HungUp,
     EndReason::PeerHungUp,
     EndReason::Busy,
@@ -60,6 +60,7 @@ const END_REASONS: [EndReason; 14] = [
     EndReason::NetworkLost,
     EndReason::Protocol,
     EndReason::NodeClosed,
+    EndReason::VerificationFailed,
 ];
 
 /// What `EndReason` knows of its members: words for people, and the kind of error.

@@ -1,7 +1,7 @@
 //! What a node tells: one class for each event, all of them under `Event`.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyGenericAlias, PyType};
+use pyo3::types::{PyGenericAlias, PyTuple, PyType};
 use pyo3::{PyClass, PyTypeInfo};
 use voip_core as core;
 
@@ -108,6 +108,17 @@ record! {
     Connected extends Event {
         /// The call.
         call: Py<PyAny>,
+    }
+}
+record! {
+    /// The words by which two people check that nobody sits between them are known: right after
+    /// `Connected`, some seconds later on a line that loses packets, never for a peer of a version
+    /// without them. See `Call.verification_words`.
+    VerificationReady extends Event {
+        /// The call.
+        call: Py<PyAny>,
+        /// The four words, a tuple: the same at both ends.
+        words: Py<PyTuple>,
     }
 }
 record! {
@@ -222,6 +233,10 @@ pub(crate) fn to_python<'py>(
         E::Ringing { call } => make(py, Ringing { call: wrap(call)? }),
         E::Answered { call } => make(py, Answered { call: wrap(call)? }),
         E::Connected { call } => make(py, Connected { call: wrap(call)? }),
+        E::VerificationReady { call, words } => {
+            let words = PyTuple::new(py, words)?.unbind();
+            make(py, VerificationReady { call: wrap(call)?, words })
+        }
         E::FirstAudio { call } => make(py, FirstAudio { call: wrap(call)? }),
         E::PeerMuted { call, muted } => make(py, PeerMuted { call: wrap(call)?, muted }),
         E::MediaSilent { call, reason } => {
@@ -269,6 +284,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Ringing>()?;
     module.add_class::<Answered>()?;
     module.add_class::<Connected>()?;
+    module.add_class::<VerificationReady>()?;
     module.add_class::<FirstAudio>()?;
     module.add_class::<PeerMuted>()?;
     module.add_class::<MediaSilent>()?;

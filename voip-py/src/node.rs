@@ -9,7 +9,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 use voip_core as core;
-use voip_core::{DeviceDirection, ErrorKind};
+use voip_core::{ContactState, DeviceDirection, ErrorKind};
 
 use crate::audio::Sound;
 use crate::call::{Call, Owner};
@@ -19,7 +19,7 @@ use crate::enums::value;
 use crate::errors::{OrRaise, raise};
 use crate::events;
 use crate::exit;
-use crate::peers::{Peer, PeerId, Target};
+use crate::peers::{Contact, Peer, PeerId, Target};
 use crate::stats::NodeStats;
 use crate::waiting::{Timeout, ask, seconds, wait, wait_while};
 
@@ -35,6 +35,9 @@ use crate::waiting::{Timeout, ask, seconds, wait, wait_while};
 /// `None`: says nothing and plays nothing.
 /// `encoder` is an `EncoderConfig`, `jitter` a `JitterConfig`; `None` is one of defaults.
 /// `auto_answer`: whether incoming calls are answered at once.
+/// `contacts_only`: whether only those may call that `set_contact` was told are accepted or verified, and
+/// whoever is being called just then; all others, a contact's name with another key included, are refused
+/// as if they were blocked.
 /// `ring_timeout`: how long an outgoing call rings, 1 to 600 s.
 /// `max_calls`: calls at one time, 1 to 32; one more is answered "busy".
 /// `turn_servers`: relays beside those of the trackers, up to 4, each a tuple of a URI,
@@ -58,10 +61,11 @@ impl Node {
     #[pyo3(
         signature = (name, *, trackers = Trackers::default(), bind = None, identity_file = None,
             audio = Sound::devices(), encoder = None, jitter = None, auto_answer = false,
-            ring_timeout = None, max_calls = None, turn_servers = Vec::new(), relay_only = false),
+            contacts_only = false, ring_timeout = None, max_calls = None, turn_servers = Vec::new(),
+            relay_only = false),
         text_signature = "(name, *, trackers=(), bind='[::]:0', identity_file=None, \
-            audio=..., encoder=None, jitter=None, auto_answer=False, ring_timeout=45.0, max_calls=1, \
-            turn_servers=(), relay_only=False)"
+            audio=..., encoder=None, jitter=None, auto_answer=False, contacts_only=False, \
+            ring_timeout=45.0, max_calls=1, turn_servers=(), relay_only=False)"
     )]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
@@ -74,12 +78,14 @@ impl Node {
         encoder: Option<Bound<'_, EncoderConfig>>,
         jitter: Option<Bound<'_, JitterConfig>>,
         auto_answer: bool,
+        contacts_only: bool,
         ring_timeout: Option<Bound<'_, PyAny>>,
         max_calls: Option<Bound<'_, PyAny>>,
         turn_servers: Vec<(String, String, String)>,
         relay_only: bool,
     ) -> PyResult<Self> {
-        let mut builder = core::Node::builder(name).audio(audio.audio).auto_answer(auto_answer);
+        let mut builder = core::Node::builder(name).audio(audio.audio);
+        builder = builder.auto_answer(auto_answer).contacts_only(contacts_only);
         for tracker in trackers.0 {
             builder = builder.tracker(tracker);
         }
@@ -242,9 +248,61 @@ impl Node {
     }
 
     /// Accepts that `name` now belongs to another key, as the event `KeyChanged` offered it. Ask the
-    /// person over another way first. Raises `InvalidArgument` for what is no name; `Closed`.
+    /// person over another way first. Its owner stays a contact, or blocked; but is not verified any
+    /// more. Raises `InvalidArgument` for what is no name; `InvalidState` when 65,536 names are pinned;
+    /// `Closed`.
     fn accept_key(&self, py: Python<'_>, name: &str, id: &Bound<'_, PeerId>) -> PyResult<()> {
         self.core(py)?.accept_key(name, id.get().0).or_raise(py)
+    }
+
+    /// All whose names are pinned to keys, by name, a list of `Contact`: with an identity file whoever
+    /// was in a call under a name, and in any case whom `set_contact` was told of.
+    fn contacts(&self, py: Python<'_>) -> PyResult<Vec<Contact>> {
+        let contacts = self.core(py)?.contacts();
+        contacts.into_iter().map(|contact| Contact::new(py, contact)).collect()
+    }
+
+    /// Says what the owner of `name`, whose key is `id`, is to the user, and pins the name to the key
+    /// whatever it was pinned to before; `state` is a `ContactState`. It is kept where the pinned names
+    /// are.
+    ///
+    /// `BLOCKED`: a call with that key ends, and later ones are refused unheard, under any name, as are
+    /// those of other keys under this name. No event tells of them; `NodeStats.signals_dropped` counts.
+    /// The caller is told what all are told whose calls nobody answers: that it rings, or that this node is in
+    /// another call if it is, and in the end that nobody came. The user may still call whom they have
+    /// blocked. `SEEN` takes that, or that they were a contact, back.
+    ///
+    /// Raises `InvalidArgument` for what is no name, `InvalidState` when 65,536 names are pinned,
+    /// `Closed`.
+    fn set_contact(
+        &self,
+        py: Python<'_>,
+        name: &str,
+        id: &Bound<'_, PeerId>,
+        state: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let states = [
+            ContactState::Seen,
+            ContactState::Accepted,
+            ContactState::Verified,
+            ContactState::Blocked,
+        ];
+        let state = value(state, "ContactState", &states)?;
+        self.core(py)?.set_contact(name, id.get().0, state).or_raise(py)
+    }
+
+    /// Forgets `name` and what its owner was: the next key that uses it is taken for theirs. Nothing
+    /// happens if it is not pinned. Raises `InvalidArgument` for what is no name; `Closed`.
+    fn forget_contact(&self, py: Python<'_>, name: &str) -> PyResult<()> {
+        self.core(py)?.forget_contact(name).or_raise(py)
+    }
+
+    /// The number that this node's key and the key `id` have in common: 60 digits, twelve groups of five
+    /// with a space between. Two people who read it out to each other, or compare it in any other way
+    /// that nobody can forge, know that each has the other's key; it is the same for every call. It takes
+    /// some milliseconds to compute.
+    fn safety_number(&self, py: Python<'_>, id: &Bound<'_, PeerId>) -> PyResult<String> {
+        Ok(self.core(py)?.safety_number(id.get().0))
     }
 
     /// Uses another microphone or loudspeaker from now on, calls under way included: `direction` is a

@@ -88,6 +88,25 @@ impl Peer {
 }
 
 record! {
+    /// Somebody whose name is pinned to a key.
+    Contact {
+        /// The name.
+        name: String,
+        /// The key it is pinned to, a `PeerId`.
+        id: PeerId,
+        /// What they are to the user, a `ContactState`.
+        state: Py<PyAny>,
+    }
+}
+
+impl Contact {
+    pub(crate) fn new(py: Python<'_>, contact: voip_core::Contact) -> PyResult<Self> {
+        let state = enums::member(py, "ContactState", contact.state)?;
+        Ok(Contact { name: contact.name, id: PeerId(contact.id), state })
+    }
+}
+
+record! {
     /// Who is at the other end of a call.
     CallPeer {
         /// The name it registered, or the one that is being looked up.
@@ -106,5 +125,6 @@ impl From<voip_core::CallPeer> for CallPeer {
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PeerId>()?;
     module.add_class::<Peer>()?;
+    module.add_class::<Contact>()?;
     module.add_class::<CallPeer>()
 }

@@ -13,6 +13,7 @@ use super::relays::CallRelay;
 use super::reports::Reports;
 use super::silence::SilenceWatch;
 use super::stages::StageMeter;
+use super::verification::Verification;
 
 /// A call within one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,6 +69,8 @@ pub(super) struct Call {
     pub(super) tracker: usize,
     /// What the peer's replies must name (outgoing) or ours do (incoming).
     pub(super) offer_hash: Option<Bytes32>,
+    /// What the peers know of each other's words.
+    pub(super) verification: Verification,
     /// The request that carried our offer to the tracker.
     pub(super) offer_request: Option<u64>,
     pub(super) session: Option<Session>,
@@ -119,6 +122,7 @@ impl Call {
             claimed_name: None,
             tracker: 0,
             offer_hash: None,
+            verification: Verification::default(),
             offer_request: None,
             session: None,
             ssrc: None,

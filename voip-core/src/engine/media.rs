@@ -134,6 +134,7 @@ impl Engine {
 
     /// The channel opens after the sound: say what was said before it was there.
     pub(super) fn channel_open(&mut self, now: Instant, key: CallKey) {
+        self.reveal(now, key);
         if self.calls.get(&key).is_some_and(|c| c.muted) {
             self.tell_muted(now, key);
         }
@@ -154,6 +155,7 @@ impl Engine {
             Some(ChannelMessage::Report(report)) => call.reported(now, &report.into()),
             Some(ChannelMessage::Muted { muted }) => call.silence.peer_muted(now, muted),
             Some(ChannelMessage::DigitalSilence { silent }) => call.silence.digital_silence(silent),
+            Some(ChannelMessage::Reveal { sas_nonce }) => self.revealed(now, key, sas_nonce),
             Some(ChannelMessage::Alive) => {}
             Some(ChannelMessage::Unknown) | None => self.stats.signals_dropped += 1,
         }

@@ -267,9 +267,11 @@ impl Engine {
         call.deadline = call.ring_deadline.min(now + OFFER_TIMEOUT);
         self.outputs.push_back(Output::CallPeer { call: key, name, id: peer });
         let own_name = self.config.name.clone();
+        let commit = self.commit(key);
         let hash = self.send_signal(now, key, SignalKind::Offer, |signal| {
             signal.sdp = Some(sdp);
             signal.name = Some(own_name);
+            signal.commit = commit;
         });
         if let Some(call) = self.calls.get_mut(&key) {
             call.offer_hash = hash;

@@ -12,6 +12,7 @@ use crate::wire::sealed::{Bytes32, Nonce};
 use crate::wire::signal::{Reason, SealedSignal, Signal, SignalKind};
 
 use super::call::{CONNECT_TIMEOUT, Call, Phase, RING_GRACE};
+use super::verification::Verification;
 use super::{CallKey, Engine, Output};
 
 /// Offers that may have been seen within the time in which one is timely: the replay cache.
@@ -91,13 +92,10 @@ impl Engine {
                 && call.peer == Some(signal.from)
                 && signal.offer_hash.is_none_or(|hash| call.offer_hash == Some(hash))
         });
-        let Some(key) = known.map(|(key, _)| *key) else {
-            self.stats.signals_dropped += 1;
-            return;
-        };
+        let Some(key) = known.map(|(key, _)| *key) else { return self.handle_unheard(&signal) };
         match signal.kind {
             SignalKind::Ringing => self.handle_ringing(key),
-            SignalKind::Answer => self.handle_answer(now, key, signal.sdp.as_deref()),
+            SignalKind::Answer => self.handle_answer(now, key, sealed.hash(), &signal),
             SignalKind::Reject => self.handle_reject(now, key, signal.reason),
             SignalKind::Cancel => self.handle_cancel(now, key),
             SignalKind::Bye => self.handle_bye(now, key, signal.reason),
@@ -135,6 +133,7 @@ impl Engine {
         call.offer_hash = Some(hash);
         call.claimed_name = signal.name;
         self.give_up_relay(now, key);
+        call.verification = Verification::of_offer(signal.commit);
         if let Some(ours) = self.calls.get(&key) {
             call.began = ours.began;
             call.muted = ours.muted;
@@ -148,6 +147,9 @@ impl Engine {
             self.calls.len() < most && self.calls.values().any(|c| c.looks_for(&name, signal.from));
         let busy = glare.is_none() && !crosses && (full || known);
         self.calls.insert(key, call);
+        if glare.is_none() && self.is_unwelcome(&name, signal.from, crosses) {
+            return self.let_ring(now, key, hash, busy);
+        }
         if let Pin::Changed { pinned } = self.pins.check(&name, signal.from) {
             self.emit(Event::KeyChanged { name, pinned, offered: signal.from });
             if glare.is_some() {
@@ -172,7 +174,7 @@ impl Engine {
     }
 
     /// Refuses a call that the user never hears of.
-    fn refuse_unheard(&mut self, now: Instant, key: CallKey, reason: Reason) {
+    pub(super) fn refuse_unheard(&mut self, now: Instant, key: CallKey, reason: Reason) {
         let hash = self.calls.get(&key).and_then(|c| c.offer_hash);
         self.send_signal(now, key, SignalKind::Reject, |s| {
             s.offer_hash = hash;
@@ -190,10 +192,10 @@ impl Engine {
         }
     }
 
-    fn handle_answer(&mut self, now: Instant, key: CallKey, sdp: Option<&str>) {
+    fn handle_answer(&mut self, now: Instant, key: CallKey, hash: Bytes32, signal: &Signal) {
         let Some(call) = self.calls.get_mut(&key) else { return };
         let (Phase::Offered | Phase::RingingThere, Some(sdp), Some(session)) =
-            (&call.phase, sdp, &mut call.session)
+            (&call.phase, &signal.sdp, &mut call.session)
         else {
             return;
         };
@@ -202,6 +204,7 @@ impl Engine {
             self.say_bye(now, key, Reason::Incompatible);
             return self.end(now, key, EndReason::Protocol);
         }
+        self.agree(key, Some(hash), signal.sas_nonce);
         self.answered(now, key);
     }
 
@@ -263,6 +266,7 @@ impl Engine {
     pub(super) fn answer(&mut self, now: Instant, key: CallKey) {
         let candidates = self.candidates_of(key);
         let first = SequenceNumber(self.random.next_u32() as u16);
+        let sas_nonce = self.nonce_for_answer(key);
         let Some(call) = self.calls.get_mut(&key) else { return };
         let Phase::RingingHere { sdp } = &call.phase else { return };
         match Session::answer(now, self.config.epoch, first, &candidates, sdp) {
@@ -270,10 +274,12 @@ impl Engine {
                 call.session = Some(session);
                 let (peer, hash, tracker) = (call.peer, call.offer_hash, call.tracker);
                 let claimed = call.claimed_name.take();
-                self.send_signal(now, key, SignalKind::Answer, |signal| {
+                let answer = self.send_signal(now, key, SignalKind::Answer, |signal| {
                     signal.offer_hash = hash;
                     signal.sdp = Some(description);
+                    signal.sas_nonce = sas_nonce;
                 });
+                self.agree(key, answer, sas_nonce);
                 self.answered(now, key);
                 if let (Some(name), Some(peer)) = (claimed, peer) {
                     self.verify_name(now, tracker, name, peer);

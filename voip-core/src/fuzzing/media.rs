@@ -111,6 +111,7 @@ pub fn engine(data: &[u8]) {
         codec: Codec::Opus,
         auto_answer: data.len() % 2 == 0,
         pins_names: true,
+        contacts_only: data.len() % 3 == 0,
         ring_timeout: Duration::from_secs(45),
         max_calls: 2,
         relays: Vec::new(),

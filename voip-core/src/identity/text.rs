@@ -18,7 +18,7 @@ use crate::id::PeerId;
 pub(crate) enum BadText {
     #[error("it does not begin with \"voip-identity 1\"")]
     NotIdentity,
-    #[error("it does not begin with \"voip-pins 1\"")]
+    #[error("it does not begin with \"voip-pins 1\" or \"voip-pins 2\"")]
     NotPins,
     #[error("line {0} makes no sense")]
     Line(usize),

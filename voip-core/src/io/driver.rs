@@ -63,7 +63,7 @@ pub(crate) trait Listener: Send {
     fn call_stats(&self, call: CallKey, stats: CallStats);
     fn node_stats(&self, stats: NodeStats);
     fn peers(&self, request: u64, result: Result<Vec<Peer>, Error>);
-    fn save_pins(&self, pins: Pins);
+    fn save_pins(&self, pins: Pins, changes: u64);
     /// An incoming call with manual PCM needs queues.
     fn manual_port(&self, call: CallKey) -> Option<Arc<ManualPort>>;
 }
@@ -371,7 +371,7 @@ impl<L: Listener> Driver<L> {
                     self.listener.call_stats(call, *stats);
                 }
                 Output::Peers { request, result } => self.listener.peers(request, result),
-                Output::SavePins(pins) => self.listener.save_pins(pins),
+                Output::SavePins(pins, changes) => self.listener.save_pins(pins, changes),
                 Output::Event(event) => self.handle_event(event),
             }
         }

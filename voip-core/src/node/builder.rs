@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicU64;
 use parking_lot::{Condvar, Mutex};
 
 use super::turn_server::{MAX_TURN_SERVERS, TurnServer};
-use super::{Board, Inner, Node, Reporter};
+use super::{Board, Contacts, Inner, Node, Reporter};
 use crate::engine::{Engine, EngineConfig, NamedRelay};
 use crate::error::{Error, ErrorKind};
 use crate::identity::Identity;
@@ -85,6 +85,7 @@ pub struct NodeBuilder {
     encoder: EncoderConfig,
     jitter: JitterConfig,
     auto_answer: bool,
+    contacts_only: bool,
     ring_timeout: Duration,
     max_calls: usize,
     turn_servers: Vec<TurnServer>,
@@ -129,6 +130,7 @@ impl NodeBuilder {
             encoder: EncoderConfig::default(),
             jitter: JitterConfig::default(),
             auto_answer: false,
+            contacts_only: false,
             ring_timeout: Duration::from_secs(45),
             max_calls: 1,
             turn_servers: Vec::new(),
@@ -153,7 +155,8 @@ impl NodeBuilder {
 
     /// The file that holds the key; made if it is not there. Names of peers are pinned to their
     /// keys on first use and kept beside it, in `<file>.pins`. Without one the key lives as long
-    /// as the node, and nothing is pinned but what [`Node::accept_key`] is told.
+    /// as the node, as do the contacts, and nothing is pinned but what [`Node::accept_key`] and
+    /// [`Node::set_contact`] are told.
     pub fn identity_file(mut self, path: impl AsRef<Path>) -> Self {
         self.identity_file = Some(path.as_ref().into());
         self
@@ -180,6 +183,14 @@ impl NodeBuilder {
     /// Whether incoming calls are answered at once. Default no.
     pub fn auto_answer(mut self, yes: bool) -> Self {
         self.auto_answer = yes;
+        self
+    }
+
+    /// Whether only the user's contacts may call: those that [`Node::set_contact`] was told are
+    /// accepted or verified, and whoever is being called just then. All others, a contact's name with
+    /// another key included, are refused as if they were [blocked](Node::set_contact). Default no.
+    pub fn contacts_only(mut self, yes: bool) -> Self {
+        self.contacts_only = yes;
         self
     }
 
@@ -264,6 +275,7 @@ impl NodeBuilder {
             codec: Codec::Opus,
             auto_answer: self.auto_answer,
             pins_names: self.identity_file.is_some(),
+            contacts_only: self.contacts_only,
             ring_timeout: self.ring_timeout,
             max_calls: self.max_calls,
             relays,
@@ -273,6 +285,7 @@ impl NodeBuilder {
         };
         let random = Box::new(OsRandom::new()?);
         let meter = Box::new(ProcessorClock);
+        let contacts = Mutex::new(Contacts::new(pins.clone()));
         let engine = Engine::new(config, identity, pins, random, meter, clock.now())?;
         let events = EventQueue::new()
             .map_err(|e| Error::new(ErrorKind::System, format!("the event queue: {e}")))?;
@@ -285,6 +298,7 @@ impl NodeBuilder {
             board: Mutex::new(Board::default()),
             changed: Condvar::new(),
             pins: pins_file,
+            contacts,
             #[cfg(feature = "devices")]
             has_devices: matches!(self.audio, Audio::Devices { .. }),
             manual_rate: match self.audio {

@@ -8,7 +8,9 @@ use rand_core::{Rng, SeedableRng};
 
 use super::network::{Arrival, Network};
 use super::{TrackerKey, WALL_AT_ZERO, tracker};
-use crate::engine::{CallKey, Engine, EngineConfig, Output, RelayAddress, RelayKey, Stopwatch};
+use crate::engine::{
+    CallKey, Engine, EngineConfig, Output, RelayAddress, RelayKey, Stopwatch, Verifying,
+};
 use crate::error::Error;
 use crate::event::{CallState, Event, Peer};
 use crate::frame::{AudioFrame, BLOCK, BLOCK_TIME};
@@ -30,6 +32,10 @@ pub struct NodeOptions {
     pub auto_answer: bool,
     /// Pins names to keys on first use, as a node with an identity file does. Default yes.
     pub pins_names: bool,
+    /// Lets only contacts call. Default no.
+    pub contacts_only: bool,
+    /// How it takes part in verification. Default truly.
+    pub verifying: Verifying,
     /// Options of the encoder.
     pub encoder: EncoderConfig,
     /// Options of the jitter buffer.
@@ -60,6 +66,8 @@ impl NodeOptions {
             trackers: trackers.into_iter().collect(),
             auto_answer: false,
             pins_names: true,
+            contacts_only: false,
+            verifying: Verifying::Truly,
             encoder: EncoderConfig::default(),
             jitter: JitterConfig::default(),
             stand_in_codec: false,
@@ -134,6 +142,7 @@ impl SimNode {
             codec: if options.stand_in_codec { Codec::StandIn } else { Codec::Opus },
             auto_answer: options.auto_answer,
             pins_names: options.pins_names,
+            contacts_only: options.contacts_only,
             ring_timeout: options.ring_timeout,
             max_calls: options.max_calls,
             relays: Vec::new(),
@@ -146,6 +155,7 @@ impl SimNode {
         let mut engine =
             Engine::new(config, identity, pins, Box::new(random), Box::new(NoTime), now)?;
         engine.handle_host_addresses(now, vec![address(index)]);
+        engine.set_verifying(options.verifying);
         Ok(SimNode {
             address: address(index),
             engine,
@@ -335,7 +345,7 @@ impl SimNode {
                     self.final_stats.insert(call, *stats);
                 }
                 Output::Peers { result, .. } => self.listed = Some(result),
-                Output::CallPeer { .. } | Output::SavePins(_) => {}
+                Output::CallPeer { .. } | Output::SavePins(..) => {}
                 Output::Event(event) => self.handle_event(now, event),
             }
         }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::json;
+use super::sealed::Bytes32;
 
 /// The longest message that is read, in bytes.
 const MAX_MESSAGE: usize = 4096;
@@ -17,6 +18,8 @@ pub(crate) enum ChannelMessage {
     DigitalSilence { silent: bool },
     /// How the packets of the last second came.
     Report(ReportMessage),
+    /// The caller's nonce for the verification words, to which it has committed itself in its offer.
+    Reveal { sas_nonce: Bytes32 },
     /// Nothing came for a while: whoever gets this acknowledges it, which shows that there is a path.
     Alive,
     /// A type of a later version: ignored.
@@ -60,6 +63,7 @@ mod tests {
         for message in [
             ChannelMessage::Muted { muted: true },
             ChannelMessage::DigitalSilence { silent: false },
+            ChannelMessage::Reveal { sas_nonce: Bytes32([7; 32]) },
             ChannelMessage::Report(ReportMessage {
                 lost_permille: 73,
                 burst_tenths: 15,

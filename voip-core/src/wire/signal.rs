@@ -109,6 +109,13 @@ pub struct Signal {
     /// The session description, RFC 8866, of offer and answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sdp: Option<String>,
+    /// In an offer, the commitment to the nonce that the caller reveals on the data channel: with it the
+    /// call has verification words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Bytes32>,
+    /// In the answer to an offer with a commitment, the callee's nonce for the words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sas_nonce: Option<Bytes32>,
     /// SHA-256 of the body of the offer this replies to (ringing, answer, reject).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offer_hash: Option<Bytes32>,
@@ -124,7 +131,7 @@ pub struct Signal {
 pub type SealedSignal = Sealed<Signal>;
 
 impl Signal {
-    /// A signal without name, SDP, offer hash, reason and candidates.
+    /// A signal without name, SDP, what words are made of, offer hash, reason and candidates.
     pub fn new(
         kind: SignalKind,
         call: CallId,
@@ -142,6 +149,8 @@ impl Signal {
             nonce,
             name: None,
             sdp: None,
+            commit: None,
+            sas_nonce: None,
             offer_hash: None,
             reason: None,
             candidates: None,
@@ -156,7 +165,10 @@ impl Signal {
         let signal: Self = serde_json::from_str(body).map_err(|_| OpenError::Malformed)?;
         let is_offer = signal.kind == SignalKind::Offer;
         let named = signal.name.as_ref().is_none_or(|n| is_offer && check_name(n).is_ok());
+        let is_answer = signal.kind == SignalKind::Answer;
         let complete = named
+            && (is_offer || signal.commit.is_none())
+            && (is_answer || signal.sas_nonce.is_none())
             && signal.sdp.is_some() == signal.kind.carries_sdp()
             && signal.offer_hash.is_some() == signal.kind.replies_to_an_offer()
             && signal.candidates.is_some() == (signal.kind == SignalKind::Path)

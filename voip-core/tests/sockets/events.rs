@@ -21,6 +21,8 @@ fn name(event: &Event<Call>) -> &'static str {
         Event::PeerMuted { .. } => "unmuted",
         Event::MediaSilent { .. } | Event::MediaResumed { .. } => SILENCE,
         Event::Reconnecting { .. } | Event::Reconnected { .. } => SILENCE,
+        // Before the first sound or after it.
+        Event::VerificationReady { .. } => SILENCE,
         Event::Ended { .. } => "ended",
         _ => "another",
     }

@@ -9,12 +9,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The files with exported functions, in the order of the header.
-const PARTS: [&str; 13] = [
+const PARTS: [&str; 14] = [
     "version",
     "status",
     "node",
     "node_builder",
     "peer",
+    "contact",
     "device",
     "call",
     "pcm",

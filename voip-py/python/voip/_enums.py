@@ -5,6 +5,7 @@ from enum import Enum
 __all__ = [
     "Application",
     "CallState",
+    "ContactState",
     "Departure",
     "DeviceChange",
     "DeviceDirection",
@@ -71,6 +72,7 @@ class EndReason(Enum):
     the one pinned. ``TRACKER_UNREACHABLE``: no tracker could be asked. ``UNREACHABLE``: the peer
     did not react, or no path to it was found. ``NETWORK_LOST``: the path to the peer was lost.
     ``PROTOCOL``: the peer sent what makes no sense. ``NODE_CLOSED``: the node was closed.
+    ``VERIFICATION_FAILED``: the caller broke its word on which the verification words rest.
     """
 
     HUNG_UP = 1
@@ -87,6 +89,7 @@ class EndReason(Enum):
     NETWORK_LOST = 12
     PROTOCOL = 13
     NODE_CLOSED = 14
+    VERIFICATION_FAILED = 15
 
     def describe(self) -> str:
         """The reason in words, for people."""
@@ -123,6 +126,21 @@ class Presence(Enum):
     BUSY = 1
     AWAY = 2
     UNKNOWN = 3
+
+
+class ContactState(Enum):
+    """What somebody whose name is known is to this node's user.
+
+    ``SEEN``: the name was used in a call, and is pinned to its key since. ``ACCEPTED``: the user's
+    contact, who may call though there is ``contacts_only``. ``VERIFIED``: a contact of whom the user
+    knows that the key is theirs: words or safety numbers were compared. ``BLOCKED``: calls from this
+    key, and from whoever goes by this name, are refused unheard.
+    """
+
+    SEEN = 0
+    ACCEPTED = 1
+    VERIFIED = 2
+    BLOCKED = 3
 
 
 class SilenceReason(Enum):

@@ -11,6 +11,7 @@ from typing_extensions import Buffer, TypeVar
 from ._enums import (
     Application,
     CallState,
+    ContactState,
     Departure,
     DeviceChange,
     DeviceDirection,
@@ -33,6 +34,7 @@ __all__ = [
     "CallStats",
     "Changed",
     "Connected",
+    "Contact",
     "DeviceChanged",
     "DeviceStats",
     "Devices",
@@ -65,6 +67,7 @@ __all__ = [
     "TrackerLost",
     "TrackerStats",
     "VERSION",
+    "VerificationReady",
     "Wav",
     "devices",
 ]
@@ -93,6 +96,9 @@ class Node:
     `None`: says nothing and plays nothing.
     `encoder` is an `EncoderConfig`, `jitter` a `JitterConfig`; `None` is one of defaults.
     `auto_answer`: whether incoming calls are answered at once.
+    `contacts_only`: whether only those may call that `set_contact` was told are accepted or verified, and
+    whoever is being called just then; all others, a contact's name with another key included, are refused
+    as if they were blocked.
     `ring_timeout`: how long an outgoing call rings, 1 to 600 s.
     `max_calls`: calls at one time, 1 to 32; one more is answered "busy".
     `turn_servers`: relays beside those of the trackers, up to 4, each a tuple of a URI,
@@ -117,6 +123,7 @@ class Node:
         encoder: EncoderConfig | None = None,
         jitter: JitterConfig | None = None,
         auto_answer: bool = False,
+        contacts_only: bool = False,
         ring_timeout: float = 45.0,
         max_calls: int = 1,
         turn_servers: Iterable[tuple[str, str, str]] = (),
@@ -167,7 +174,37 @@ class Node:
         """`event_descriptor()`: so that `select` and `selectors` take the node itself."""
     def accept_key(self, name: str, id: PeerId) -> None:
         """Accepts that `name` now belongs to another key, as the event `KeyChanged` offered it. Ask the
-        person over another way first. Raises `InvalidArgument` for what is no name; `Closed`.
+        person over another way first. Its owner stays a contact, or blocked; but is not verified any
+        more. Raises `InvalidArgument` for what is no name; `InvalidState` when 65,536 names are pinned;
+        `Closed`.
+        """
+    def contacts(self) -> list[Contact]:
+        """All whose names are pinned to keys, by name, a list of `Contact`: with an identity file whoever
+        was in a call under a name, and in any case whom `set_contact` was told of.
+        """
+    def set_contact(self, name: str, id: PeerId, state: ContactState) -> None:
+        """Says what the owner of `name`, whose key is `id`, is to the user, and pins the name to the key
+        whatever it was pinned to before; `state` is a `ContactState`. It is kept where the pinned names
+        are.
+
+        `BLOCKED`: a call with that key ends, and later ones are refused unheard, under any name, as are
+        those of other keys under this name. No event tells of them; `NodeStats.signals_dropped` counts.
+        The caller is told what all are told whose calls nobody answers: that it rings, or that this node is in
+        another call if it is, and in the end that nobody came. The user may still call whom they have
+        blocked. `SEEN` takes that, or that they were a contact, back.
+
+        Raises `InvalidArgument` for what is no name, `InvalidState` when 65,536 names are pinned,
+        `Closed`.
+        """
+    def forget_contact(self, name: str) -> None:
+        """Forgets `name` and what its owner was: the next key that uses it is taken for theirs. Nothing
+        happens if it is not pinned. Raises `InvalidArgument` for what is no name; `Closed`.
+        """
+    def safety_number(self, id: PeerId) -> str:
+        """The number that this node's key and the key `id` have in common: 60 digits, twelve groups of five
+        with a space between. Two people who read it out to each other, or compare it in any other way
+        that nobody can forge, know that each has the other's key; it is the same for every call. It takes
+        some milliseconds to compute.
         """
     def choose_device(self, direction: DeviceDirection, device: _Device) -> None:
         """Uses another microphone or loudspeaker from now on, calls under way included: `direction` is a
@@ -224,6 +261,16 @@ class Call:
     def peer_silence(self) -> SilenceReason | None:
         """Why nothing is heard of the peer at present, a `SilenceReason`; `None` while all is well, and
         when the call is over.
+        """
+    @property
+    def verification_words(self) -> tuple[str, str, str, str] | None:
+        """Four words, a tuple, that are the same at both ends of this call, unless somebody sits between them
+        and talks to each in the other's name: the two people read them to each other, one two and the
+        other two, and hang up if they differ. `None` until the call is connected and `VerificationReady`
+        has come, and for good if the peer's version knows no such words: then nothing is verified.
+
+        Whoever sits in the middle has one guess for each call, and one of 4,294,967,296 is right: the words
+        depend on what both ends chose before either could know the other's choice.
         """
     def stats(self) -> CallStats:
         """Statistics, a `CallStats`: at most 0.2 s old, and the final ones of a call that has ended."""
@@ -551,6 +598,23 @@ class Peer:
     @property
     def since(self) -> float:
         """Online since, by the tracker's clock: seconds since 1970-01-01 UTC."""
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class Contact:
+    """Somebody whose name is pinned to a key."""
+
+    __match_args__: ClassVar[tuple[Literal["name"], Literal["id"], Literal["state"]]]
+    @property
+    def name(self) -> str:
+        """The name."""
+    @property
+    def id(self) -> PeerId:
+        """The key it is pinned to, a `PeerId`."""
+    @property
+    def state(self) -> ContactState:
+        """What they are to the user, a `ContactState`."""
     def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
 
@@ -915,6 +979,23 @@ class Connected(Event[_CallT]):
     @property
     def call(self) -> _CallT:
         """The call."""
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class VerificationReady(Event[_CallT]):
+    """The words by which two people check that nobody sits between them are known: right after
+    `Connected`, some seconds later on a line that loses packets, never for a peer of a version
+    without them. See `Call.verification_words`.
+    """
+
+    __match_args__: ClassVar[tuple[Literal["call"], Literal["words"]]]
+    @property
+    def call(self) -> _CallT:
+        """The call."""
+    @property
+    def words(self) -> tuple[str, str, str, str]:
+        """The four words, a tuple: the same at both ends."""
     def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
 

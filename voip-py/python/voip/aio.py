@@ -107,6 +107,7 @@ class Node:
         encoder: voip.EncoderConfig | None = None,
         jitter: voip.JitterConfig | None = None,
         auto_answer: bool = False,
+        contacts_only: bool = False,
         ring_timeout: float = 45.0,
         max_calls: int = 1,
         turn_servers: Iterable[tuple[str, str, str]] = (),
@@ -121,6 +122,7 @@ class Node:
             encoder=encoder,
             jitter=jitter,
             auto_answer=auto_answer,
+            contacts_only=contacts_only,
             ring_timeout=ring_timeout,
             max_calls=max_calls,
             turn_servers=turn_servers,
@@ -212,6 +214,22 @@ class Node:
         """``voip.Node.accept_key``."""
         self._node.accept_key(name, id)
 
+    def contacts(self) -> list[voip.Contact]:
+        """``voip.Node.contacts``."""
+        return self._node.contacts()
+
+    def set_contact(self, name: str, id: voip.PeerId, state: voip.ContactState) -> None:
+        """``voip.Node.set_contact``."""
+        self._node.set_contact(name, id, state)
+
+    def forget_contact(self, name: str) -> None:
+        """``voip.Node.forget_contact``."""
+        self._node.forget_contact(name)
+
+    def safety_number(self, id: voip.PeerId) -> str:
+        """``voip.Node.safety_number``."""
+        return self._node.safety_number(id)
+
     def choose_device(
         self, direction: voip.DeviceDirection, device: str | voip.AudioDevice | None
     ) -> None:
@@ -288,6 +306,11 @@ class Call:
     def peer_silence(self) -> voip.SilenceReason | None:
         """Why nothing is heard of the peer at present; ``None`` while all is well."""
         return self._call.peer_silence
+
+    @property
+    def verification_words(self) -> tuple[str, str, str, str] | None:
+        """``voip.Call.verification_words``."""
+        return self._call.verification_words
 
     def stats(self) -> voip.CallStats:
         """``voip.Call.stats``."""

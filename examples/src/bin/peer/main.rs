@@ -1,6 +1,7 @@
 //! A telephone for the terminal: `peer --help`.
 
 mod args;
+mod contacts;
 mod phone;
 mod screen;
 

@@ -48,17 +48,19 @@ pub(crate) enum Next {
 }
 
 pub(crate) struct Phone<'scope, 'env> {
-    node: &'env Node,
-    screen: &'env Screen,
+    pub(crate) node: &'env Node,
+    pub(crate) screen: &'env Screen,
     /// For what has to wait: it is over before the node is closed.
     threads: &'scope Scope<'scope, 'env>,
     sender: Sender<Happening>,
     /// The call that rings or runs.
-    call: Option<Call>,
+    pub(crate) call: Option<Call>,
+    /// Who that was, or is.
+    pub(crate) last: Option<(String, PeerId)>,
     /// Requests to trackers under way.
     listing: u32,
     /// Names that came with another key than before, and that key.
-    offered: BTreeMap<String, PeerId>,
+    pub(crate) offered: BTreeMap<String, PeerId>,
     /// With push to talk: whether the microphone is open.
     push_to_talk: Option<bool>,
     /// Dropped, the levels stop.
@@ -86,6 +88,7 @@ impl<'scope, 'env> Phone<'scope, 'env> {
             threads,
             sender,
             call: None,
+            last: None,
             listing: 0,
             offered: BTreeMap::new(),
             push_to_talk: None,
@@ -137,6 +140,11 @@ impl<'scope, 'env> Phone<'scope, 'env> {
 
     fn event(&mut self, t_us: u64, event: Event<Call>) {
         self.screen.show_at(t_us, &describe(&event));
+        if let Some(peer) = event.call().map(Call::peer)
+            && let Some(id) = peer.id
+        {
+            self.last = Some((peer.name, id));
+        }
         match event {
             Event::Incoming { call } => {
                 self.begin(call);
@@ -197,7 +205,15 @@ impl<'scope, 'env> Phone<'scope, 'env> {
                 Ok(())
             }
             Command::Call(name) => self.place(&name),
+            Command::Verify => self.verify(),
+            Command::Verified(name) => self.verified(&name),
+            Command::Contacts => {
+                self.list_contacts();
+                Ok(())
+            }
             Command::Accept(name) => self.accept(&name),
+            Command::Block(name) => self.block(&name),
+            Command::Unblock(name) => self.unblock(&name),
             Command::Quit => Ok(()),
             Command::Answer => self.with_call(|call| call.answer()),
             Command::Reject => self.with_call(|call| call.reject(Reject::Declined)),
@@ -236,12 +252,6 @@ impl<'scope, 'env> Phone<'scope, 'env> {
         self.screen.show_at(now, &What::Placed { to: name.into() });
         self.begin(call);
         Ok(())
-    }
-
-    fn accept(&mut self, name: &str) -> Result<(), String> {
-        let offered = self.offered.remove(name);
-        let key = offered.ok_or_else(|| format!("{name} did not come with another key"))?;
-        self.node.accept_key(name, key).map_err(|e| e.to_string())
     }
 
     fn with_call(&self, act: impl FnOnce(&Call) -> Result<(), Error>) -> Result<(), String> {
@@ -419,6 +429,9 @@ pub(crate) fn describe(event: &Event<Call>) -> What {
         Event::Ringing { call } => What::Ringing { name: name(call) },
         Event::Answered { call } => What::Answered { name: name(call) },
         Event::Connected { call } => What::Connected { name: name(call) },
+        Event::VerificationReady { call, words } => {
+            What::VerificationReady { name: name(call), words: words.join(" ") }
+        }
         Event::FirstAudio { call } => What::FirstAudio { name: name(call) },
         Event::PeerMuted { call, muted } => What::PeerMuted { name: name(call), muted: *muted },
         Event::MediaSilent { call, reason } => {

@@ -105,6 +105,18 @@ fn sentence(what: &What) -> Option<String> {
         What::Ringing { name, .. } => format!("it rings at {name}"),
         What::Answered { name, .. } => format!("answered: {name}"),
         What::Connected { name, .. } => format!("connected with {name}"),
+        What::VerificationReady { name, words } => {
+            format!("words to compare with {name}: {words}")
+        }
+        What::Verification { name, words, safety_number } => {
+            verification(name, words, safety_number)
+        }
+        What::Contacts { contacts } if contacts.is_empty() => "nobody is known yet".into(),
+        What::Contacts { contacts } => contacts
+            .iter()
+            .map(|c| format!("  {:<20} {:<9} {}", c.name, c.state, c.id))
+            .collect::<Vec<_>>()
+            .join("\n"),
         What::FirstAudio { name, .. } => format!("sound arrives from {name}"),
         What::PeerMuted { name, muted, .. } => {
             format!("{name} {} the microphone", if *muted { "muted" } else { "unmuted" })
@@ -138,6 +150,15 @@ fn sentence(what: &What) -> Option<String> {
             return None;
         }
     })
+}
+
+fn verification(name: &str, words: &Option<String>, safety_number: &str) -> String {
+    let none = "none: not connected yet, or a program that knows no words";
+    let words = words.as_deref().unwrap_or(none);
+    format!(
+        "  words          {words}\n  safety number  {safety_number}\nread the words to each other: if \
+         they are not the same, somebody sits between you. If they are, type: verified {name}"
+    )
 }
 
 fn device_changed(direction: &str, device: Option<&Device>, change: &str) -> String {

@@ -72,6 +72,14 @@ fn every_kind_has_the_fields_it_needs_and_no_others() {
         let bye = Signal { kind: SignalKind::Bye, ..path };
         assert_eq!(bye.seal(&alice()).open(bob().id(), None), Err(OpenError::Malformed));
     }
+    let words = Some(Bytes32([6; 32]));
+    let offer = Signal { commit: words, ..offer() };
+    assert_eq!(offer.seal(&alice()).open(bob().id(), None), Ok(offer.clone()));
+    let answer = Signal { offer_hash: hash, sas_nonce: words, ..answer };
+    assert_eq!(answer.seal(&alice()).open(bob().id(), None), Ok(answer.clone()));
+    for misplaced in [Signal { sas_nonce: words, ..offer }, Signal { commit: words, ..answer }] {
+        assert_eq!(misplaced.seal(&alice()).open(bob().id(), None), Err(OpenError::Malformed));
+    }
     let none = signal(SignalKind::Path);
     assert_eq!(none.seal(&alice()).open(bob().id(), None), Err(OpenError::Malformed));
     let bye = Signal { sdp: Some("v=0".into()), ..signal(SignalKind::Bye) };
@@ -88,7 +96,7 @@ fn a_signal_has_a_longest_length() {
 fn reasons_and_fields_of_later_versions_are_taken() {
     let mut body = signal(SignalKind::Bye).body();
     body.truncate(body.len() - 1);
-    body.push_str(",\"reason\":\"eclipse\",\"commit\":\"00\"}");
+    body.push_str(",\"reason\":\"eclipse\",\"steps\":\"00\"}");
     let signature = alice().sign("bye", &[body.as_bytes()]);
     let opened = SealedSignal::from_parts(body, signature).open(bob().id(), None).unwrap();
     assert_eq!(opened.reason, Some(Reason::Other));
