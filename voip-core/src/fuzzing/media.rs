@@ -16,6 +16,10 @@ use crate::wire::sealed::Bytes32;
 use crate::wire::signal::Reason;
 use crate::wire::tracker::{Target, TrackerMessage};
 
+#[cfg_attr(
+    test,
+    expect(clippy::disallowed_methods, reason = "only differences from this moment count")
+)]
 fn epoch() -> Epoch {
     Epoch::new(std::time::Instant::now())
 }
@@ -109,7 +113,7 @@ pub fn engine(data: &[u8]) {
         encoder: EncoderConfig::default(),
         jitter: JitterConfig::default(),
         codec: Codec::Opus,
-        auto_answer: data.len() % 2 == 0,
+        auto_answer: data.len().is_multiple_of(2),
         pins_names: true,
         ring_timeout: Duration::from_secs(45),
         max_calls: 2,
