@@ -49,8 +49,9 @@ test-long: ## also the tests that take minutes: long calls, virtual sound cards,
 		--features voip-core/sim --release -- --include-ignored
 	@if [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory test-nat; \
 	else echo "test-long: no routers: their namespaces need root"; fi
-	@if $(CARGO) +nightly fuzz --version >/dev/null 2>&1; then $(MAKE) --no-print-directory fuzz; \
-	else echo "test-long: no fuzzing: it needs nightly Rust and cargo-fuzz"; fi
+	@if $(CARGO) +nightly fuzz --version >/dev/null 2>&1 || $(CARGO) afl --version >/dev/null 2>&1; \
+	then $(MAKE) --no-print-directory fuzz; \
+	else echo "test-long: no fuzzing: it needs cargo-afl, or nightly Rust and cargo-fuzz"; fi
 
 test-nat: ## calls through routers of eleven kinds in network namespaces (root); WRITE=1: into docs/routers.md
 	@scripts/setup python nat
@@ -62,8 +63,11 @@ soak: ## an hour of a call through virtual sound cards: nothing may grow
 	@VOIP_SOAK_SECONDS=3600 $(CARGO) test --package voip-examples --locked --release --test sound_cards \
 		-- --ignored --nocapture a_long_call
 
-fuzz: setup ## every fuzz target for FUZZ_SECONDS each (needs nightly Rust and cargo-fuzz)
-	@cd voip-core && for target in $$($(CARGO) +nightly fuzz list); do \
+fuzz: setup ## every fuzz target for FUZZ_SECONDS each (needs nightly Rust and cargo-fuzz, or cargo-afl)
+	@if ! $(CARGO) +nightly fuzz --version >/dev/null 2>&1; then \
+		CARGO='$(CARGO)' exec scripts/fuzz $(FUZZ_SECONDS); \
+	fi; \
+	cd voip-core && for target in $$($(CARGO) +nightly fuzz list); do \
 		echo "fuzz: $$target for $(FUZZ_SECONDS) s"; \
 		$(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done

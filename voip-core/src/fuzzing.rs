@@ -1,9 +1,12 @@
-//! What the fuzz targets in `fuzz/` call, one function for each. Only there when fuzzing.
+//! What the fuzz targets in `fuzz/` call, one function for each. Only there when fuzzing, and in the crate's own tests,
+//! which feed them inputs too (`mutations`).
 //!
 //! Each checks more than that nothing panics: what was read can be written and read again, answers
 //! are no longer than allowed, and nothing asks to be woken in the past.
 
 mod media;
+#[cfg(test)]
+mod mutations;
 
 use std::collections::BTreeMap;
 
@@ -25,6 +28,31 @@ use crate::wire::stun;
 use crate::wire::tracker::{Entry, PeerMessage, TrackerMessage};
 
 pub use media::{engine, jitter_buffer, opus_payload, session_description, wav};
+
+/// A target: its name in `fuzz/`, and what it does with an input.
+pub type FuzzTarget = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: [FuzzTarget; 12] = [
+    ("channel_message", channel_message),
+    ("engine", engine),
+    ("identity_file", |data| of_text(data, identity_file)),
+    ("jitter_buffer", jitter_buffer),
+    ("opus_payload", opus_payload),
+    ("session_description", |data| of_text(data, session_description)),
+    ("signal", signal),
+    ("stun", stun),
+    ("tracker_client", tracker_client),
+    ("tracker_message", tracker_message),
+    ("tracker_server", tracker_server),
+    ("wav", wav),
+];
+
+fn of_text(data: &[u8], target: fn(&str)) {
+    if let Ok(text) = std::str::from_utf8(data) {
+        target(text);
+    }
+}
 
 const WALL: UnixMillis = UnixMillis(1_700_000_000_000);
 
@@ -80,7 +108,8 @@ pub fn tracker_message(data: &[u8]) {
 
 /// What up to four connections do to a tracker.
 pub fn tracker_server(data: &[u8]) {
-    let config = Config { wire_log: true, ..Config::default() };
+    let relay = Some(crate::relay::server::Config::default());
+    let config = Config { wire_log: true, relay, ..Config::default() };
     let mut server = Server::new(config, random());
     let mut nonces = BTreeMap::new();
     let (mut now, mut connections) = (Instant::ZERO, 0u64);
@@ -122,6 +151,10 @@ pub fn tracker_server(data: &[u8]) {
             }
         }
         while let Some(output) = server.poll() {
+            if let Output::Relay(crate::relay::server::Output::Bind { allocation, .. }) = output {
+                server.handle_bound(now, allocation, Some(50_000 + argument as u16));
+                continue;
+            }
             let Output::Send { conn, bytes } = output else { continue };
             let content = FrameReader::default().next(&mut &bytes[..]);
             let Ok(Some(content)) = content else { panic!("not one frame") };
@@ -149,7 +182,8 @@ pub fn tracker_client(data: &[u8]) {
                 client.handle_bytes(now, WALL, &hello.to_frame());
                 let observed = ([192, 0, 2, 1], 1).into();
                 let id = u32::from(argument);
-                let registered = TrackerMessage::Registered { id, observed, online: 1 };
+                let registered =
+                    TrackerMessage::Registered { id, observed, online: 1, relay: true };
                 client.handle_bytes(now, WALL, &registered.to_frame());
             }
             2 => client.handle_bytes(now, WALL, &frame(script.text())),

@@ -55,7 +55,7 @@ mod engine;
 mod error;
 mod event;
 mod frame;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod id;

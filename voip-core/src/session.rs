@@ -7,6 +7,7 @@
 
 mod description;
 mod dtls;
+mod guard;
 mod path;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -25,6 +26,7 @@ use str0m::rtp::{RedBlock, RedDecoder, RedEncoder, RedundantBlock};
 use str0m::{Event, IceConnectionState, Input, Output, Rtc, RtcConfig, RtcError};
 
 pub(crate) use description::{LocalCandidate, candidate_lines};
+use guard::{Guard, Side};
 
 use crate::id::{RtpTimestamp, SequenceNumber, Ssrc};
 use crate::time::{Duration, Epoch, Instant};
@@ -127,6 +129,7 @@ pub(crate) struct SessionStats {
 pub(crate) struct Session {
     rtc: Rtc,
     epoch: Epoch,
+    guard: Guard,
     pending: Option<SdpPendingOffer>,
     mid: Option<Mid>,
     payload_type: Option<Pt>,
@@ -158,7 +161,8 @@ impl Session {
         candidates: &[LocalCandidate],
     ) -> Result<(Session, String), SessionError> {
         contain(|| {
-            let mut session = Session::new(now, epoch, first_sequence, candidates);
+            let side = Side::Offers;
+            let mut session = Session::new(now, epoch, side, first_sequence, candidates);
             let mut change = session.rtc.sdp_api();
             let mid = change.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None);
             let channel = change.add_channel("voip".into());
@@ -168,7 +172,8 @@ impl Session {
             session.channel = Some(channel);
             session.pending = Some(pending);
             session.drain()?;
-            Ok((session, offer.to_sdp_string()))
+            let description = session.guard.describe(offer.to_sdp_string());
+            Ok((session, description))
         })
     }
 
@@ -180,25 +185,29 @@ impl Session {
         candidates: &[LocalCandidate],
         offer: &str,
     ) -> Result<(Session, String), SessionError> {
-        let offer = description::parse_offer(offer)?;
+        let parsed = description::parse_offer(offer)?;
         contain(|| {
-            let mut session = Session::new(now, epoch, first_sequence, candidates);
-            let answer = session.rtc.sdp_api().accept_offer(offer)?;
+            let side = Side::Answers;
+            let mut session = Session::new(now, epoch, side, first_sequence, candidates);
+            let answer = session.rtc.sdp_api().accept_offer(parsed)?;
+            let description = session.guard.describe(answer.to_sdp_string());
+            session.guard.begin(offer);
             session.drain()?;
             session.step(now)?;
-            Ok((session, answer.to_sdp_string()))
+            Ok((session, description))
         })
     }
 
     /// The answer has come: connect.
     pub(crate) fn accept_answer(&mut self, now: Instant, answer: &str) -> Result<(), SessionError> {
-        let answer: SdpAnswer = description::parse_answer(answer)?;
+        let parsed: SdpAnswer = description::parse_answer(answer)?;
         let pending = self
             .pending
             .take()
             .ok_or_else(|| SessionError::Description("no offer is pending".into()))?;
         contain(|| {
-            self.rtc.sdp_api().accept_answer(pending, answer)?;
+            self.rtc.sdp_api().accept_answer(pending, parsed)?;
+            self.guard.begin(answer);
             self.drain()?;
             self.step(now)
         })
@@ -207,6 +216,7 @@ impl Session {
     fn new(
         now: Instant,
         epoch: Epoch,
+        side: Side,
         first_sequence: SequenceNumber,
         candidates: &[LocalCandidate],
     ) -> Session {
@@ -234,6 +244,7 @@ impl Session {
         Session {
             rtc,
             epoch,
+            guard: Guard::new(side),
             pending: None,
             mid: None,
             payload_type: None,
@@ -277,15 +288,14 @@ impl Session {
         destination: SocketAddr,
         datagram: &[u8],
     ) {
-        let Ok(receive) = Receive::new(Protocol::Udp, source, destination, datagram) else {
+        let is_for_us = !self.closed && self.accepts(now, source, destination, datagram);
+        let opened = if is_for_us { self.guard.open(datagram) } else { None };
+        let received = opened.map(|d| Receive::new(Protocol::Udp, source, destination, d));
+        let Some(Ok(receive)) = received else {
             self.stats.dropped += 1;
             return;
         };
         let input = Input::Receive(self.epoch.std(now), receive);
-        if self.closed || !self.rtc.accepts(&input) {
-            self.stats.dropped += 1;
-            return;
-        }
         // Checks of paths are no sign that the one in use works. (Whoever can forge the peer's address can keep up the
         // belief that it does, and no more.)
         if !is_stun(datagram) {
@@ -430,7 +440,7 @@ impl Session {
                 Output::Transmit(t) => self.push(SessionOutput::Transmit {
                     source: t.source,
                     destination: t.destination,
-                    contents: t.contents.into(),
+                    contents: self.guard.seal(t.contents.into()),
                 }),
                 Output::Event(event) => self.handle_event(event),
             }

@@ -26,6 +26,7 @@
 //! which they were sent: how many datagrams a handshake takes does not change which packets of
 //! sound are lost.
 
+mod middle;
 mod network;
 mod node;
 mod tracker;
@@ -35,6 +36,7 @@ use std::net::SocketAddr;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
+pub use middle::Passing;
 use network::Network;
 pub use node::NodeOptions;
 use node::SimNode;
@@ -68,6 +70,9 @@ pub struct SimCall(CallKey);
 /// The wall clock of a world begins here.
 const WALL_AT_ZERO: UnixMillis = UnixMillis(1_800_000_000_000);
 
+/// The clock of a world begins here: not at zero, so that a world has a past.
+const BEGINNING: Instant = Instant::from_micros(1_000_000);
+
 /// Nodes, trackers, a network and a clock.
 pub struct World {
     now: Instant,
@@ -83,8 +88,7 @@ impl World {
     #[expect(clippy::disallowed_methods, reason = "only differences from this moment count")]
     pub fn new(seed: u64) -> World {
         World {
-            // Not zero, so that a world has a past.
-            now: Instant::from_micros(1_000_000),
+            now: BEGINNING,
             epoch: Epoch::new(std::time::Instant::now()),
             random: ChaCha20Rng::seed_from_u64(seed),
             network: Network::new(seed),
@@ -95,7 +99,7 @@ impl World {
 
     /// The time since the world began.
     pub fn elapsed(&self) -> Duration {
-        self.now.since(Instant::from_micros(1_000_000))
+        self.now.since(BEGINNING)
     }
 
     /// What the network does from now on, in each direction.

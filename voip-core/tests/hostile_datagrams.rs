@@ -2,11 +2,14 @@
 //! nothing grows. In a program of its own, as it looks at the memory of the whole process.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+#[path = "common/chance.rs"]
+mod chance;
 #[path = "sockets/harness.rs"]
 mod harness;
 
 use std::net::UdpSocket;
 
+use chance::Chance;
 use harness::{LIMIT, Pair, end_of, purity, say_and_hear, tone, until};
 use voip_core::{CallState, protocol};
 
@@ -14,35 +17,19 @@ const COUNT: usize = 10_000;
 /// So many every 10 ms.
 const AT_ONCE: usize = 50;
 
-/// Numbers that look like chance (Marsaglia's xorshift).
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self, below: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % below as u64) as usize
-    }
-
-    fn bytes(&mut self, count: usize) -> Vec<u8> {
-        (0..count).map(|_| self.next(256) as u8).collect()
-    }
-}
-
 /// Rubbish that begins like RTP, RTCP, DTLS, STUN (RFC 7983), or like nothing; some of it is cut
 /// short, some repeats what was sent before.
 fn rubbish(chance: &mut Chance, sent: &[Vec<u8>]) -> Vec<u8> {
-    let length = chance.next(1_400);
+    let length = chance.below(1_400);
     let mut datagram = chance.bytes(length);
-    let begin: &[u8] = match chance.next(6) {
+    let begin: &[u8] = match chance.below(6) {
         0 => &[0x80, 111],
         1 => &[0x81, 200, 0, 6],
         2 => &[22, 254, 253, 0, 0],
         3 => return protocol::binding_request(protocol::TransactionId([7; 12])),
         4 if !sent.is_empty() => {
-            let again = &sent[chance.next(sent.len())];
-            return again[..chance.next(again.len() + 1)].to_vec();
+            let again = &sent[chance.below(sent.len())];
+            return again[..chance.below(again.len() + 1)].to_vec();
         }
         _ => &[],
     };
@@ -67,7 +54,7 @@ fn rubbish_is_dropped_and_counted_and_nothing_grows() {
     say_and_hear(&at_alice, &at_bob, &tone(500.0, 48_000, 0.5));
     let target = pair.bob.local_address();
     let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let (mut chance, mut sent) = (Chance(0x5eed), Vec::new());
+    let (mut chance, mut sent) = (Chance::new(0x5eed), Vec::new());
     for _ in 0..100 {
         sent.push(rubbish(&mut chance, &sent));
     }

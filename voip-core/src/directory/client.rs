@@ -27,7 +27,8 @@ use crate::wire::record::{MAX_RECORD_LIFE, PresenceRecord};
 use crate::wire::sealed::Bytes32;
 use crate::wire::signal::SealedSignal;
 use crate::wire::tracker::{
-    Entry, ErrorCode, MAX_PAGE, PROTOCOL_VERSION, PeerMessage, RequestId, Target, TrackerMessage,
+    BadMessage, Entry, ErrorCode, MAX_PAGE, PROTOCOL_VERSION, PeerMessage, RequestId, Target,
+    TrackerMessage, has_type,
 };
 
 /// The number of the ping that shows what is spoken; requests have others.
@@ -300,9 +301,9 @@ impl Client {
     }
 
     fn handle_frame(&mut self, now: Instant, wall: UnixMillis, content: &[u8]) {
-        let Ok(message) = TrackerMessage::parse(content) else {
-            self.stats.malformed += 1;
-            return;
+        let message = match TrackerMessage::parse(content) {
+            Ok(message) => message,
+            Err(bad) => return self.handle_malformed(now, &bad, content),
         };
         match message {
             TrackerMessage::Hello { nonce, .. } => self.handle_hello(now, wall, nonce),
@@ -328,6 +329,18 @@ impl Client {
             TrackerMessage::Pong { id: GREETING } => {}
             TrackerMessage::Unknown => self.stats.unknown += 1,
             answer => self.handle_answer(now, wall, answer),
+        }
+    }
+
+    /// An answer that cannot be read is a refusal. A notice or a signal may be one that somebody waits for: a tracker
+    /// that garbles it is as good as none, and the owner is told so.
+    fn handle_malformed(&mut self, now: Instant, bad: &BadMessage, content: &[u8]) {
+        self.stats.malformed += 1;
+        match bad.id.and_then(|id| self.requests.take(id)) {
+            Some(Purpose::Register) => self.handle_refusal(now, bad.code),
+            Some(purpose) => self.fail(purpose.request(), Failure::Refused(bad.code)),
+            None if has_type(content) => self.drop_connection(now, Loss::Protocol),
+            None => {}
         }
     }
 

@@ -167,6 +167,9 @@ impl Server {
         connection.speech = Speech::Tracker;
         let nonce = connection.nonce;
         self.send(conn, &TrackerMessage::Hello { version: PROTOCOL_VERSION, nonce, time });
+        if let Some(connection) = self.connections.get_mut(&conn) {
+            connection.was_greeted();
+        }
     }
 
     /// Bytes came.
@@ -181,6 +184,9 @@ impl Server {
         let mut bytes = first.as_deref().unwrap_or(bytes);
         if self.speaks_relay(conn) {
             return self.handle_stream(now, conn, bytes);
+        }
+        if let Some(connection) = self.connections.get_mut(&conn) {
+            connection.came(bytes.len());
         }
         while let Some(connection) = self.connections.get_mut(&conn) {
             match connection.next_frame(now, &mut bytes) {
@@ -266,11 +272,11 @@ impl Server {
             }
             Err(bad) => {
                 self.stats.malformed += 1;
-                let is_forgiven = connection.is_forgiven(now);
-                self.refuse(conn, bad.id, bad.code, "not a message of this protocol");
-                if !is_forgiven {
-                    self.forget(conn, Departure::Misbehaved);
-                    self.outputs.push_back(Output::Close { conn });
+                let message = "not a message of this protocol";
+                if connection.is_forgiven(now) {
+                    self.refuse(conn, bad.id, bad.code, message);
+                } else {
+                    self.turn_out(conn, bad.id, bad.code, message);
                 }
             }
         }
@@ -468,7 +474,12 @@ impl Server {
 
     /// Says why, and closes.
     fn dismiss(&mut self, conn: ConnId, code: ErrorCode, message: &str) {
-        self.refuse(conn, None, code, message);
+        self.turn_out(conn, None, code, message);
+    }
+
+    fn turn_out(&mut self, conn: ConnId, id: Option<RequestId>, code: ErrorCode, message: &str) {
+        let message = message.to_owned();
+        self.send(conn, &TrackerMessage::Error { id, code, message });
         let why = match code {
             ErrorCode::Timeout => Departure::TimedOut,
             _ => Departure::Misbehaved,
@@ -510,9 +521,15 @@ impl Server {
         others.into_iter().for_each(|conn| self.send_bytes(conn, bytes.clone()));
     }
 
+    /// Says no. Who is not registered and has had too many answers for what it said is closed instead.
     fn refuse(&mut self, conn: ConnId, id: Option<RequestId>, code: ErrorCode, message: &str) {
         let message = message.to_owned();
-        self.send(conn, &TrackerMessage::Error { id, code, message });
+        let frame = TrackerMessage::Error { id, code, message }.to_frame();
+        if self.connections.get(&conn).is_none_or(|c| c.may_be_answered(frame.len())) {
+            return self.send_bytes(conn, frame.into());
+        }
+        self.forget(conn, Departure::Misbehaved);
+        self.outputs.push_back(Output::Close { conn });
     }
 
     fn send(&mut self, conn: ConnId, message: &TrackerMessage) {
@@ -521,6 +538,9 @@ impl Server {
 
     fn send_bytes(&mut self, conn: ConnId, bytes: Arc<[u8]>) {
         self.log(WireDirection::Out, conn, bytes.get(4..).unwrap_or_default());
+        if let Some(connection) = self.connections.get_mut(&conn) {
+            connection.was_sent(bytes.len());
+        }
         self.outputs.push_back(Output::Send { conn, bytes });
     }
 

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use crate::event::{EndReason, Event};
-use crate::id::{CallId, SequenceNumber};
+use crate::id::{CallId, PeerId, SequenceNumber};
 use crate::identity::pins::Pin;
 use crate::session::Session;
 use crate::time::{Duration, Instant};
@@ -78,11 +78,18 @@ impl Engine {
     }
 
     /// A signal came. Whatever is forged, stale or makes no sense is dropped and counted.
-    pub(super) fn handle_signal(&mut self, now: Instant, tracker: usize, sealed: &SealedSignal) {
+    /// `from` is the tracker's word.
+    pub(super) fn handle_signal(
+        &mut self,
+        now: Instant,
+        tracker: usize,
+        from: PeerId,
+        sealed: &SealedSignal,
+    ) {
         let opened = sealed.open(self.identity.id(), None);
         let Some(signal) = opened.ok().filter(|s| s.is_timely(self.wall(now))) else {
             self.stats.signals_dropped += 1;
-            return;
+            return self.handle_unusable(now, tracker, from, sealed);
         };
         if signal.kind == SignalKind::Offer {
             return self.handle_offer(now, tracker, sealed.hash(), signal);
@@ -92,7 +99,10 @@ impl Engine {
                 && call.peer == Some(signal.from)
                 && signal.offer_hash.is_none_or(|hash| call.offer_hash == Some(hash))
         });
-        let Some(key) = known.map(|(key, _)| *key) else { return self.handle_unheard(&signal) };
+        let Some(key) = known.map(|(key, _)| *key) else {
+            self.handle_unheard(&signal);
+            return self.handle_unusable(now, tracker, from, sealed);
+        };
         match signal.kind {
             SignalKind::Ringing => self.handle_ringing(key),
             SignalKind::Answer => self.handle_answer(now, key, sealed.hash(), &signal),
@@ -101,6 +111,29 @@ impl Engine {
             SignalKind::Bye => self.handle_bye(now, key, signal.reason),
             SignalKind::Path => self.handle_path(now, key, signal.candidates.unwrap_or_default()),
             SignalKind::Offer => {}
+        }
+    }
+
+    /// A signal that the tracker says is from a peer who is being called over it, and that this peer has not signed: the
+    /// true one will hardly come. Others than the tracker cannot bring this about, and the tracker could as well
+    /// withhold it.
+    fn handle_unusable(
+        &mut self,
+        now: Instant,
+        tracker: usize,
+        from: PeerId,
+        sealed: &SealedSignal,
+    ) {
+        let called = self.calls.iter().find(|(_, call)| {
+            call.peer == Some(from) && call.tracker == tracker && call.is_outgoing_unanswered()
+        });
+        if let Some((&key, _)) = called
+            && !sealed.is_signed_by(from)
+        {
+            self.send_signal(now, key, SignalKind::Cancel, |s| {
+                s.reason = Some(Reason::Incompatible)
+            });
+            self.end(now, key, EndReason::Protocol);
         }
     }
 

@@ -102,7 +102,9 @@ impl Engine {
             client::Event::Peers { request, peers, next } => {
                 self.handle_peers(now, tracker, request, Some((peers, next)));
             }
-            client::Event::Signal { from: _, signal } => self.handle_signal(now, tracker, &signal),
+            client::Event::Signal { from, signal } => {
+                self.handle_signal(now, tracker, from, &signal);
+            }
             client::Event::Undeliverable { request, to: _ } => {
                 self.handle_undeliverable(now, request);
             }

@@ -16,6 +16,10 @@ use crate::wire::sealed::Bytes32;
 use crate::wire::signal::Reason;
 use crate::wire::tracker::{Target, TrackerMessage};
 
+#[cfg_attr(
+    test,
+    expect(clippy::disallowed_methods, reason = "only differences from this moment count")
+)]
 fn epoch() -> Epoch {
     Epoch::new(std::time::Instant::now())
 }
@@ -109,7 +113,7 @@ pub fn engine(data: &[u8]) {
         encoder: EncoderConfig::default(),
         jitter: JitterConfig::default(),
         codec: Codec::Opus,
-        auto_answer: data.len() % 2 == 0,
+        auto_answer: data.len().is_multiple_of(2),
         pins_names: true,
         contacts_only: data.len() % 3 == 0,
         ring_timeout: Duration::from_secs(45),
@@ -134,7 +138,8 @@ pub fn engine(data: &[u8]) {
                     TrackerMessage::Hello { version: 1, nonce: Bytes32([0; 32]), time: WALL };
                 engine.handle_tracker_bytes(now, 0, &hello.to_frame());
                 let id = u32::from(argument);
-                let registered = TrackerMessage::Registered { id, observed: here(1), online: 1 };
+                let registered =
+                    TrackerMessage::Registered { id, observed: here(1), online: 1, relay: false };
                 engine.handle_tracker_bytes(now, 0, &registered.to_frame());
             }
             2 => engine.handle_tracker_bytes(now, 0, &frame(script.text())),

@@ -74,6 +74,18 @@ impl SealedSignal {
             Err(OpenError::BadSignature)
         }
     }
+
+    /// Whether `id` has signed it as a signal of some kind, be it one of a later version.
+    pub(crate) fn is_signed_by(&self, id: PeerId) -> bool {
+        #[derive(serde::Deserialize)]
+        struct OnlyKind {
+            kind: String,
+        }
+        let of_kind = |OnlyKind { kind }: OnlyKind| {
+            is_signed(id, &kind, &[self.body.as_bytes()], &self.signature)
+        };
+        serde_json::from_str(&self.body).is_ok_and(of_kind)
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
+use super::BEGINNING;
+use super::middle::{Middle, Passing};
 use crate::line::{Arrivals, Line, Link};
 use crate::time::Instant;
 
@@ -52,6 +54,7 @@ pub(super) struct Network {
     datagrams_blocked: bool,
     /// Datagrams pass only to and from these.
     passing: Option<BTreeSet<IpAddr>>,
+    middle: Option<Middle>,
 }
 
 impl Network {
@@ -65,6 +68,7 @@ impl Network {
             cut_off: BTreeSet::new(),
             datagrams_blocked: false,
             passing: None,
+            middle: None,
         }
     }
 
@@ -98,7 +102,43 @@ impl Network {
         self.cut_off.contains(&a.ip()) || self.cut_off.contains(&b.ip())
     }
 
+    pub(super) fn set_middle(&mut self, middle: Middle) {
+        self.middle = Some(middle);
+    }
+
+    /// What goes on in place of what is sent.
+    fn pass(&mut self, now: Instant, passing: Passing) -> Vec<Passing> {
+        match &mut self.middle {
+            Some(middle) => middle(now.since(BEGINNING), passing),
+            None => vec![passing],
+        }
+    }
+
+    pub(super) fn inject(&mut self, now: Instant, passing: Passing) {
+        let at = now + self.link.delay;
+        let Passing { source, destination, is_datagram, contents } = passing;
+        let arrival = if is_datagram {
+            Arrival::Datagram { source, destination, contents }
+        } else {
+            Arrival::Bytes { source, destination, bytes: contents }
+        };
+        self.put(at, arrival);
+    }
+
     pub(super) fn send(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        destination: SocketAddr,
+        contents: Vec<u8>,
+    ) {
+        for passing in self.pass(now, Passing { source, destination, is_datagram: true, contents })
+        {
+            self.send_on(now, passing.source, passing.destination, passing.contents);
+        }
+    }
+
+    fn send_on(
         &mut self,
         now: Instant,
         source: SocketAddr,
@@ -143,9 +183,11 @@ impl Network {
         destination: SocketAddr,
         bytes: Vec<u8>,
     ) {
-        if !self.is_cut_off(source, destination) {
-            let arrival = Arrival::Bytes { source, destination, bytes };
-            self.put(now + self.link.delay, arrival);
+        let sent = Passing { source, destination, is_datagram: false, contents: bytes };
+        for passing in self.pass(now, sent) {
+            if !self.is_cut_off(passing.source, passing.destination) {
+                self.inject(now, passing);
+            }
         }
     }
 

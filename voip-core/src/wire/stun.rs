@@ -8,7 +8,7 @@
 
 use std::net::SocketAddr;
 
-use stun_types::attribute::{Attribute, XorMappedAddress};
+use stun_types::attribute::{Attribute, AttributeStaticType, Fingerprint, XorMappedAddress};
 use stun_types::message::{
     BINDING, Message, MessageClass, MessageType, MessageWrite, MessageWriteExt, MessageWriteVec,
 };
@@ -72,8 +72,22 @@ pub fn parse_response(datagram: &[u8]) -> Option<(TransactionId, SocketAddr)> {
     Some((TransactionId::of(&response), address.addr(response.transaction_id())))
 }
 
+/// Whether a datagram is one whole STUN message that ends with a FINGERPRINT, and that holds (RFC 8489 §14.7).
+pub(crate) fn has_fingerprint(datagram: &[u8]) -> bool {
+    is_whole(datagram)
+        && Message::from_bytes(datagram).is_ok_and(|message| {
+            message.iter_attributes().last().is_some_and(|(_, a)| a.get_type() == Fingerprint::TYPE)
+        })
+}
+
+/// Whether the message is as long as its header says.
+fn is_whole(datagram: &[u8]) -> bool {
+    let &[_, _, high, low, ..] = datagram else { return false };
+    is_stun(datagram) && usize::from(u16::from_be_bytes([high, low])) + HEADER == datagram.len()
+}
+
 fn parse(datagram: &[u8], class: MessageClass) -> Option<Message<'_>> {
-    if !is_stun(datagram) {
+    if !is_whole(datagram) {
         return None;
     }
     let message = Message::from_bytes(datagram).ok()?;

@@ -325,6 +325,16 @@ impl TrackerMessage {
     }
 }
 
+/// Whether a frame's content says of which type it is. What does and still cannot be read is no message of another
+/// version, for those are read as [`TrackerMessage::Unknown`].
+pub(crate) fn has_type(content: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct OnlyType {
+        r#type: String,
+    }
+    serde_json::from_slice::<OnlyType>(content).is_ok_and(|only| !only.r#type.is_empty())
+}
+
 fn request_id(content: &[u8]) -> Option<RequestId> {
     #[derive(Deserialize)]
     struct OnlyId {

@@ -1,7 +1,14 @@
 //! What the tests on the simulated world share.
-#![allow(dead_code, reason = "each test file is a program of its own and uses a part")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test file is a program of its own and uses a part"
+)]
 #![allow(unreachable_pub, clippy::unwrap_used)]
 
+mod chance;
+
+pub use chance::Chance;
 use voip_core::sim::{Link, NodeKey, NodeOptions, SimCall, TrackerKey, World};
 use voip_core::{CallState, Duration, EndReason};
 

@@ -503,6 +503,25 @@ fn what_makes_no_sense_is_dropped_and_counted() {
 }
 
 #[test]
+fn an_answer_that_cannot_be_read_is_a_refusal() {
+    let mut client = registered();
+    client.lookup(Instant::ZERO, 5, Target::Peer(PeerId([2; 32])));
+    client.handle_bytes(Instant::ZERO, WALL, &frame(br#"{"type":"found","id":3,"peer":7}"#));
+    let why = Failure::Refused(ErrorCode::Malformed);
+    assert_eq!(events(&mut client), [Event::Failed { request: 5, why }]);
+}
+
+#[test]
+fn a_tracker_that_garbles_signals_and_notices_is_lost() {
+    for garbled in [r#"{"type":"signal","from":"x"}"#, r#"{"type":"joined","online":1}"#] {
+        let mut client = registered();
+        client.handle_bytes(Instant::ZERO, WALL, &frame(garbled.as_bytes()));
+        assert_eq!(events(&mut client), [Event::Lost(Loss::Protocol)]);
+        assert_eq!(client.stats().malformed, 1);
+    }
+}
+
+#[test]
 fn questions_that_wait_are_limited() {
     let mut client = registered();
     for request in 0..2000 {

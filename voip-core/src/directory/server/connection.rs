@@ -29,6 +29,9 @@ const SIGNAL_BYTES: Rate = Rate::per_second(64 * 1024, 64 * 1024);
 /// Bytes of the frames that hand signals to one connection, whoever sends them: at once no more
 /// than half of what may wait for it, so that others cannot make a slow reader of it.
 const RELAYED_BYTES: Rate = Rate::per_second(64 * 1024, 128 * 1024);
+/// Bytes that a connection may be sent for one of its own before its key is proved, beside the greeting and a farewell
+/// (as QUIC has it before an address is, RFC 9000 §8.1).
+const ANSWER_TO_STRANGERS: u64 = 3;
 /// Frames of one registered connection that may be no messages.
 const FAULTS: Rate = Rate::per_second(1, 10);
 
@@ -55,6 +58,9 @@ pub(super) struct Connection {
     /// The connection's place on the agenda.
     pub(super) looked_at: Instant,
     reader: FrameReader,
+    bytes_in: u64,
+    /// Without the greeting.
+    bytes_out: u64,
     opened: Instant,
     /// When the frame in progress began.
     frame_began: Option<Instant>,
@@ -79,6 +85,8 @@ impl Connection {
             registered: None,
             looked_at: now + GREET_WITHIN,
             reader: FrameReader::new(MAX_FIRST_FRAME),
+            bytes_in: 0,
+            bytes_out: 0,
             opened: now,
             frame_began: None,
             heard: now,
@@ -89,6 +97,24 @@ impl Connection {
             relayed_bytes: Bucket::default(),
             faults: Bucket::default(),
         }
+    }
+
+    pub(super) fn came(&mut self, bytes: usize) {
+        self.bytes_in += bytes as u64;
+    }
+
+    pub(super) fn was_greeted(&mut self) {
+        self.bytes_out = 0;
+    }
+
+    pub(super) fn was_sent(&mut self, bytes: usize) {
+        self.bytes_out += bytes as u64;
+    }
+
+    /// Whether an answer of so many bytes is not too much for what came.
+    pub(super) fn may_be_answered(&self, bytes: usize) -> bool {
+        self.registered.is_some()
+            || self.bytes_out + bytes as u64 <= ANSWER_TO_STRANGERS * self.bytes_in
     }
 
     /// The next whole frame in `bytes`.

@@ -483,5 +483,6 @@ fn the_wire_log_tells_of_every_message() {
     assert_eq!(lines.collect::<Vec<_>>(), expected);
 }
 
+mod amplification;
 mod limits;
 mod wild;

@@ -48,6 +48,19 @@ fn what_the_tracker_changes_is_noticed() {
 }
 
 #[test]
+fn who_has_signed_a_signal_is_known_whatever_its_kind() {
+    let mut sealed = offer().seal(&alice());
+    assert!(sealed.is_signed_by(alice().id()));
+    assert!(!sealed.is_signed_by(bob().id()));
+    sealed.body = r#"{"kind":"dance"}"#.into();
+    assert!(!sealed.is_signed_by(alice().id()));
+    sealed.signature = alice().sign("dance", &[sealed.body.as_bytes()]);
+    assert!(sealed.is_signed_by(alice().id()), "of a later version");
+    sealed.body = "dance".into();
+    assert!(!sealed.is_signed_by(alice().id()));
+}
+
+#[test]
 fn a_cancel_cannot_be_turned_into_a_bye() {
     let mut sealed = signal(SignalKind::Cancel).seal(&alice());
     sealed.body = sealed.body.replace("cancel", "bye");
