@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 
 use crate::directory::server::{Config, TrackerEvent, TrackerStats};
 use crate::error::{Error, ErrorKind};
-use crate::io::tracker_server::TrackerServer;
+use crate::io::tls::server::{Certificate, Identity};
+use crate::io::tracker_server::{Offer, TrackerServer};
 use crate::time::Duration;
 
 /// A tracker: peers register here, find each other, and exchange signed signals before they talk
@@ -22,6 +24,7 @@ use crate::time::Duration;
 /// ```
 pub struct Tracker {
     server: TrackerServer,
+    key_sha256: Option<String>,
 }
 
 impl fmt::Debug for Tracker {
@@ -36,6 +39,8 @@ impl fmt::Debug for Tracker {
 pub struct TrackerBuilder {
     bind: String,
     config: Config,
+    certificate: Option<Certificate>,
+    requires_tls: bool,
 }
 
 impl TrackerBuilder {
@@ -58,10 +63,43 @@ impl TrackerBuilder {
         self
     }
 
+    /// Takes TLS 1.3 on the same port, with this certificate: PEM files of the chain, the tracker's own
+    /// first, and of its key. They are read at the start only. Default: no TLS.
+    pub fn tls(mut self, chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.certificate = Some(Certificate::Files { chain: chain.into(), key: key.into() });
+        self
+    }
+
+    /// Takes TLS 1.3 on the same port, with a key and a certificate of its own making, which no
+    /// authority vouches for: peers know the tracker by [`Tracker::key_sha256`]. They are kept in this
+    /// file, PEM, made with its folder at the first start and readable by its owner only. It takes the
+    /// place of [`TrackerBuilder::tls`], and the other way round.
+    pub fn tls_self_signed(mut self, file: impl Into<PathBuf>) -> Self {
+        self.certificate = Some(Certificate::SelfSigned(file.into()));
+        self
+    }
+
+    /// Whether connections that are not in TLS are turned away. UDP (STUN) is answered either way.
+    /// Default: no.
+    pub fn require_tls(mut self, on: bool) -> Self {
+        self.requires_tls = on;
+        self
+    }
+
     /// Starts. Errors: [`ErrorKind::InvalidArgument`] (the address is none, or not of this
-    /// machine), [`ErrorKind::AddressInUse`], [`ErrorKind::System`].
+    /// machine; TLS is required and there is no certificate), [`ErrorKind::File`] (a certificate or
+    /// key), [`ErrorKind::AddressInUse`], [`ErrorKind::System`].
     pub fn start(self) -> Result<Tracker, Error> {
-        Ok(Tracker { server: TrackerServer::start(resolve(&self.bind)?, self.config)? })
+        if self.requires_tls && self.certificate.is_none() {
+            let message = "require_tls: there is no certificate, of tls or tls_self_signed";
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
+        let bind = resolve(&self.bind)?;
+        let identity = self.certificate.as_ref().map(Identity::load).transpose()?;
+        let key_sha256 = identity.as_ref().map(|identity| hex::encode(identity.key_hash));
+        let tls = identity.map(|identity| identity.config);
+        let offer = Offer { tls, requires_tls: self.requires_tls };
+        Ok(Tracker { server: TrackerServer::start(bind, self.config, offer)?, key_sha256 })
     }
 }
 
@@ -77,12 +115,24 @@ fn resolve(bind: &str) -> Result<SocketAddr, Error> {
 impl Tracker {
     /// Begins the description of a tracker.
     pub fn builder() -> TrackerBuilder {
-        TrackerBuilder { bind: "0.0.0.0:6000".to_owned(), config: Config::default() }
+        TrackerBuilder {
+            bind: "0.0.0.0:6000".to_owned(),
+            config: Config::default(),
+            certificate: None,
+            requires_tls: false,
+        }
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.server.address()
+    }
+
+    /// SHA-256 of the SubjectPublicKeyInfo of the certificate's key, 64 hexadecimal digits: behind
+    /// `tls://host:port#sha256=` in [`NodeBuilder::tracker`](crate::NodeBuilder::tracker) it is all
+    /// that a peer needs to trust. None without TLS.
+    pub fn key_sha256(&self) -> Option<&str> {
+        self.key_sha256.as_deref()
     }
 
     /// What happened next, waiting for it up to `timeout`; `None` when nothing did, or the tracker

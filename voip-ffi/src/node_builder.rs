@@ -113,7 +113,12 @@ pub unsafe extern "C" fn voip_node_builder_new(
     })
 }
 
-/// Adds a tracker, "host:port". Up to 16; a node is registered at all of them. Default: none.
+/// Adds a tracker. Up to 16; a node is registered at all of them. Default: none. "host:port" is plain
+/// TCP, "tls://host:port" TLS 1.3 with a certificate for that host by an authority that this system
+/// trusts, "tls://host:port#ca=FILE" the same by an authority in that PEM file, and
+/// "tls://host:port#sha256=DIGITS" TLS 1.3 with the key of that hash, as `voip_tracker_key_sha256`
+/// tells it. A tracker that shows another certificate or key is `VOIP_TRACKER_UNTRUSTED` in
+/// `VOIP_EVENT_TRACKER_LOST`, and is tried again later.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_node_builder_tracker(
     builder: *mut voip_node_builder,

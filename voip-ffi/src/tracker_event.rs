@@ -189,7 +189,7 @@ pub struct voip_tracker_stats {
     pub timeouts: u64,
     /// Connections ended because the peer did not read.
     pub slow_readers: u64,
-    /// Frames that were no message.
+    /// Frames that were no message, and WebSockets that broke their protocol.
     pub malformed: u64,
     /// Frames or signals longer than allowed.
     pub too_long: u64,
@@ -209,9 +209,17 @@ pub struct voip_tracker_stats {
     pub stun_dropped: u64,
     /// Events dropped because nobody fetched them.
     pub events_dropped: u64,
+    /// Connections in TLS, counted when the handshake is done.
+    pub tls: u64,
+    /// Connections by WebSocket, plain or in TLS, counted when the handshake is done.
+    pub websockets: u64,
+    /// Connections ended because a handshake of TLS or of a WebSocket failed.
+    pub handshakes_failed: u64,
+    /// Connections turned away because they were not in TLS.
+    pub tls_required: u64,
 }
 
-filled!(voip_tracker_stats, events_dropped, events_dropped);
+filled!(voip_tracker_stats, events_dropped, tls_required);
 
 impl From<TrackerStats> for voip_tracker_stats {
     fn from(stats: TrackerStats) -> voip_tracker_stats {
@@ -236,6 +244,10 @@ impl From<TrackerStats> for voip_tracker_stats {
             stun_answered: stats.stun_answered,
             stun_dropped: stats.stun_dropped,
             events_dropped: stats.events_dropped,
+            tls: stats.tls,
+            websockets: stats.websockets,
+            handshakes_failed: stats.handshakes_failed,
+            tls_required: stats.tls_required,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The tracker, and what happens at it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use pyo3::prelude::*;
@@ -19,8 +20,14 @@ use crate::waiting::{Timeout, ask, wait};
 /// as well as IPv6. `wire_log=True` makes every message in and out a `TrackerEvent.Wire`. Of more
 /// than `max_connections` at once the others are turned away.
 ///
+/// `tls=(chain, key)` takes TLS 1.3 on the same port, with the certificate in these PEM files: the
+/// chain, the tracker's own first, and its key. `tls_self_signed=file` takes it with a key and a
+/// certificate of the tracker's own making, kept in that file, which is made at the first start: peers
+/// know it by `key_sha256`. Give one of the two. `require_tls=True` turns away who comes without.
+///
 /// It runs until `close()`, the end of its `with` block, or until it is dropped. Raises
-/// `InvalidArgument` (the address is none, or not of this machine), `AddressInUse`, `SystemError`.
+/// `InvalidArgument` (the address is none, or not of this machine; TLS is required and there is no
+/// certificate, or there are two), `FileError` (a certificate or key), `AddressInUse`, `SystemError`.
 #[pyclass(frozen, module = "voip")]
 pub(crate) struct Tracker {
     core: core::Tracker,
@@ -31,16 +38,33 @@ pub(crate) struct Tracker {
 impl Tracker {
     #[new]
     #[pyo3(
-        signature = (bind = "0.0.0.0:6000", *, wire_log = false, max_connections = None),
-        text_signature = "(bind='0.0.0.0:6000', *, wire_log=False, max_connections=10000)"
+        signature = (
+            bind = "0.0.0.0:6000", *, wire_log = false, max_connections = None, tls = None,
+            tls_self_signed = None, require_tls = false
+        ),
+        text_signature = "(bind='0.0.0.0:6000', *, wire_log=False, max_connections=10000, tls=None, \
+            tls_self_signed=None, require_tls=False)"
     )]
     fn new(
         py: Python<'_>,
         bind: &str,
         wire_log: bool,
         max_connections: Option<Bound<'_, PyAny>>,
+        tls: Option<(PathBuf, PathBuf)>,
+        tls_self_signed: Option<PathBuf>,
+        require_tls: bool,
     ) -> PyResult<Self> {
-        let mut builder = core::Tracker::builder().bind(bind).wire_log(wire_log);
+        let mut builder =
+            core::Tracker::builder().bind(bind).wire_log(wire_log).require_tls(require_tls);
+        builder = match (tls, tls_self_signed) {
+            (Some(_), Some(_)) => {
+                let message = "tls and tls_self_signed: give one of the two".to_owned();
+                return raise(py, core::ErrorKind::InvalidArgument, message);
+            }
+            (Some((chain, key)), None) => builder.tls(chain, key),
+            (None, Some(file)) => builder.tls_self_signed(file),
+            (None, None) => builder,
+        };
         if let Some(most) = max_connections {
             builder = builder.max_connections(whole("max_connections", &most)?);
         }
@@ -53,6 +77,14 @@ impl Tracker {
     #[getter]
     fn address(&self) -> String {
         self.core.address().to_string()
+    }
+
+    /// SHA-256 of the SubjectPublicKeyInfo of the certificate's key, 64 hexadecimal digits: behind
+    /// "tls://host:port#sha256=" in `Node(trackers=…)` it is all that a peer needs to trust. `None`
+    /// without TLS.
+    #[getter]
+    fn key_sha256(&self) -> Option<&str> {
+        self.core.key_sha256()
     }
 
     /// Whether it was closed, or belongs to the process before a fork.
@@ -251,7 +283,7 @@ record! {
         timeouts: u64,
         /// Connections ended because the peer did not read.
         slow_readers: u64,
-        /// Frames that were no message.
+        /// Frames that were no message, and WebSockets that broke their protocol.
         malformed: u64,
         /// Frames or signals longer than allowed.
         too_long: u64,
@@ -271,6 +303,14 @@ record! {
         stun_dropped: u64,
         /// Events dropped because nobody fetched them.
         events_dropped: u64,
+        /// Connections in TLS, counted when the handshake is done.
+        tls: u64,
+        /// Connections by WebSocket, plain or in TLS, counted when the handshake is done.
+        websockets: u64,
+        /// Connections ended because a handshake of TLS or of a WebSocket failed.
+        handshakes_failed: u64,
+        /// Connections turned away because they were not in TLS.
+        tls_required: u64,
     }
 }
 
@@ -296,6 +336,10 @@ impl TrackerStats {
             stun_answered: stats.stun_answered,
             stun_dropped: stats.stun_dropped,
             events_dropped: stats.events_dropped,
+            tls: stats.tls,
+            websockets: stats.websockets,
+            handshakes_failed: stats.handshakes_failed,
+            tls_required: stats.tls_required,
         }
     }
 }

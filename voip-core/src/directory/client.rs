@@ -86,6 +86,7 @@ pub(crate) struct Client {
     /// Failures in a row.
     failures: u32,
     loss_told: bool,
+    distrust_told: bool,
     refusal_told: Option<ErrorCode>,
     outputs: VecDeque<Output>,
     stats: ClientStats,
@@ -107,6 +108,7 @@ impl Client {
             last_seq: 0,
             failures: 0,
             loss_told: false,
+            distrust_told: false,
             refusal_told: None,
             outputs: VecDeque::new(),
             stats: ClientStats::default(),
@@ -180,6 +182,14 @@ impl Client {
             State::Greeting(_) | State::Registering | State::Registered { .. } => {
                 self.lose(now, Loss::Closed);
             }
+        }
+    }
+
+    /// The connection came to somebody who is not the tracker, or cannot be understood.
+    pub(crate) fn handle_failed(&mut self, now: Instant, loss: Loss) {
+        match self.state {
+            State::Waiting(_) | State::Stopped | State::Leaving(_) => self.handle_closed(now),
+            _ => self.lose(now, loss),
         }
     }
 
@@ -383,6 +393,7 @@ impl Client {
             let (ping_at, renew_at) = (now + PING_EVERY, now + MAX_RECORD_LIFE / 2);
             self.state = State::Registered { since: now, ping_at, renew_at };
             self.loss_told = false;
+            self.distrust_told = false;
             self.refusal_told = None;
             self.event(Event::Registered { online, observed });
         }
@@ -518,8 +529,10 @@ impl Client {
         self.state = State::Waiting(now + pause);
         self.failures = self.failures.saturating_add(u32::from(!doubted));
         self.forget_requests();
-        if !self.loss_told {
+        let is_distrust = matches!(loss, Loss::Untrusted(_));
+        if !self.loss_told || is_distrust && !self.distrust_told {
             self.loss_told = true;
+            self.distrust_told |= is_distrust;
             self.event(Event::Lost(loss));
         }
     }

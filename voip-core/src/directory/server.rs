@@ -164,6 +164,19 @@ impl Server {
         self.put_on_agenda(conn);
     }
 
+    /// The longest frame that this connection may send now.
+    pub(crate) fn frame_limit(&self, conn: ConnId) -> usize {
+        self.connections.get(&conn).map_or(0, Connection::frame_limit)
+    }
+
+    /// The connection is not encrypted, and the owner takes no such.
+    pub(crate) fn handle_insecure(&mut self, conn: ConnId) {
+        if self.connections.contains_key(&conn) {
+            self.stats.tls_required += 1;
+            self.dismiss(conn, ErrorCode::TlsRequired, "this tracker takes TLS only");
+        }
+    }
+
     /// The connection is gone.
     pub(crate) fn handle_closed(&mut self, conn: ConnId) {
         self.forget(conn, Departure::Closed);

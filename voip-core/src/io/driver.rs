@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use polling::{Event as Readiness, Events, PollMode, Poller};
 
-use super::tracker_link::{Progress, TrackerLink, literal, resolve};
+use super::tracker_link::{Destination, Progress, TrackerLink, literal, resolve};
 use super::udp::UdpPort;
 use super::{Clock, realtime, spawn};
 #[cfg(feature = "devices")]
@@ -116,7 +116,7 @@ pub(crate) struct Driver<L> {
     clock: Clock,
     udp: UdpPort,
     links: HashMap<usize, TrackerLink>,
-    tracker_addresses: Vec<String>,
+    trackers: Vec<Destination>,
     sound: Sound,
     manual: ManualCalls,
     requests: Requests,
@@ -136,7 +136,7 @@ impl<L: Listener> Driver<L> {
         engine: Engine,
         clock: Clock,
         udp: UdpPort,
-        tracker_addresses: Vec<String>,
+        trackers: Vec<Destination>,
         sound: Sound,
         (requests, inbox): (Requests, Receiver<Request>),
         listener: L,
@@ -147,7 +147,7 @@ impl<L: Listener> Driver<L> {
             clock,
             udp,
             links: HashMap::new(),
-            tracker_addresses,
+            trackers,
             sound,
             requests,
             inbox,
@@ -389,7 +389,8 @@ impl<L: Listener> Driver<L> {
 
     fn begin_connecting(&mut self, tracker: usize) {
         self.close_link(tracker);
-        let Some(address) = self.tracker_addresses.get(tracker) else { return };
+        let Some(destination) = self.trackers.get(tracker) else { return };
+        let address = &destination.host_and_port;
         if let Some(address) = literal(address) {
             return self.open_link(tracker, vec![address]);
         }
@@ -412,7 +413,8 @@ impl<L: Listener> Driver<L> {
             let first = self.attempts as usize % addresses.len();
             addresses.rotate_left(first);
         }
-        self.links.insert(tracker, TrackerLink::to(addresses));
+        let Some(destination) = self.trackers.get(tracker) else { return };
+        self.links.insert(tracker, TrackerLink::to(destination, addresses));
         self.after_link(tracker, Progress::Failed);
     }
 
@@ -431,16 +433,17 @@ impl<L: Listener> Driver<L> {
 
     fn serve_link(&mut self, tracker: usize, event: Readiness) {
         let Some(link) = self.links.get_mut(&tracker) else { return };
-        if !link.is_connected() {
-            // Whatever else there is comes again with the next event.
-            let progress = link.finish_connecting();
-            return self.after_link(tracker, progress);
-        }
-        if event.writable {
-            let progress = link.flush();
+        let was_connected = link.is_connected();
+        if !was_connected || event.writable {
+            let progress = if was_connected { link.flush() } else { link.finish_connecting() };
+            let goes_on = was_connected || progress == Progress::Connected;
             self.after_link(tracker, progress);
+            if !goes_on {
+                return;
+            }
         }
-        if event.readable
+        // The end of a handshake may have brought more than itself.
+        if (event.readable || !was_connected)
             && let Some(link) = self.links.get_mut(&tracker)
         {
             let progress = link.read(&mut self.buffer);
@@ -464,6 +467,10 @@ impl<L: Listener> Driver<L> {
             Progress::Gone => {
                 self.close_link(tracker);
                 return self.engine.handle_tracker_closed(now, tracker);
+            }
+            Progress::Refused(loss) => {
+                self.close_link(tracker);
+                return self.engine.handle_tracker_failed(now, tracker, loss);
             }
             Progress::Connected => {
                 if let Some((local, remote)) = self.links.get(&tracker).and_then(|l| l.addresses())
@@ -508,6 +515,6 @@ impl<L: Listener> Driver<L> {
 
     fn link_interest(&self, tracker: usize, link: &TrackerLink) -> Readiness {
         let key = self.udp.families().len() + tracker;
-        Readiness::new(key, link.is_connected(), link.wants_write())
+        Readiness::new(key, link.wants_read(), link.wants_write())
     }
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicU64;
 use parking_lot::{Condvar, Mutex};
 
 use super::{Board, Inner, Node, Reporter};
+use crate::directory::address::TrackerAddress;
 use crate::engine::{Engine, EngineConfig};
 use crate::error::{Error, ErrorKind};
 use crate::identity::Identity;
@@ -20,6 +21,7 @@ use crate::io::events::EventQueue;
 use crate::io::identity_file::{load_or_create, load_pins};
 use crate::io::pins_file::PinsFile;
 use crate::io::random::{OsRandom, secret};
+use crate::io::tracker_link::Destination;
 use crate::io::udp::UdpPort;
 use crate::io::wav::WavDevice;
 use crate::io::{Clock, ProcessorClock, spawn};
@@ -107,13 +109,6 @@ fn invalid(field: &str, why: &str) -> Error {
     Error::new(ErrorKind::InvalidArgument, format!("{field}: {why}"))
 }
 
-/// Whether it looks like `host:port`; only the network knows whether it is one.
-fn is_host_and_port(tracker: &str) -> bool {
-    let Some((host, port)) = tracker.rsplit_once(':') else { return false };
-    let of_no_host = |c: char| c.is_whitespace() || c.is_control() || "/@?#".contains(c);
-    !host.is_empty() && !host.contains(of_no_host) && port.parse::<u16>().is_ok_and(|p| p > 0)
-}
-
 impl NodeBuilder {
     pub(super) fn new(name: String) -> NodeBuilder {
         NodeBuilder {
@@ -132,7 +127,18 @@ impl NodeBuilder {
         }
     }
 
-    /// Adds a tracker, `host:port`. Up to 16; a node is registered at all of them.
+    /// Adds a tracker. Up to 16; a node is registered at all of them. The connection is
+    ///
+    /// - `host:port`: plain TCP,
+    /// - `tls://host:port`: TLS 1.3, with a certificate for that host by an authority that this system
+    ///   trusts (`SSL_CERT_FILE` names others),
+    /// - `tls://host:port#ca=FILE`: the same, by an authority in that PEM file,
+    /// - `tls://host:port#sha256=DIGITS`: TLS 1.3 with the key of that hash, 64 hexadecimal digits,
+    ///   as [`Tracker::key_sha256`](crate::Tracker::key_sha256) tells it.
+    ///
+    /// A tracker that shows another certificate or key is [`ErrorKind::TrackerUntrusted`] in
+    /// [`Event::TrackerLost`](crate::Event::TrackerLost), and is tried again later; nothing is ever
+    /// said to it without TLS.
     pub fn tracker(mut self, address: impl Into<String>) -> Self {
         self.trackers.push(address.into());
         self
@@ -204,12 +210,14 @@ impl NodeBuilder {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] naming the field; [`ErrorKind::AddressInUse`];
-    /// [`ErrorKind::File`] for the identity, its pins or a WAV file; [`ErrorKind::System`].
+    /// [`ErrorKind::File`] for the identity, its pins, a WAV file or the authorities of a tracker;
+    /// [`ErrorKind::System`].
     pub fn start(self) -> Result<Node, Error> {
         let bind = self.validate()?;
         // Nobody waits for it: a call placed before it is done takes a little longer.
         spawn("voip-warm-up", crate::session::warm_up)?;
         let (identity, pins) = self.identity()?;
+        let trackers = self.destinations()?;
         let pins_file = self.identity_file.as_deref().map(PinsFile::beside);
         #[cfg_attr(not(feature = "sim"), expect(unused_mut, reason = "only a line is added"))]
         let mut udp = UdpPort::bind(bind)?;
@@ -261,12 +269,12 @@ impl NodeBuilder {
             },
             frame: self.encoder.frame,
             auto_answer: self.auto_answer,
+            has_one_tracker: trackers.len() == 1,
             #[cfg(feature = "sim")]
             line,
         });
         let reporter = Reporter(inner.clone());
-        let driver =
-            Driver::new(engine, clock, udp, self.trackers, sound, (requests, inbox), reporter);
+        let driver = Driver::new(engine, clock, udp, trackers, sound, (requests, inbox), reporter);
         let thread = Mutex::new(Some(spawn("voip-engine", move || driver.run())?));
         Ok(Node { inner, name: self.name, id, local_address, thread })
     }
@@ -277,9 +285,8 @@ impl NodeBuilder {
             return Err(invalid("tracker", "16 are possible"));
         }
         for (i, tracker) in self.trackers.iter().enumerate() {
-            if !is_host_and_port(tracker) {
-                return Err(invalid("tracker", &format!("{tracker:?} is not host:port")));
-            }
+            TrackerAddress::parse(tracker)
+                .map_err(|why| invalid("tracker", &format!("{tracker:?} {why}")))?;
             if self.trackers[..i].contains(tracker) {
                 return Err(invalid("tracker", &format!("{tracker:?} is there twice")));
             }
@@ -299,6 +306,14 @@ impl NodeBuilder {
             link.validate()?;
         }
         self.bind.parse().map_err(|_| invalid("bind", &format!("{:?} is not ip:port", self.bind)))
+    }
+
+    fn destinations(&self) -> Result<Vec<Destination>, Error> {
+        let destination = |tracker: &String| {
+            let address = TrackerAddress::parse(tracker).map_err(|why| invalid("tracker", why))?;
+            Destination::of(address)
+        };
+        self.trackers.iter().map(destination).collect()
     }
 
     fn identity(&self) -> Result<(Identity, Pins), Error> {

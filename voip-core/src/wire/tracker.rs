@@ -256,6 +256,8 @@ pub enum ErrorCode {
     Replaced,
     /// Too slow: did not register, send or read in time. Closed.
     Timeout,
+    /// The tracker takes TLS only. Closed.
+    TlsRequired,
     /// Something a later version says.
     #[serde(other)]
     Unknown,

@@ -88,6 +88,7 @@ __all__ = [
     "TrackerLost",
     "TrackerStats",
     "TrackerUnreachable",
+    "TrackerUntrusted",
     "UnknownPeer",
     "Unreachable",
     "VERSION",

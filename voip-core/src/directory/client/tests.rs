@@ -535,3 +535,4 @@ proptest! {
 }
 
 mod limits;
+mod trust;

@@ -71,6 +71,11 @@ impl Connection {
         }
     }
 
+    /// The longest frame that is taken.
+    pub(super) fn frame_limit(&self) -> usize {
+        if self.registered.is_some() { MAX_FRAME } else { MAX_FIRST_FRAME }
+    }
+
     /// The next whole frame in `bytes`.
     pub(super) fn next_frame(
         &mut self,
