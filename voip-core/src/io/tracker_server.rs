@@ -256,7 +256,7 @@ impl Worker {
                         Ok(peer) => {
                             self.peers.insert(conn, peer);
                             let (now, wall) = (self.clock.now(), self.clock.wall());
-                            self.ungreeted.push_back((now + GREETED_AFTER, conn));
+                            self.greet_later(now, conn);
                             self.server.handle_connected(now, wall, conn, from);
                         }
                         Err(e) => {
@@ -344,8 +344,9 @@ impl Worker {
         let mut frames = Vec::new();
         let result = peer.stream.receive(bytes, limit, &mut frames, &mut self.tally);
         let now = self.clock.now();
-        if peer.stream.is_unknown() && !was_unknown {
-            self.ungreeted.push_back((now + GREETED_AFTER, conn));
+        let begins_anew = peer.stream.is_unknown() && !was_unknown;
+        if begins_anew {
+            self.greet_later(now, conn);
         }
         self.unsent.insert(conn);
         if !frames.is_empty() {
@@ -362,6 +363,14 @@ impl Worker {
         }
     }
 
+    /// A connection, or the connection within TLS, begins: it has a while to say what it speaks.
+    fn greet_later(&mut self, now: Instant, conn: ConnId) {
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.greeted_at = now + GREETED_AFTER;
+            self.ungreeted.push_back((peer.greeted_at, conn));
+        }
+    }
+
     /// Who has said nothing waits to be greeted.
     fn greet_the_silent(&mut self, now: Instant) {
         while let Some(&(until, conn)) = self.ungreeted.front()
@@ -369,6 +378,9 @@ impl Worker {
         {
             self.ungreeted.pop_front();
             let Some(peer) = self.peers.get_mut(&conn) else { continue };
+            if peer.greeted_at > now {
+                continue;
+            }
             self.unsent.insert(conn);
             if peer.stream.assume_frames().is_err() {
                 self.server.handle_insecure(conn);

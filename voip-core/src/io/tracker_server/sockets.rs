@@ -11,6 +11,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use super::stream::{Offer, Stream};
 use crate::directory::server::ConnId;
 use crate::error::{Error, ErrorKind};
+use crate::time::Instant;
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -80,6 +81,8 @@ pub(super) struct Peer {
     pub(super) socket: TcpStream,
     /// What the bytes of the socket say.
     pub(super) stream: Stream,
+    /// Until when it may say nothing without being greeted.
+    pub(super) greeted_at: Instant,
     queue: VecDeque<Arc<[u8]>>,
     /// How much of the queue's first has been sent.
     sent: usize,
@@ -106,6 +109,7 @@ impl Peer {
         Ok(Peer {
             socket,
             stream: Stream::new(offer),
+            greeted_at: Instant::FAR_FUTURE,
             queue: VecDeque::new(),
             sent: 0,
             waiting: 0,
