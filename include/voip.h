@@ -170,6 +170,12 @@ typedef enum voip_status {
     VOIP_PROTOCOL = 19,
     /** A bug of the library; the text says where. Please report it. The program may go on. */
     VOIP_INTERNAL = 20,
+    /**
+     * A tracker's certificate or key is not the one that its address asks for, so nothing was said
+     * to it; the text says what does not fit. Check the address, and with an authority's certificate
+     * the clock; the node keeps trying.
+     */
+    VOIP_TRACKER_UNTRUSTED = 21,
 } voip_status;
 
 /**
@@ -222,7 +228,8 @@ voip_status voip_node_local_address(const voip_node *node, char *address, size_t
  * Waits until one tracker has accepted this node, for at most timeout_ms.
  *
  * When that has passed, the reason of the last refusal (VOIP_TRACKER_UNREACHABLE ...), or
- * VOIP_TIMED_OUT; the node keeps trying. VOIP_NAME_TAKEN is returned at once.
+ * VOIP_TIMED_OUT; the node keeps trying. VOIP_NAME_TAKEN is returned at once, and
+ * so is VOIP_TRACKER_UNTRUSTED if there is no other tracker.
  */
 voip_status voip_node_wait_registered(const voip_node *node, uint32_t timeout_ms);
 
@@ -352,8 +359,16 @@ typedef enum voip_application {
  */
 voip_status voip_node_builder_new(const char *name, voip_node_builder **builder);
 
-/** Adds a tracker, "host:port". Up to 16; a node is registered at all of them. Default: none. */
-voip_status voip_node_builder_tracker(voip_node_builder *builder, const char *address);
+/**
+ * Adds a tracker. Up to 16; a node is registered at all of them. Default: none. "host:port" is plain
+ * TCP, "tls://host:port" TLS 1.3 with a certificate for that host by an authority that this system
+ * trusts, "tls://host:port#ca=FILE" the same by an authority in that PEM file, and
+ * "tls://host:port#sha256=DIGITS" TLS 1.3 with the key of that hash, as voip_tracker_key_sha256
+ * tells it. A tracker that shows another certificate or key is VOIP_TRACKER_UNTRUSTED in
+ * VOIP_EVENT_TRACKER_LOST, and is tried again later.
+ */
+voip_status voip_node_builder_tracker(voip_node_builder *builder,
+                                      const char *address);
 
 /**
  * The local address and UDP port, "ip:port". Default "[::]:0": any free port, the same one for
@@ -430,8 +445,8 @@ voip_status voip_node_builder_max_calls(voip_node_builder *builder, uint32_t cal
 
 /**
  * Adds a relay, beside those that trackers have: a TURN server (RFC 8656), as a URI of RFC 7065,
- * "turn:host[:port][?transport=udp|tcp]", and the name and password it wants, 1 to 508 bytes each. Up to
- * 4, checked by voip_node_builder_start. What goes through it is as encrypted as everything between peers.
+ * "turn:host[:port][?transport=udp|tcp]", or "turns:host[:port]" for TLS with a certificate that the system
+ * trusts; and the name and password it wants, 1 to 508 bytes each. Up to 4, checked by voip_node_builder_start. What goes through it is as encrypted as everything between peers.
  */
 voip_status voip_node_builder_turn_server(voip_node_builder *builder,
                                           const char *uri,
@@ -1229,7 +1244,7 @@ voip_status voip_call_get_stats(const voip_call *call, voip_call_stats *stats);
 /* ---- Events of a node */
 
 /**
- * Room for a tracker's "host:port" and for the words of an error, and a zero; longer ones are cut
+ * Room for a tracker's address and for the words of an error, and a zero; longer ones are cut
  * off.
  */
 #define VOIP_TEXT_SIZE 264
@@ -1490,11 +1505,35 @@ voip_status voip_tracker_builder_wire_log(voip_tracker_builder *builder, bool on
 voip_status voip_tracker_builder_max_connections(voip_tracker_builder *builder, size_t connections);
 
 /**
+ * Takes TLS 1.3 on the same port, with this certificate: PEM files of the chain, the tracker's own
+ * first, and of its key. They are read at the start only. Default: no TLS. Does not block.
+ */
+voip_status voip_tracker_builder_tls(voip_tracker_builder *builder,
+                                     const char *chain,
+                                     const char *key);
+
+/**
+ * Takes TLS 1.3 on the same port, with a key and a certificate of its own making, which no authority
+ * vouches for: peers know the tracker by voip_tracker_key_sha256. They are kept in this file, PEM,
+ * made with its folder at the first start and readable by its owner only. It takes the place of
+ * voip_tracker_builder_tls, and the other way round. Does not block.
+ */
+voip_status voip_tracker_builder_tls_self_signed(voip_tracker_builder *builder,
+                                                 const char *file);
+
+/**
+ * Whether connections that are not in TLS are turned away. UDP (STUN) is answered either way.
+ * Default: no. Does not block.
+ */
+voip_status voip_tracker_builder_require_tls(voip_tracker_builder *builder, bool on);
+
+/**
  * Starts a tracker. Blocks for as long as the system needs to resolve a name, if the address is
  * one. The tracker's handle is freed with voip_tracker_free; the builder stays as it is.
  *
- * Errors: VOIP_INVALID_ARGUMENT (the address is none, or not of this machine),
- * VOIP_ADDRESS_IN_USE, VOIP_SYSTEM.
+ * Errors: VOIP_INVALID_ARGUMENT (the address is none, or not of this machine; TLS is required and
+ * there is no certificate), VOIP_FILE (a certificate or key), VOIP_ADDRESS_IN_USE,
+ * VOIP_SYSTEM.
  */
 voip_status voip_tracker_builder_start(const voip_tracker_builder *builder, voip_tracker **tracker);
 
@@ -1506,6 +1545,14 @@ voip_status voip_tracker_builder_free(voip_tracker_builder *builder);
  * VOIP_ADDRESS_SIZE is enough. Does not block.
  */
 voip_status voip_tracker_address(const voip_tracker *tracker, char *address, size_t capacity);
+
+/**
+ * SHA-256 of the SubjectPublicKeyInfo of the certificate's key into digits, which has room for
+ * capacity bytes: VOIP_ID_SIZE is enough for the 64 hexadecimal digits. Behind
+ * "tls://host:port#sha256=" in voip_node_builder_tracker they are all that a peer needs to trust.
+ * "" without TLS. Does not block.
+ */
+voip_status voip_tracker_key_sha256(const voip_tracker *tracker, char *digits, size_t capacity);
 
 /**
  * Stops and ends all connections; the handle stays. Threads that wait in functions with it return.
@@ -1608,7 +1655,7 @@ typedef struct voip_tracker_stats {
     uint64_t timeouts;
     /** Connections ended because the peer did not read. */
     uint64_t slow_readers;
-    /** Frames that were no message. */
+    /** Frames that were no message, and WebSockets that broke their protocol. */
     uint64_t malformed;
     /** Frames or signals longer than allowed. */
     uint64_t too_long;
@@ -1638,6 +1685,14 @@ typedef struct voip_tracker_stats {
     uint64_t relay_dropped;
     /** Requests that the relay refused or left without an answer. */
     uint64_t relay_refused;
+    /** Connections in TLS, counted when the handshake is done. */
+    uint64_t tls;
+    /** Connections by WebSocket, plain or in TLS, counted when the handshake is done. */
+    uint64_t websockets;
+    /** Connections ended because a handshake of TLS or of a WebSocket failed. */
+    uint64_t handshakes_failed;
+    /** Connections turned away because they were not in TLS. */
+    uint64_t tls_required;
 } voip_tracker_stats;
 
 /**

@@ -51,6 +51,7 @@ fn wrong_numbers_and_options_are_usage_errors() {
         ("peer", ["--port", "70000"]),
         ("peer", ["--colour", "red"]),
         ("tracker", ["--port", "-1"]),
+        ("tracker", ["--tls-self-signed=a", "--tls-cert"]),
         ("demo", ["--seconds", "0"]),
         ("demo", ["--loss", "120"]),
         ("demo", ["--loss", "much"]),
@@ -102,6 +103,28 @@ fn a_name_that_somebody_has_is_refused() {
     let first = Running::start("peer", &alice, &scratch);
     first.line_with("registered at ");
     run("peer", &alice, "", &scratch).failed_with(1, "name");
+}
+
+#[test]
+fn peers_register_over_tls_with_the_key_that_the_tracker_tells() {
+    let scratch = Scratch::new();
+    let file = scratch.path("tracker.pem");
+    let options = ["--host", "127.0.0.1", "--port", "0", "--tls-self-signed", &file];
+    let arguments = [&options, &["--require-tls"][..]].concat();
+    let tracker = Running::start("tracker", &arguments, &scratch);
+    let line = tracker.line_with("#sha256=");
+    let address = line.split('\'').nth(1).unwrap().replace("HOST", "127.0.0.1");
+    let alice =
+        ["--host", "127.0.0.1", "--ephemeral", "--tracker", &address, "--username", "alice"];
+    Running::start("peer", &alice, &scratch).line_with("registered at tls://");
+    tracker.line_with("+ alice");
+
+    let (place, digits) = address.rsplit_once('=').unwrap();
+    let wrong = format!("{place}={}", digits.chars().rev().collect::<String>());
+    let plain = address.replace("tls://", "").split('#').next().unwrap().to_owned();
+    for (address, words) in [(&wrong, digits), (&plain, "takes TLS only")] {
+        peer(&scratch, address, &[], "").failed_with(1, words);
+    }
 }
 
 #[test]

@@ -50,6 +50,10 @@ pub enum ErrorKind {
     /// A bug of the library that a binding for another language has caught. Report it, with the
     /// message.
     Internal = 20,
+    /// A tracker's certificate or key is not the one that its address asks for, so nothing was said
+    /// to it; the message says what does not fit. Check the address, and with an authority's
+    /// certificate the clock; the node keeps trying.
+    TrackerUntrusted = 21,
 }
 
 impl ErrorKind {

@@ -18,6 +18,8 @@ use crate::directory::server::{Config, ConnId, Output, Server};
 use crate::id::{CallId, PeerId};
 use crate::identity::Identity;
 use crate::identity::pins::Pins;
+use crate::io::tracker_server::Offer;
+use crate::io::tracker_server::stream::{Stream, Tally};
 use crate::time::{Duration, Instant, UnixMillis};
 use crate::wire::channel::ChannelMessage;
 use crate::wire::framing::{FrameReader, frame};
@@ -104,6 +106,27 @@ pub fn tracker_message(data: &[u8]) {
             assert_eq!(TrackerMessage::parse(&message.to_frame()[4..]), Ok(message));
         }
     }
+}
+
+/// What a connection says before there are frames, in pieces as long as its first byte says: a
+/// WebSocket, unless it begins otherwise. No more comes out than went in.
+pub fn tracker_stream(data: &[u8]) {
+    let Some((&piece, bytes)) = data.split_first() else { return };
+    let mut stream = Stream::new(Offer::default());
+    stream.send(frame(b"{}").into());
+    let (mut frames, mut tally) = (Vec::new(), Tally::default());
+    let (mut taken, mut sent) = (0, 0);
+    for bytes in bytes.chunks(usize::from(piece) + 1) {
+        let result = stream.receive(bytes, 4000, &mut frames, &mut tally);
+        taken += bytes.len();
+        sent += stream.drain_output().map(|bytes| bytes.len()).sum::<usize>();
+        assert!(frames.len() <= taken && sent <= taken + 1000, "{} {sent}", frames.len());
+        if result.is_err() {
+            break;
+        }
+    }
+    stream.close();
+    assert!(stream.drain_output().count() <= 2);
 }
 
 /// What up to four connections do to a tracker.

@@ -16,7 +16,8 @@ mod signal;
 #[cfg(feature = "devices")]
 pub(crate) mod sound;
 pub(crate) mod tick;
-mod tracker_link;
+pub(crate) mod tls;
+pub(crate) mod tracker_link;
 pub(crate) mod tracker_server;
 pub(crate) mod udp;
 pub(crate) mod wav;

@@ -68,6 +68,7 @@ struct Inner {
     manual_rate: Option<u32>,
     frame: FrameDuration,
     auto_answer: bool,
+    has_one_tracker: bool,
     #[cfg(feature = "sim")]
     line: Option<crate::io::bad_line::LineCounts>,
 }
@@ -129,11 +130,16 @@ impl Node {
     /// # Errors
     /// After `timeout` the reason of the last refusal ([`ErrorKind::NameTaken`],
     /// [`ErrorKind::TrackerUnreachable`] …), or [`ErrorKind::TimedOut`]. A name that is taken is
-    /// reported at once. The node keeps trying. [`ErrorKind::Closed`].
+    /// reported at once, and so is [`ErrorKind::TrackerUntrusted`] of an only tracker. The node keeps
+    /// trying. [`ErrorKind::Closed`].
     pub fn wait_registered(&self, timeout: Duration) -> Result<(), Error> {
         self.check_process()?;
         let taken = |board: &Board| {
-            board.registration_error.clone().filter(|e| e.kind() == ErrorKind::NameTaken)
+            board.registration_error.clone().filter(|e| match e.kind() {
+                ErrorKind::NameTaken => true,
+                ErrorKind::TrackerUntrusted => self.inner.has_one_tracker,
+                _ => false,
+            })
         };
         let mut board = self.inner.board.lock();
         let undecided = |board: &mut Board| {

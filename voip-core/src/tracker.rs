@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 
 use crate::directory::server::{Config, TrackerEvent, TrackerStats};
 use crate::error::{Error, ErrorKind};
-use crate::io::tracker_server::TrackerServer;
+use crate::io::tls::server::{Certificate, Identity};
+use crate::io::tracker_server::{Offer, TrackerServer};
 use crate::relay::server as relay;
 use crate::time::Duration;
 
@@ -23,6 +25,7 @@ use crate::time::Duration;
 /// ```
 pub struct Tracker {
     server: TrackerServer,
+    key_sha256: Option<String>,
 }
 
 impl fmt::Debug for Tracker {
@@ -38,6 +41,8 @@ pub struct TrackerBuilder {
     bind: Vec<String>,
     relay_address: Option<String>,
     config: Config,
+    certificate: Option<Certificate>,
+    requires_tls: bool,
 }
 
 impl TrackerBuilder {
@@ -109,15 +114,55 @@ impl TrackerBuilder {
         self
     }
 
+    /// Takes TLS 1.3 on the same port, with this certificate: PEM files of the chain, the tracker's own
+    /// first, and of its key. They are read at the start only. Default: no TLS.
+    pub fn tls(mut self, chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.certificate = Some(Certificate::Files { chain: chain.into(), key: key.into() });
+        self
+    }
+
+    /// Takes TLS 1.3 on the same port, with a key and a certificate of its own making, which no
+    /// authority vouches for: peers know the tracker by [`Tracker::key_sha256`]. They are kept in this
+    /// file, PEM, made with its folder at the first start and readable by its owner only. It takes the
+    /// place of [`TrackerBuilder::tls`], and the other way round.
+    pub fn tls_self_signed(mut self, file: impl Into<PathBuf>) -> Self {
+        self.certificate = Some(Certificate::SelfSigned(file.into()));
+        self
+    }
+
+    /// Whether connections that are not in TLS are turned away. UDP (STUN) is answered either way.
+    /// Default: no.
+    pub fn require_tls(mut self, on: bool) -> Self {
+        self.requires_tls = on;
+        self
+    }
+
     /// Starts. Errors: [`ErrorKind::InvalidArgument`] (the address is none, or not of this
-    /// machine), [`ErrorKind::AddressInUse`], [`ErrorKind::System`].
+    /// machine; TLS is required and there is no certificate), [`ErrorKind::File`] (a certificate or
+    /// key), [`ErrorKind::AddressInUse`], [`ErrorKind::System`].
     pub fn start(self) -> Result<Tracker, Error> {
-        if self.bind.len() > MAX_ADDRESSES {
-            return Err(Error::new(
-                ErrorKind::InvalidArgument,
-                "also_bind: 8 addresses are possible",
-            ));
+        if self.requires_tls && self.certificate.is_none() {
+            let message = "require_tls: there is no certificate, of tls or tls_self_signed";
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
         }
+        let bind = self.addresses()?;
+        let identity = self.certificate.as_ref().map(Identity::load).transpose()?;
+        let key_sha256 = identity.as_ref().map(|identity| hex::encode(identity.key_hash));
+        let tls = identity.map(|identity| identity.config);
+        let offer = Offer { tls, requires_tls: self.requires_tls };
+        let server = TrackerServer::start(&bind, self.config()?, offer)?;
+        Ok(Tracker { server, key_sha256 })
+    }
+
+    fn addresses(&self) -> Result<Vec<SocketAddr>, Error> {
+        if self.bind.len() > MAX_ADDRESSES {
+            let message = "also_bind: 8 addresses are possible";
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
+        self.bind.iter().map(|bind| resolve(bind)).collect()
+    }
+
+    fn config(self) -> Result<Config, Error> {
         let mut config = self.config;
         if let (Some(relay), Some(ip)) = (&mut config.relay, &self.relay_address) {
             let parsed = ip.parse().map_err(|_| {
@@ -126,8 +171,7 @@ impl TrackerBuilder {
             })?;
             relay.address = Some(parsed);
         }
-        let bind = self.bind.iter().map(|bind| resolve(bind)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Tracker { server: TrackerServer::start(&bind, config)? })
+        Ok(config)
     }
 }
 
@@ -150,12 +194,21 @@ impl Tracker {
             bind: vec!["0.0.0.0:6000".to_owned()],
             relay_address: None,
             config: Config::default(),
+            certificate: None,
+            requires_tls: false,
         }
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.server.address()
+    }
+
+    /// SHA-256 of the SubjectPublicKeyInfo of the certificate's key, 64 hexadecimal digits: behind
+    /// `tls://host:port#sha256=` in [`NodeBuilder::tracker`](crate::NodeBuilder::tracker) it is all
+    /// that a peer needs to trust. None without TLS.
+    pub fn key_sha256(&self) -> Option<&str> {
+        self.key_sha256.as_deref()
     }
 
     /// What happened next, waiting for it up to `timeout`; `None` when nothing did, or the tracker

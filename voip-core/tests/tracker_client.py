@@ -1,15 +1,17 @@
 """A client of the tracker protocol, written from docs/tracker-protocol.md with the standard library only.
 
-    python3 tracker_client.py HOST PORT
+    python3 tracker_client.py HOST PORT silent|frames|websocket [CERTIFICATE]
 
 Registers two peers at the tracker, lets them see, find and signal each other, asks for its address over STUN,
 and ends with status 0 if everything was as the document says.
 """
 
+import base64
 import hashlib
 import json
 import os
 import socket
+import ssl
 import struct
 import sys
 import time
@@ -99,16 +101,22 @@ def now():
 # The protocol.
 
 
-class Peer:
-    def __init__(self, address, name):
-        self.key, self.name, self.last_id = Key(os.urandom(32)), name, 0
-        self.socket = socket.create_connection(address, timeout=20)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.unasked = []
+class Frames:
+    """Messages on a byte stream. The first byte of the first frame, which is 0, goes at once, so that
+    the tracker need not wait for what will come."""
 
-    def send(self, message):
-        content = json.dumps(message).encode()
-        self.socket.sendall(struct.pack(">I", len(content)) + content)
+    def __init__(self, stream):
+        self.socket = stream
+        self.socket.sendall(b"\0")
+        self.ahead = 1
+
+    def send(self, content):
+        self.socket.sendall((struct.pack(">I", len(content)) + content)[self.ahead:])
+        self.ahead = 0
+
+    def hear(self):
+        (length,) = struct.unpack(">I", self.read(4))
+        return self.read(length)
 
     def read(self, size):
         data = b""
@@ -119,9 +127,80 @@ class Peer:
             data += piece
         return data
 
+
+class SilentFrames(Frames):
+    """Waits until it is greeted."""
+
+    def __init__(self, stream):
+        self.socket, self.ahead = stream, 0
+
+
+class WebSocket(Frames):
+    """A message of RFC 6455 for each message; now and then in fragments, with a ping between them."""
+
+    def __init__(self, stream):
+        self.socket, self.count = stream, 0
+        key = base64.b64encode(os.urandom(16)).decode()
+        stream.sendall((
+            "GET / HTTP/1.1\r\nHost: tracker\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        ).encode())
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += self.read(1)
+        status, *lines = head.decode().split("\r\n")
+        headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in lines)}
+        digest = hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()
+        assert status.startswith("HTTP/1.1 101 "), head
+        assert headers["sec-websocket-accept"] == base64.b64encode(digest).decode(), head
+
+    def send_frame(self, first, payload):
+        mask, length = os.urandom(4), len(payload)
+        if length < 126:
+            head = struct.pack(">BB", first, 0x80 | length)
+        else:
+            head = struct.pack(">BBH", first, 0x80 | 126, length)
+        masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+        self.socket.sendall(head + mask + masked)
+
+    def send(self, content):
+        self.count += 1
+        opcode = 1 + self.count % 2  # text and binary are the same to the tracker
+        if self.count % 3:
+            return self.send_frame(0x80 | opcode, content)
+        self.send_frame(opcode, content[:5])
+        self.send_frame(0x89, b"still there?")
+        self.send_frame(0x80, content[5:])
+
     def hear(self):
-        (length,) = struct.unpack(">I", self.read(4))
-        return json.loads(self.read(length))
+        while True:
+            first, length = self.read(2)
+            assert not length & 0x80, "a tracker masks nothing"
+            if length == 126:
+                (length,) = struct.unpack(">H", self.read(2))
+            elif length == 127:
+                (length,) = struct.unpack(">Q", self.read(8))
+            payload = self.read(length)
+            if first == 0x8A:
+                assert payload == b"still there?", payload
+            elif first == 0x88:
+                raise EOFError("the tracker said goodbye")
+            else:
+                assert first == 0x81, first
+                return payload
+
+
+class Peer:
+    def __init__(self, connect, name):
+        self.key, self.name, self.last_id = Key(os.urandom(32)), name, 0
+        self.connection = connect()
+        self.unasked = []
+
+    def send(self, message):
+        self.connection.send(json.dumps(message).encode())
+
+    def hear(self):
+        return json.loads(self.connection.hear())
 
     def ask(self, kind, **fields):
         """Sends a request and returns its answer; what comes in between is kept."""
@@ -173,9 +252,24 @@ def observed_address(address):
         return told
 
 
-def main(host, port):
+TRANSPORTS = {"silent": SilentFrames, "frames": Frames, "websocket": WebSocket}
+
+
+def main(host, port, transport, certificate=None):
+    """`transport` is one of TRANSPORTS; with the tracker's certificate, a PEM file, it is within TLS."""
     address = host, int(port)
-    alice, bob = Peer(address, "alice"), Peer(address, "bob \"the\" Bär")
+
+    def connect():
+        stream = socket.create_connection(address, timeout=20)
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.load_verify_locations(certificate)
+            stream = context.wrap_socket(stream, server_hostname="voip-tracker")
+            assert stream.version() == "TLSv1.3", stream.version()
+        return TRANSPORTS[transport](stream)
+
+    alice, bob = Peer(connect, "alice"), Peer(connect, "bob \"the\" Bär")
     registered = alice.register()
     assert registered["type"] == "registered" and registered["online"] == 1, registered
     assert alice.ask("subscribe")["type"] == "subscribed"
@@ -209,6 +303,6 @@ def main(host, port):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) not in (4, 5):
         sys.exit(__doc__)
     main(*sys.argv[1:])

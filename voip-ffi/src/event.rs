@@ -13,7 +13,7 @@ use crate::peer::voip_presence;
 use crate::status::voip_status;
 use crate::wall::{Failure, Outcome, guard};
 
-/// Room for a tracker's "host:port" and for the words of an error, and a zero; longer ones are cut
+/// Room for a tracker's address and for the words of an error, and a zero; longer ones are cut
 /// off.
 pub const VOIP_TEXT_SIZE: usize = 264;
 

@@ -74,7 +74,8 @@ pub unsafe extern "C" fn voip_node_local_address(
 /// Waits until one tracker has accepted this node, for at most `timeout_ms`.
 ///
 /// When that has passed, the reason of the last refusal (`VOIP_TRACKER_UNREACHABLE` ...), or
-/// `VOIP_TIMED_OUT`; the node keeps trying. `VOIP_NAME_TAKEN` is returned at once.
+/// `VOIP_TIMED_OUT`; the node keeps trying. `VOIP_NAME_TAKEN` is returned at once, and
+/// so is `VOIP_TRACKER_UNTRUSTED` if there is no other tracker.
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_node_wait_registered(
     node: *const voip_node,

@@ -113,7 +113,12 @@ pub unsafe extern "C" fn voip_node_builder_new(
     })
 }
 
-/// Adds a tracker, "host:port". Up to 16; a node is registered at all of them. Default: none.
+/// Adds a tracker. Up to 16; a node is registered at all of them. Default: none. "host:port" is plain
+/// TCP, "tls://host:port" TLS 1.3 with a certificate for that host by an authority that this system
+/// trusts, "tls://host:port#ca=FILE" the same by an authority in that PEM file, and
+/// "tls://host:port#sha256=DIGITS" TLS 1.3 with the key of that hash, as `voip_tracker_key_sha256`
+/// tells it. A tracker that shows another certificate or key is `VOIP_TRACKER_UNTRUSTED` in
+/// `VOIP_EVENT_TRACKER_LOST`, and is tried again later.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_node_builder_tracker(
     builder: *mut voip_node_builder,
@@ -256,8 +261,8 @@ pub extern "C" fn voip_node_builder_max_calls(
 }
 
 /// Adds a relay, beside those that trackers have: a TURN server (RFC 8656), as a URI of RFC 7065,
-/// "turn:host[:port][?transport=udp|tcp]", and the name and password it wants, 1 to 508 bytes each. Up to
-/// 4, checked by `voip_node_builder_start`. What goes through it is as encrypted as everything between peers.
+/// "turn:host[:port][?transport=udp|tcp]", or "turns:host[:port]" for TLS with a certificate that the system
+/// trusts; and the name and password it wants, 1 to 508 bytes each. Up to 4, checked by `voip_node_builder_start`. What goes through it is as encrypted as everything between peers.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_node_builder_turn_server(
     builder: *mut voip_node_builder,

@@ -63,10 +63,14 @@ pub enum voip_status {
     VOIP_PROTOCOL = 19,
     /// A bug of the library; the text says where. Please report it. The program may go on.
     VOIP_INTERNAL = 20,
+    /// A tracker's certificate or key is not the one that its address asks for, so nothing was said
+    /// to it; the text says what does not fit. Check the address, and with an authority's certificate
+    /// the clock; the node keeps trying.
+    VOIP_TRACKER_UNTRUSTED = 21,
 }
 
 /// All but `VOIP_OK`, with the kind of error that each is and its name.
-const ALL: [(voip_status, ErrorKind, &CStr); 20] = {
+const ALL: [(voip_status, ErrorKind, &CStr); 21] = {
     use voip_status::*;
     [
         (VOIP_INVALID_ARGUMENT, ErrorKind::InvalidArgument, c"invalid_argument"),
@@ -89,6 +93,7 @@ const ALL: [(voip_status, ErrorKind, &CStr); 20] = {
         (VOIP_INVALID_STATE, ErrorKind::InvalidState, c"invalid_state"),
         (VOIP_PROTOCOL, ErrorKind::Protocol, c"protocol"),
         (VOIP_INTERNAL, ErrorKind::Internal, c"internal"),
+        (VOIP_TRACKER_UNTRUSTED, ErrorKind::TrackerUntrusted, c"tracker_untrusted"),
     ]
 };
 

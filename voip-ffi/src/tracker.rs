@@ -162,11 +162,53 @@ pub extern "C" fn voip_tracker_builder_max_connections(
     guard(|| build(builder, |b| b.max_connections(connections)))
 }
 
+/// Takes TLS 1.3 on the same port, with this certificate: PEM files of the chain, the tracker's own
+/// first, and of its key. They are read at the start only. Default: no TLS. Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn voip_tracker_builder_tls(
+    builder: *mut voip_tracker_builder,
+    chain: *const c_char,
+    key: *const c_char,
+) -> voip_status {
+    guard(|| {
+        // SAFETY: The caller vouches for it.
+        let (chain, key) = unsafe { (text("chain", chain)?, text("key", key)?) };
+        build(builder, |b| b.tls(chain, key))
+    })
+}
+
+/// Takes TLS 1.3 on the same port, with a key and a certificate of its own making, which no authority
+/// vouches for: peers know the tracker by `voip_tracker_key_sha256`. They are kept in this file, PEM,
+/// made with its folder at the first start and readable by its owner only. It takes the place of
+/// `voip_tracker_builder_tls`, and the other way round. Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn voip_tracker_builder_tls_self_signed(
+    builder: *mut voip_tracker_builder,
+    file: *const c_char,
+) -> voip_status {
+    guard(|| {
+        // SAFETY: The caller vouches for it.
+        let file = unsafe { text("file", file) }?;
+        build(builder, |b| b.tls_self_signed(file))
+    })
+}
+
+/// Whether connections that are not in TLS are turned away. UDP (STUN) is answered either way.
+/// Default: no. Does not block.
+#[unsafe(no_mangle)]
+pub extern "C" fn voip_tracker_builder_require_tls(
+    builder: *mut voip_tracker_builder,
+    on: bool,
+) -> voip_status {
+    guard(|| build(builder, |b| b.require_tls(on)))
+}
+
 /// Starts a tracker. Blocks for as long as the system needs to resolve a name, if the address is
 /// one. The tracker's handle is freed with `voip_tracker_free`; the builder stays as it is.
 ///
-/// Errors: `VOIP_INVALID_ARGUMENT` (the address is none, or not of this machine),
-/// `VOIP_ADDRESS_IN_USE`, `VOIP_SYSTEM`.
+/// Errors: `VOIP_INVALID_ARGUMENT` (the address is none, or not of this machine; TLS is required and
+/// there is no certificate), `VOIP_FILE` (a certificate or key), `VOIP_ADDRESS_IN_USE`,
+/// `VOIP_SYSTEM`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_tracker_builder_start(
     builder: *const voip_tracker_builder,
@@ -198,6 +240,20 @@ pub unsafe extern "C" fn voip_tracker_address(
 ) -> voip_status {
     // SAFETY: The caller vouches for it.
     guard(|| unsafe { put_text(&get(tracker)?.address().to_string(), address, capacity) })
+}
+
+/// SHA-256 of the SubjectPublicKeyInfo of the certificate's key into `digits`, which has room for
+/// `capacity` bytes: `VOIP_ID_SIZE` is enough for the 64 hexadecimal digits. Behind
+/// "tls://host:port#sha256=" in `voip_node_builder_tracker` they are all that a peer needs to trust.
+/// "" without TLS. Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn voip_tracker_key_sha256(
+    tracker: *const voip_tracker,
+    digits: *mut c_char,
+    capacity: usize,
+) -> voip_status {
+    // SAFETY: The caller vouches for it.
+    guard(|| unsafe { put_text(get(tracker)?.key_sha256().unwrap_or(""), digits, capacity) })
 }
 
 /// Stops and ends all connections; the handle stays. Threads that wait in functions with it return.

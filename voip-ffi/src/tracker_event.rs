@@ -189,7 +189,7 @@ pub struct voip_tracker_stats {
     pub timeouts: u64,
     /// Connections ended because the peer did not read.
     pub slow_readers: u64,
-    /// Frames that were no message.
+    /// Frames that were no message, and WebSockets that broke their protocol.
     pub malformed: u64,
     /// Frames or signals longer than allowed.
     pub too_long: u64,
@@ -219,9 +219,17 @@ pub struct voip_tracker_stats {
     pub relay_dropped: u64,
     /// Requests that the relay refused or left without an answer.
     pub relay_refused: u64,
+    /// Connections in TLS, counted when the handshake is done.
+    pub tls: u64,
+    /// Connections by WebSocket, plain or in TLS, counted when the handshake is done.
+    pub websockets: u64,
+    /// Connections ended because a handshake of TLS or of a WebSocket failed.
+    pub handshakes_failed: u64,
+    /// Connections turned away because they were not in TLS.
+    pub tls_required: u64,
 }
 
-filled!(voip_tracker_stats, relay_refused, relay_refused);
+filled!(voip_tracker_stats, tls_required, tls_required);
 
 impl From<TrackerStats> for voip_tracker_stats {
     fn from(stats: TrackerStats) -> voip_tracker_stats {
@@ -251,6 +259,10 @@ impl From<TrackerStats> for voip_tracker_stats {
             relay_bytes: stats.relay_bytes,
             relay_dropped: stats.relay_dropped,
             relay_refused: stats.relay_refused,
+            tls: stats.tls,
+            websockets: stats.websockets,
+            handshakes_failed: stats.handshakes_failed,
+            tls_required: stats.tls_required,
         }
     }
 }

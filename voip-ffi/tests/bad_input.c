@@ -94,6 +94,7 @@ static voip_tracker *start_tracker(void)
     voip_tracker *tracker;
     FINE(voip_tracker_builder_new(&builder));
     FINE(voip_tracker_builder_bind(builder, "127.0.0.1:0"));
+    FINE(voip_tracker_builder_tls_self_signed(builder, "bad_input.pem"));
     FINE(voip_tracker_builder_start(builder, &tracker));
     FINE(voip_tracker_builder_free(builder));
     return tracker;
@@ -101,9 +102,11 @@ static voip_tracker *start_tracker(void)
 
 static voip_node_builder *describe_node(const char *name)
 {
-    char address[VOIP_ADDRESS_SIZE];
+    char at[VOIP_ADDRESS_SIZE], key[VOIP_ID_SIZE], address[VOIP_TEXT_SIZE];
     voip_node_builder *builder;
-    FINE(voip_tracker_address(the_voip_tracker, address, sizeof address));
+    FINE(voip_tracker_address(the_voip_tracker, at, sizeof at));
+    FINE(voip_tracker_key_sha256(the_voip_tracker, key, sizeof key));
+    snprintf(address, sizeof address, "tls://%s#sha256=%s", at, key);
     FINE(voip_node_builder_new(name, &builder));
     FINE(voip_node_builder_bind(builder, "127.0.0.1:0"));
     FINE(voip_node_builder_tracker(builder, address));

@@ -26,7 +26,10 @@ use crate::waiting::{Timeout, ask, seconds, wait, wait_while};
 /// One participant: it has a name and a key, is registered at its trackers, and calls and is called.
 ///
 /// `name` has 1 to 64 bytes of UTF-8 without control characters.
-/// `trackers`: up to 16, each "host:port"; the node is registered at all of them.
+/// `trackers`: up to 16; the node is registered at all of them. Each is "host:port" (plain TCP), or
+/// "tls://host:port": TLS 1.3, with a certificate for that host by an authority that the system trusts.
+/// "#ca=FILE" behind it names another authority, a PEM file, and "#sha256=DIGITS" the one key to trust,
+/// as `Tracker.key_sha256` tells it.
 /// `bind`: the local address and UDP port, "ip:port"; the default is any free port, the same one for
 /// IPv4 and IPv6.
 /// `identity_file` holds the key; made if it is not there. Names of peers are pinned to their keys on
@@ -41,7 +44,7 @@ use crate::waiting::{Timeout, ask, seconds, wait, wait_while};
 /// `ring_timeout`: how long an outgoing call rings, 1 to 600 s.
 /// `max_calls`: calls at one time, 1 to 32; one more is answered "busy".
 /// `turn_servers`: relays beside those of the trackers, up to 4, each a tuple of a URI,
-/// "turn:host[:port][?transport=udp|tcp]", and the name and the password that it wants.
+/// "turn:host[:port][?transport=udp|tcp]" or "turns:host[:port]" (TLS), and the name and the password that it wants.
 /// `relay_only=True`: peers learn no address of this host, calls go through relays only; without one they fail
 /// as `Unreachable`.
 ///
@@ -53,6 +56,7 @@ use crate::waiting::{Timeout, ask, seconds, wait, wait_while};
 pub(crate) struct Node {
     core: Arc<core::Node>,
     owner: Owner,
+    has_one_tracker: bool,
 }
 
 #[pymethods]
@@ -86,6 +90,7 @@ impl Node {
     ) -> PyResult<Self> {
         let mut builder = core::Node::builder(name).audio(audio.audio);
         builder = builder.auto_answer(auto_answer).contacts_only(contacts_only);
+        let has_one_tracker = trackers.0.len() == 1;
         for tracker in trackers.0 {
             builder = builder.tracker(tracker);
         }
@@ -114,7 +119,7 @@ impl Node {
         let core = Arc::new(py.detach(|| builder.start()).or_raise(py)?);
         exit::remember(&core);
         let owner = Owner { process: std::process::id(), format: audio.format };
-        Ok(Node { core, owner })
+        Ok(Node { core, owner, has_one_tracker })
     }
 
     /// The name.
@@ -141,14 +146,17 @@ impl Node {
         self.owner.process != std::process::id() || self.core.is_closed()
     }
 
-    /// Waits until one tracker has accepted this node. Raises `NameTaken` at once; after `timeout`
-    /// seconds the reason of the last refusal (`TrackerUnreachable` …) or `TimedOut`. The node keeps
+    /// Waits until one tracker has accepted this node. Raises `NameTaken` at once, and
+    /// `TrackerUntrusted` if there is no other tracker; after `timeout` seconds the reason of the last refusal (`TrackerUnreachable` …) or `TimedOut`. The node keeps
     /// trying.
     #[pyo3(signature = (timeout = Timeout::NEVER), text_signature = "($self, timeout=None)")]
     fn wait_registered(&self, py: Python<'_>, timeout: Timeout) -> PyResult<()> {
         let core = self.core(py)?;
-        let goes_on =
-            |error: &core::Error| !matches!(error.kind(), ErrorKind::NameTaken | ErrorKind::Closed);
+        let goes_on = |error: &core::Error| match error.kind() {
+            ErrorKind::NameTaken | ErrorKind::Closed => false,
+            ErrorKind::TrackerUntrusted => !self.has_one_tracker,
+            _ => true,
+        };
         wait_while(py, timeout, goes_on, |slice| core.wait_registered(slice))
     }
 
@@ -406,7 +414,7 @@ impl<'py> FromPyObject<'_, 'py> for Trackers {
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         if object.is_instance_of::<PyString>() {
-            return Err(PyTypeError::new_err("trackers is a list of \"host:port\", not one text"));
+            return Err(PyTypeError::new_err("trackers is a list of addresses, not one text"));
         }
         object.try_iter()?.map(|tracker| tracker?.extract()).collect::<PyResult<_>>().map(Trackers)
     }

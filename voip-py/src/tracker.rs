@@ -1,5 +1,6 @@
 //! The tracker, and what happens at it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use pyo3::prelude::*;
@@ -30,8 +31,14 @@ use crate::waiting::{Timeout, ask, wait};
 /// `relay_private=True` relays to private, shared and loopback addresses, too: only for a network that is no
 /// part of the Internet.
 ///
+/// `tls=(chain, key)` takes TLS 1.3 on the same port, with the certificate in these PEM files: the
+/// chain, the tracker's own first, and its key. `tls_self_signed=file` takes it with a key and a
+/// certificate of the tracker's own making, kept in that file, which is made at the first start: peers
+/// know it by `key_sha256`. Give one of the two. `require_tls=True` turns away who comes without.
+///
 /// It runs until `close()`, the end of its `with` block, or until it is dropped. Raises
-/// `InvalidArgument` (the address is none, or not of this machine), `AddressInUse`, `SystemError`.
+/// `InvalidArgument` (the address is none, or not of this machine; TLS is required and there is no
+/// certificate, or there are two), `FileError` (a certificate or key), `AddressInUse`, `SystemError`.
 #[pyclass(frozen, module = "voip")]
 pub(crate) struct Tracker {
     core: core::Tracker,
@@ -46,10 +53,11 @@ impl Tracker {
         signature = (
             bind = "0.0.0.0:6000", *, wire_log = false, max_connections = None, also_bind = Vec::new(),
             relay = false, relay_allocations = None, relay_bitrate = None, relay_address = None,
-            relay_private = false,
+            relay_private = false, tls = None, tls_self_signed = None, require_tls = false,
         ),
         text_signature = "(bind='0.0.0.0:6000', *, wire_log=False, max_connections=10000, also_bind=(), \
-            relay=False, relay_allocations=1000, relay_bitrate=100000, relay_address=None, relay_private=False)"
+            relay=False, relay_allocations=1000, relay_bitrate=100000, relay_address=None, relay_private=False, \
+            tls=None, tls_self_signed=None, require_tls=False)"
     )]
     fn new(
         py: Python<'_>,
@@ -62,8 +70,21 @@ impl Tracker {
         relay_bitrate: Option<Bound<'_, PyAny>>,
         relay_address: Option<&str>,
         relay_private: bool,
+        tls: Option<(PathBuf, PathBuf)>,
+        tls_self_signed: Option<PathBuf>,
+        require_tls: bool,
     ) -> PyResult<Self> {
-        let mut builder = core::Tracker::builder().bind(bind).wire_log(wire_log);
+        let mut builder =
+            core::Tracker::builder().bind(bind).wire_log(wire_log).require_tls(require_tls);
+        builder = match (tls, tls_self_signed) {
+            (Some(_), Some(_)) => {
+                let message = "tls and tls_self_signed: give one of the two".to_owned();
+                return raise(py, core::ErrorKind::InvalidArgument, message);
+            }
+            (Some((chain, key)), None) => builder.tls(chain, key),
+            (None, Some(file)) => builder.tls_self_signed(file),
+            (None, None) => builder,
+        };
         if let Some(most) = max_connections {
             builder = builder.max_connections(whole("max_connections", &most)?);
         }
@@ -90,6 +111,14 @@ impl Tracker {
     #[getter]
     fn address(&self) -> String {
         self.core.address().to_string()
+    }
+
+    /// SHA-256 of the SubjectPublicKeyInfo of the certificate's key, 64 hexadecimal digits: behind
+    /// "tls://host:port#sha256=" in `Node(trackers=…)` it is all that a peer needs to trust. `None`
+    /// without TLS.
+    #[getter]
+    fn key_sha256(&self) -> Option<&str> {
+        self.core.key_sha256()
     }
 
     /// Whether it was closed, or belongs to the process before a fork.
@@ -288,7 +317,7 @@ record! {
         timeouts: u64,
         /// Connections ended because the peer did not read.
         slow_readers: u64,
-        /// Frames that were no message.
+        /// Frames that were no message, and WebSockets that broke their protocol.
         malformed: u64,
         /// Frames or signals longer than allowed.
         too_long: u64,
@@ -318,6 +347,14 @@ record! {
         relay_dropped: u64,
         /// Requests that the relay refused or left without an answer.
         relay_refused: u64,
+        /// Connections in TLS, counted when the handshake is done.
+        tls: u64,
+        /// Connections by WebSocket, plain or in TLS, counted when the handshake is done.
+        websockets: u64,
+        /// Connections ended because a handshake of TLS or of a WebSocket failed.
+        handshakes_failed: u64,
+        /// Connections turned away because they were not in TLS.
+        tls_required: u64,
     }
 }
 
@@ -348,6 +385,10 @@ impl TrackerStats {
             relay_bytes: stats.relay_bytes,
             relay_dropped: stats.relay_dropped,
             relay_refused: stats.relay_refused,
+            tls: stats.tls,
+            websockets: stats.websockets,
+            handshakes_failed: stats.handshakes_failed,
+            tls_required: stats.tls_required,
         }
     }
 }

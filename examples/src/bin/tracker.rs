@@ -2,6 +2,7 @@
 
 use std::io::{Write, stdout};
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +17,8 @@ const GLANCE: Duration = Duration::from_millis(100);
 
 /// Tells peers where the others are. It never hears what they say.
 ///
-/// Peers need to reach the port over TCP and UDP. Ctrl+C ends it.
+/// Peers need to reach the port over TCP and UDP. The same port takes WebSockets, and TLS if there is a
+/// certificate. Ctrl+C ends it.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
@@ -47,6 +49,19 @@ struct Args {
     /// Write every message in and out, by peer
     #[arg(short, long)]
     log: bool,
+    /// Take TLS with the certificate in this PEM file: the chain, the tracker's own first
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The key of that certificate, a PEM file
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Take TLS with a key of the tracker's own, kept in this file and made if it is not there: peers
+    /// know it by its hash, which is written at the start
+    #[arg(long, value_name = "FILE", conflicts_with = "tls_cert")]
+    tls_self_signed: Option<PathBuf>,
+    /// Turn away who comes without TLS
+    #[arg(long)]
+    require_tls: bool,
 }
 
 fn main() -> ExitCode {
@@ -57,6 +72,10 @@ fn run(args: Args) -> Result<ExitCode, Failure> {
     let bind = SocketAddr::new(args.host, args.port);
     let tracker = builder(&args, bind).start()?;
     write(&format!("tracker on {}, Ctrl+C ends it", tracker.address()));
+    if let Some(key) = tracker.key_sha256() {
+        let port = tracker.address().port();
+        write(&format!("peers that know its key: --tracker 'tls://HOST:{port}#sha256={key}'"));
+    }
 
     let stopped = Arc::new(AtomicBool::new(false));
     let stop = stopped.clone();
@@ -76,7 +95,13 @@ fn builder(args: &Args, bind: SocketAddr) -> TrackerBuilder {
     for port in &args.also_port {
         builder = builder.also_bind(SocketAddr::new(args.host, *port).to_string());
     }
-    builder = builder.relay(args.relay);
+    builder = builder.relay(args.relay).require_tls(args.require_tls);
+    if let (Some(chain), Some(key)) = (&args.tls_cert, &args.tls_key) {
+        builder = builder.tls(chain, key);
+    }
+    if let Some(file) = &args.tls_self_signed {
+        builder = builder.tls_self_signed(file);
+    }
     if let Some(address) = args.relay_address {
         builder = builder.relay_address(address.to_string());
     }
@@ -131,10 +156,14 @@ fn how(why: Departure) -> &'static str {
 
 fn summary(stats: &TrackerStats) -> String {
     format!(
-        "served {} connections, passed on {} signals ({} to nobody), answered {} STUN requests\n\
+        "served {} connections ({} in TLS, {} WebSockets), passed on {} signals ({} to nobody), \
+         answered {} STUN requests\n\
          dropped: {} malformed, {} too long, {} of unknown type, {} too many, {} datagrams; \
-         ended {} silent and {} slow connections; relayed {} packets, dropped {}",
+         ended {} silent and {} slow connections, {} for their handshakes and {} without TLS; \
+         relayed {} packets, dropped {}",
         stats.accepted,
+        stats.tls,
+        stats.websockets,
         stats.relayed,
         stats.undeliverable,
         stats.stun_answered,
@@ -145,6 +174,8 @@ fn summary(stats: &TrackerStats) -> String {
         stats.stun_dropped,
         stats.timeouts,
         stats.slow_readers,
+        stats.handshakes_failed,
+        stats.tls_required,
         stats.relay_packets,
         stats.relay_dropped,
     )

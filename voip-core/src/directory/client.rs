@@ -7,6 +7,7 @@
 //! The owner carries out [`Output`]s: `Connect` ends in [`Client::handle_connected`] or
 //! [`Client::handle_closed`]; after `Disconnect` nothing more is reported of that connection.
 
+mod asking;
 mod event;
 mod requests;
 
@@ -19,16 +20,14 @@ pub(crate) use self::event::{ClientStats, Event, Failure, Loss, Output};
 use self::requests::{Purpose, Requests};
 use super::Peer;
 use crate::event::Presence;
-use crate::id::{CallId, PeerId};
 use crate::identity::Identity;
 use crate::time::{Duration, Instant, UnixMillis};
 use crate::wire::framing::FrameReader;
 use crate::wire::record::{MAX_RECORD_LIFE, PresenceRecord};
 use crate::wire::sealed::Bytes32;
-use crate::wire::signal::SealedSignal;
 use crate::wire::tracker::{
-    BadMessage, Entry, ErrorCode, MAX_PAGE, PROTOCOL_VERSION, PeerMessage, RequestId, Target,
-    TrackerMessage, has_type,
+    BadMessage, Entry, ErrorCode, PROTOCOL_VERSION, PeerMessage, RequestId, Target, TrackerMessage,
+    has_type,
 };
 
 /// The number of the ping that shows what is spoken; requests have others.
@@ -90,6 +89,7 @@ pub(crate) struct Client {
     failures: u32,
     has_relay: bool,
     loss_told: bool,
+    distrust_told: bool,
     refusal_told: Option<ErrorCode>,
     outputs: VecDeque<Output>,
     stats: ClientStats,
@@ -112,6 +112,7 @@ impl Client {
             failures: 0,
             has_relay: false,
             loss_told: false,
+            distrust_told: false,
             refusal_told: None,
             outputs: VecDeque::new(),
             stats: ClientStats::default(),
@@ -190,6 +191,14 @@ impl Client {
         }
     }
 
+    /// The connection came to somebody who is not the tracker, or cannot be understood.
+    pub(crate) fn handle_failed(&mut self, now: Instant, loss: Loss) {
+        match self.state {
+            State::Waiting(_) | State::Stopped | State::Leaving(_) => self.handle_closed(now),
+            _ => self.lose(now, loss),
+        }
+    }
+
     /// Bytes came over the connection.
     pub(crate) fn handle_bytes(&mut self, now: Instant, wall: UnixMillis, mut bytes: &[u8]) {
         self.doubted = None;
@@ -245,41 +254,9 @@ impl Client {
         }
     }
 
-    /// Asks for one peer: [`Event::Found`], [`Event::NotFound`] or [`Event::Failed`] follows.
-    pub(crate) fn lookup(&mut self, now: Instant, request: u64, target: Target) {
-        let purpose = Purpose::Lookup { request, target: target.clone() };
-        self.ask(now, request, purpose, |id| PeerMessage::Lookup { id, target });
-    }
-
-    /// Asks who is online, after the name `after`: [`Event::Peers`] or [`Event::Failed`] follows.
-    pub(crate) fn list(&mut self, now: Instant, request: u64, after: Option<String>) {
-        let limit = Some(MAX_PAGE);
-        self.ask(now, request, Purpose::List { request }, |id| PeerMessage::List {
-            id,
-            after,
-            limit,
-        });
-    }
-
-    /// Sends a signal. [`Event::Undeliverable`] or [`Event::Failed`] may follow; no news is no
-    /// promise that the peer has read it.
-    pub(crate) fn signal(&mut self, now: Instant, request: u64, to: PeerId, signal: SealedSignal) {
-        self.ask(now, request, Purpose::Signal { request }, |id| PeerMessage::Signal {
-            id,
-            to,
-            signal,
-        });
-    }
-
     /// Whether the tracker, while registered there, has a relay.
     pub(crate) fn has_relay(&self) -> bool {
         self.has_relay && self.is_registered()
-    }
-
-    /// Asks for credentials for the tracker's relay: [`Event::Relay`] or [`Event::Failed`] follows.
-    pub(crate) fn relay(&mut self, now: Instant, request: u64, call: CallId, peer: PeerId) {
-        let purpose = Purpose::Relay { request };
-        self.ask(now, request, purpose, |id| PeerMessage::Relay { id, call, peer });
     }
 
     /// Says goodbye and stops for good.
@@ -418,6 +395,7 @@ impl Client {
             let (ping_at, renew_at) = (now + PING_EVERY, now + MAX_RECORD_LIFE / 2);
             self.state = State::Registered { since: now, ping_at, renew_at };
             self.loss_told = false;
+            self.distrust_told = false;
             self.refusal_told = None;
             self.event(Event::Registered { online, observed });
         }
@@ -512,23 +490,6 @@ impl Client {
         }
     }
 
-    /// Sends a request of the owner's, or says at once why not.
-    fn ask(
-        &mut self,
-        now: Instant,
-        request: u64,
-        purpose: Purpose,
-        message: impl FnOnce(u32) -> PeerMessage,
-    ) {
-        if !self.is_registered() {
-            self.fail(Some(request), Failure::NotRegistered);
-        } else if self.requests.is_full() {
-            self.fail(Some(request), Failure::TooMany);
-        } else {
-            self.send(now, purpose, message);
-        }
-    }
-
     fn send(&mut self, now: Instant, purpose: Purpose, message: impl FnOnce(u32) -> PeerMessage) {
         let id = self.requests.add(purpose, now + PATIENCE);
         self.outputs.push_back(Output::Send(message(id).to_frame()));
@@ -553,8 +514,10 @@ impl Client {
         self.state = State::Waiting(now + pause);
         self.failures = self.failures.saturating_add(u32::from(!doubted));
         self.forget_requests();
-        if !self.loss_told {
+        let is_distrust = matches!(loss, Loss::Untrusted(_));
+        if !self.loss_told || is_distrust && !self.distrust_told {
             self.loss_told = true;
+            self.distrust_told |= is_distrust;
             self.event(Event::Lost(loss));
         }
     }

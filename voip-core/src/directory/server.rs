@@ -10,6 +10,7 @@
 
 mod connection;
 mod event;
+mod handing_on;
 mod reflector;
 mod registry;
 mod relaying;
@@ -34,9 +35,8 @@ use crate::relay::server::{self as relay, Relay, StreamId};
 use crate::time::{Instant, UnixMillis};
 use crate::wire::record::{PresenceRecord, SealedRecord};
 use crate::wire::sealed::{Bytes32, OpenError, Signature};
-use crate::wire::signal::{MAX_SIGNAL, SealedSignal};
 use crate::wire::tracker::{
-    ErrorCode, MAX_PAGE, PROTOCOL_VERSION, PeerMessage, RequestId, Target, TrackerMessage,
+    ErrorCode, MAX_PAGE, PROTOCOL_VERSION, PeerMessage, RequestId, TrackerMessage,
 };
 
 /// What the owner may set.
@@ -199,6 +199,19 @@ impl Server {
             }
         }
         self.put_on_agenda(conn);
+    }
+
+    /// The longest frame that this connection may send now.
+    pub(crate) fn frame_limit(&self, conn: ConnId) -> usize {
+        self.connections.get(&conn).map_or(0, Connection::frame_limit)
+    }
+
+    /// The connection is not encrypted, and the owner takes no such.
+    pub(crate) fn handle_insecure(&mut self, conn: ConnId) {
+        if self.connections.contains_key(&conn) {
+            self.stats.tls_required += 1;
+            self.dismiss(conn, ErrorCode::TlsRequired, "this tracker takes TLS only");
+        }
     }
 
     /// The connection is gone.
@@ -423,53 +436,6 @@ impl Server {
             connection.registered = None;
         }
         self.dismiss(conn, ErrorCode::Replaced, "the same key registered on another connection");
-    }
-
-    fn look_up(&mut self, conn: ConnId, id: RequestId, target: &Target) {
-        let peer = match target {
-            Target::Name(name) => self.registry.owner(name),
-            Target::Peer(peer) => Some(*peer),
-        };
-        let found = peer.and_then(|peer| self.registry.get(peer));
-        let answer = match found {
-            Some(found) => TrackerMessage::Found { id, peer: found.entry() },
-            None => TrackerMessage::NotFound { id },
-        };
-        self.send(conn, &answer);
-    }
-
-    fn hand_on(
-        &mut self,
-        now: Instant,
-        conn: ConnId,
-        id: RequestId,
-        from: PeerId,
-        to: PeerId,
-        signal: SealedSignal,
-    ) {
-        if signal.body.len() > MAX_SIGNAL {
-            self.stats.too_long += 1;
-            return self.refuse(conn, Some(id), ErrorCode::TooLong, "a signal of over 16 KiB");
-        }
-        let Some(connection) = self.connections.get_mut(&conn) else { return };
-        if !connection.may_signal(now, signal.body.len()) {
-            self.stats.rate_limited += 1;
-            return self.refuse(conn, Some(id), ErrorCode::RateLimited, "wait a second");
-        }
-        let Some(addressee) = self.registry.get(to).map(|peer| peer.conn) else {
-            self.stats.undeliverable += 1;
-            return self.send(conn, &TrackerMessage::Undeliverable { id, to });
-        };
-        let frame = TrackerMessage::Signal { from, signal }.to_frame();
-        let Some(connection) = self.connections.get_mut(&addressee) else { return };
-        if !connection.may_be_signalled(now, frame.len()) {
-            self.stats.rate_limited += 1;
-            let message = "too much for this peer: wait a second";
-            return self.refuse(conn, Some(id), ErrorCode::RateLimited, message);
-        }
-        self.stats.relayed += 1;
-        self.send_bytes(addressee, frame.into());
-        self.send(conn, &TrackerMessage::Relayed { id });
     }
 
     /// Says why, and closes.

@@ -31,8 +31,8 @@ pub(crate) struct RelayKey(pub(crate) u64);
 /// Where a relay is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RelayAddress {
-    /// A tracker's own.
-    At(SocketAddr),
+    /// That of the tracker of that number, there.
+    Tracker(usize, SocketAddr),
     /// The one of that number among those that the user has named.
     Named(usize),
 }
@@ -148,7 +148,7 @@ impl Engine {
         let server = self.trackers.get(tracker).and_then(|tracker| tracker.remote);
         let (Some(credentials), Some(server)) = (credentials, server) else { return };
         let blocked = self.reflexive.has_no_answer(tracker);
-        let address = RelayAddress::At(server);
+        let address = RelayAddress::Tracker(tracker, server);
         for transport in [RelayTransport::Udp, RelayTransport::Tcp] {
             let is_second = transport == RelayTransport::Tcp && !blocked;
             let at = if is_second { now + DATAGRAMS_FIRST } else { now };

@@ -54,6 +54,13 @@ impl Engine {
         self.drain(now);
     }
 
+    /// Whoever answers at a tracker's address is not that tracker, or cannot be understood.
+    pub(crate) fn handle_tracker_failed(&mut self, now: Instant, tracker: usize, loss: Loss) {
+        let Some(t) = self.trackers.get_mut(tracker) else { return };
+        t.client.handle_failed(now, loss);
+        self.drain(now);
+    }
+
     /// Until no client has anything to say: what one tracker says may have another one asked.
     pub(super) fn drain_trackers(&mut self, now: Instant) {
         while self.drain_trackers_once(now) {}
@@ -155,6 +162,9 @@ fn refusal(code: ErrorCode) -> Error {
         ErrorCode::UnsupportedVersion => {
             (ErrorKind::Protocol, "the tracker speaks another version of the protocol")
         }
+        ErrorCode::TlsRequired => {
+            (ErrorKind::InvalidState, "the tracker takes TLS only: put tls:// before its address")
+        }
         ErrorCode::RateLimited | ErrorCode::Full => {
             (ErrorKind::TrackerUnreachable, "the tracker is full")
         }
@@ -170,6 +180,10 @@ fn loss_error(loss: Loss) -> Error {
         Loss::Silent => "it does not answer",
         Loss::Protocol => "it does not speak the protocol",
         Loss::Refused(code) => return refusal(code),
+        Loss::Untrusted(why) => {
+            let message = format!("its certificate does not fit: {why}");
+            return Error::new(ErrorKind::TrackerUntrusted, message);
+        }
     };
     Error::new(ErrorKind::TrackerUnreachable, message)
 }

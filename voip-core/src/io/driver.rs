@@ -13,12 +13,12 @@ use std::time::Duration;
 
 use polling::{Event as Readiness, Events, PollMode, Poller};
 
-use super::tracker_link::{Progress, TrackerLink, literal, resolve};
+use super::tracker_link::{Destination, Progress, TrackerLink, literal, resolve};
 use super::udp::UdpPort;
 use super::{Clock, realtime, spawn};
 #[cfg(feature = "devices")]
 use crate::device::{DeviceChoice, DeviceDirection};
-use crate::engine::{CallKey, Command, Engine, Output, RelayKey};
+use crate::engine::{CallKey, Command, Engine, Output, RelayAddress, RelayKey};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Peer};
 use crate::id::PeerId;
@@ -52,7 +52,7 @@ pub(crate) enum Request {
     /// The name of a tracker was looked up, at the attempt of that number.
     Resolved(usize, u64, Vec<SocketAddr>),
     /// The name of a relay was looked up.
-    RelayResolved(RelayKey, RelayTransport, Vec<SocketAddr>),
+    RelayResolved(RelayKey, RelayAddress, RelayTransport, Vec<SocketAddr>),
     Stop,
 }
 
@@ -121,9 +121,9 @@ pub(crate) struct Driver<L> {
     clock: Clock,
     udp: UdpPort,
     links: HashMap<usize, TrackerLink>,
-    tracker_addresses: Vec<String>,
+    trackers: Vec<Destination>,
     relays: HashMap<RelayKey, RelayLink>,
-    relay_addresses: Vec<String>,
+    named_relays: Vec<Destination>,
     sound: Sound,
     manual: ManualCalls,
     requests: Requests,
@@ -143,7 +143,7 @@ impl<L: Listener> Driver<L> {
         engine: Engine,
         clock: Clock,
         udp: UdpPort,
-        (tracker_addresses, relay_addresses): (Vec<String>, Vec<String>),
+        (trackers, named_relays): (Vec<Destination>, Vec<Destination>),
         sound: Sound,
         (requests, inbox): (Requests, Receiver<Request>),
         listener: L,
@@ -154,9 +154,9 @@ impl<L: Listener> Driver<L> {
             clock,
             udp,
             links: HashMap::new(),
-            tracker_addresses,
+            trackers,
             relays: HashMap::new(),
-            relay_addresses,
+            named_relays,
             sound,
             requests,
             inbox,
@@ -299,8 +299,8 @@ impl<L: Listener> Driver<L> {
                     self.open_link(tracker, addresses);
                 }
             }
-            Request::RelayResolved(relay, transport, addresses) => {
-                self.open_relay_at(relay, transport, addresses);
+            Request::RelayResolved(relay, address, transport, addresses) => {
+                self.open_relay_at(relay, address, transport, addresses);
             }
             Request::Stop => {
                 self.engine.handle_command(now, Command::Close);
@@ -412,11 +412,12 @@ impl<L: Listener> Driver<L> {
 
     fn begin_connecting(&mut self, tracker: usize) {
         self.close_link(tracker);
-        let Some(address) = self.tracker_addresses.get(tracker) else { return };
+        let Some(destination) = self.trackers.get(tracker) else { return };
+        let address = destination.host_and_port();
         if let Some(address) = literal(address) {
             return self.open_link(tracker, vec![address]);
         }
-        let (address, requests) = (address.clone(), self.requests.clone());
+        let (address, requests) = (address.to_owned(), self.requests.clone());
         self.attempts += 1;
         let attempt = self.attempts;
         self.lookups.insert(tracker, attempt);
@@ -435,7 +436,8 @@ impl<L: Listener> Driver<L> {
             let first = self.attempts as usize % addresses.len();
             addresses.rotate_left(first);
         }
-        self.links.insert(tracker, TrackerLink::to(addresses));
+        let Some(destination) = self.trackers.get(tracker) else { return };
+        self.links.insert(tracker, TrackerLink::to(destination, addresses));
         self.after_link(tracker, Progress::Failed);
     }
 
@@ -454,16 +456,17 @@ impl<L: Listener> Driver<L> {
 
     fn serve_link(&mut self, tracker: usize, event: Readiness) {
         let Some(link) = self.links.get_mut(&tracker) else { return };
-        if !link.is_connected() {
-            // Whatever else there is comes again with the next event.
-            let progress = link.finish_connecting();
-            return self.after_link(tracker, progress);
-        }
-        if event.writable {
-            let progress = link.flush();
+        let was_connected = link.is_connected();
+        if !was_connected || event.writable {
+            let progress = if was_connected { link.flush() } else { link.finish_connecting() };
+            let goes_on = was_connected || progress == Progress::Connected;
             self.after_link(tracker, progress);
+            if !goes_on {
+                return;
+            }
         }
-        if event.readable
+        // The end of a handshake may have brought more than itself.
+        if (event.readable || !was_connected)
             && let Some(link) = self.links.get_mut(&tracker)
         {
             let progress = link.read(&mut self.buffer);
@@ -487,6 +490,10 @@ impl<L: Listener> Driver<L> {
             Progress::Gone => {
                 self.close_link(tracker);
                 return self.engine.handle_tracker_closed(now, tracker);
+            }
+            Progress::Refused(loss) => {
+                self.close_link(tracker);
+                return self.engine.handle_tracker_failed(now, tracker, loss);
             }
             Progress::Connected => {
                 if let Some((local, remote)) = self.links.get(&tracker).and_then(|l| l.addresses())
@@ -531,6 +538,6 @@ impl<L: Listener> Driver<L> {
 
     fn link_interest(&self, tracker: usize, link: &TrackerLink) -> Readiness {
         let key = self.udp.families().len() + tracker;
-        Readiness::new(key, link.is_connected(), link.wants_write())
+        Readiness::new(key, link.wants_read(), link.wants_write())
     }
 }

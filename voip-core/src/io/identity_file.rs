@@ -1,4 +1,4 @@
-//! Identity and pins on disk.
+//! Identity and pins on disk, and other secrets.
 //!
 //! Files are replaced whole: written beside, synchronised, renamed. The secret is readable by its
 //! owner only, and not used if others can read it.
@@ -52,17 +52,49 @@ pub(crate) fn pins_path(identity_path: &Path) -> PathBuf {
 }
 
 fn load(path: &Path) -> Result<Option<Identity>, Error> {
-    let Some(text) = read(path, MAX_IDENTITY_TEXT)? else { return Ok(None) };
-    check_private(path)?;
+    let Some(text) = read_secret(path, MAX_IDENTITY_TEXT)? else { return Ok(None) };
     Identity::from_text(&text).map(Some).map_err(|e| bad(path, e))
 }
 
 fn create(path: &Path) -> Result<Identity, Error> {
+    let identity = Identity::from_secret(&*random::secret()?);
+    let is_ours = place(path, identity.to_text().as_bytes())?;
+    if is_ours { Ok(identity) } else { load(path)?.ok_or_else(|| bad(path, COMES_AND_GOES)) }
+}
+
+const COMES_AND_GOES: &str = "it comes and goes";
+
+/// The text of a file with a secret in it, of `limit` bytes at most; where there is none, what `make`
+/// makes, kept from then on.
+pub(crate) fn secret_file(
+    path: &Path,
+    limit: u64,
+    make: impl FnOnce() -> Result<Zeroizing<String>, Error>,
+) -> Result<Zeroizing<String>, Error> {
+    if let Some(text) = read_secret(path, limit)? {
+        return Ok(text);
+    }
+    let made = make()?;
+    let is_ours = place(path, made.as_bytes())?;
+    if is_ours {
+        Ok(made)
+    } else {
+        read_secret(path, limit)?.ok_or_else(|| bad(path, COMES_AND_GOES))
+    }
+}
+
+fn read_secret(path: &Path, limit: u64) -> Result<Option<Zeroizing<String>>, Error> {
+    let Some(text) = read(path, limit)? else { return Ok(None) };
+    check_private(path)?;
+    Ok(Some(text))
+}
+
+/// Makes a file with its folder; false if another process has made it meanwhile.
+fn place(path: &Path, content: &[u8]) -> Result<bool, Error> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(|e| bad(folder, e))?;
     }
-    let identity = Identity::from_secret(&*random::secret()?);
-    let beside = write_beside(path, identity.to_text().as_bytes())?;
+    let beside = write_beside(path, content)?;
     // A link, unlike a renaming, does not replace what another process made meanwhile.
     let linked = fs::hard_link(&beside, path);
     let placed = match &linked {
@@ -70,12 +102,7 @@ fn create(path: &Path) -> Result<Identity, Error> {
         _ => fs::remove_file(&beside),
     };
     placed.map_err(|e| bad(path, e))?;
-    match linked {
-        Err(e) if e.kind() == IoErrorKind::AlreadyExists => {
-            load(path)?.ok_or_else(|| bad(path, "it comes and goes"))
-        }
-        _ => Ok(identity),
-    }
+    Ok(!linked.is_err_and(|e| e.kind() == IoErrorKind::AlreadyExists))
 }
 
 /// The text of a file; `None` if there is none.

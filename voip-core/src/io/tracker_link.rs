@@ -1,10 +1,16 @@
-//! The node's TCP connection to one tracker: resolving, connecting, reading and writing without
-//! ever blocking. What the bytes mean is the business of `directory`.
+//! The node's TCP connection to one tracker, in TLS if its address says so: resolving, connecting,
+//! reading and writing without ever blocking. What the bytes mean is the business of `directory`.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 
 use socket2::{Domain, Protocol, Socket, Type};
+
+use super::tls::client::Client;
+use super::tls::{Fault, Session};
+use crate::directory::address::TrackerAddress;
+use crate::directory::client::Loss;
+use crate::error::Error;
 
 /// Bytes that may wait to be sent: more means that the tracker has stopped reading.
 const MAX_WAITING: usize = 512 * 1024;
@@ -24,33 +30,71 @@ pub(super) enum Progress {
     Connected,
     /// It is gone.
     Gone,
+    /// Whoever is there is not whom we want, or cannot be understood.
+    Refused(Loss),
+}
+
+/// A tracker to connect to.
+pub(crate) struct Destination {
+    host_and_port: String,
+    tls: Option<Client>,
+}
+
+impl Destination {
+    pub(super) fn host_and_port(&self) -> &str {
+        &self.host_and_port
+    }
+
+    /// Gets ready for a tracker. Reads what is trusted from files: not for the engine's thread.
+    pub(crate) fn of(address: TrackerAddress) -> Result<Self, Error> {
+        Ok(Destination { tls: Client::of(&address)?, host_and_port: address.host_and_port })
+    }
 }
 
 /// One link. Made anew for every attempt to connect.
 pub(super) struct TrackerLink {
     socket: Option<TcpStream>,
+    /// The socket is connected; with TLS there is a handshake to come.
+    reached: bool,
     connected: bool,
     addresses: Vec<SocketAddr>,
     waiting: Vec<u8>,
+    tls: Option<Client>,
+    session: Option<Session>,
+    buffer: Vec<u8>,
 }
 
 impl TrackerLink {
     /// A link to any of these addresses. Nothing happens before [`TrackerLink::try_next`].
-    pub(super) fn to(addresses: Vec<SocketAddr>) -> TrackerLink {
-        TrackerLink { socket: None, connected: false, addresses, waiting: Vec::new() }
+    pub(super) fn to(destination: &Destination, addresses: Vec<SocketAddr>) -> TrackerLink {
+        TrackerLink {
+            socket: None,
+            reached: false,
+            connected: false,
+            addresses,
+            waiting: Vec::new(),
+            tls: destination.tls.clone(),
+            session: None,
+            buffer: Vec::new(),
+        }
     }
 
-    /// The socket to poll: for writing until connected, and while bytes wait.
+    /// The socket to poll.
     pub(super) fn socket(&self) -> Option<&TcpStream> {
         self.socket.as_ref()
     }
 
+    /// Whether messages can be exchanged.
     pub(super) fn is_connected(&self) -> bool {
         self.connected
     }
 
+    pub(super) fn wants_read(&self) -> bool {
+        self.reached
+    }
+
     pub(super) fn wants_write(&self) -> bool {
-        !self.connected || !self.waiting.is_empty()
+        !self.reached || !self.waiting.is_empty()
     }
 
     /// Local and remote address once connected.
@@ -73,8 +117,11 @@ impl TrackerLink {
         self.socket.is_some()
     }
 
-    /// The socket has something to tell while connecting: connected, or refused.
+    /// The socket has something to tell while connecting: connected, a step further, or refused.
     pub(super) fn finish_connecting(&mut self) -> Progress {
+        if self.reached {
+            return self.shake_hands();
+        }
         let Some(socket) = &self.socket else { return Progress::Gone };
         let failed = match socket.take_error() {
             Ok(None) => match socket.peer_addr() {
@@ -88,8 +135,44 @@ impl TrackerLink {
             tracing::debug!(%error, "tracker not reached");
             return Progress::Failed;
         }
+        self.reached = true;
+        let Some(Client { config, name }) = self.tls.take() else { return self.open() };
+        match Session::client(config, name) {
+            Ok(mut session) => {
+                session.take_output(&mut self.waiting);
+                self.session = Some(session);
+                self.flush()
+            }
+            Err(error) => {
+                tracing::error!(%error, "TLS cannot begin");
+                Progress::Gone
+            }
+        }
+    }
+
+    fn shake_hands(&mut self) -> Progress {
+        // What it may already say after the handshake comes with the first reading.
+        let mut clear = std::mem::take(&mut self.buffer);
+        let progress = match self.read_more(&mut clear) {
+            Progress::Waiting => self.flush(),
+            over => over,
+        };
+        self.buffer = clear;
+        match progress {
+            Progress::Waiting if !self.session.as_ref().is_some_and(Session::is_handshaking) => {
+                self.open()
+            }
+            progress => progress,
+        }
+    }
+
+    /// Messages can be exchanged.
+    fn open(&mut self) -> Progress {
         self.connected = true;
-        Progress::Connected
+        match self.flush() {
+            Progress::Waiting => Progress::Connected,
+            over => over,
+        }
     }
 
     /// Queues bytes and sends what the socket takes.
@@ -97,8 +180,18 @@ impl TrackerLink {
         if self.waiting.len() + bytes.len() > MAX_WAITING {
             return Progress::Gone;
         }
-        self.waiting.extend_from_slice(bytes);
-        if self.connected { self.flush() } else { Progress::Waiting }
+        if !self.connected {
+            return Progress::Gone;
+        }
+        self.put(bytes);
+        self.flush()
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        match &mut self.session {
+            Some(session) => session.send(bytes, &mut self.waiting),
+            None => self.waiting.extend_from_slice(bytes),
+        }
     }
 
     /// Sends what waits, as far as the socket takes it.
@@ -120,16 +213,47 @@ impl TrackerLink {
 
     /// Reads what is there, at most one chunk a call.
     pub(super) fn read(&mut self, into: &mut Vec<u8>) -> Progress {
+        into.clear();
+        into.append(&mut self.buffer);
+        self.read_more(into)
+    }
+
+    /// The same, behind what is there.
+    fn read_more(&mut self, into: &mut Vec<u8>) -> Progress {
         let Some(socket) = &mut self.socket else { return Progress::Gone };
-        into.resize(CHUNK, 0);
-        let result = socket.read(into);
-        into.truncate(*result.as_ref().unwrap_or(&0));
+        let begin = into.len();
+        into.resize(begin + CHUNK, 0);
+        let result = socket.read(into.get_mut(begin..).unwrap_or_default());
+        into.truncate(begin + *result.as_ref().unwrap_or(&0));
         match result {
             Ok(0) => Progress::Gone,
-            Ok(_) => Progress::Waiting,
+            Ok(_) => self.decrypt(begin, into),
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => Progress::Waiting,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => Progress::Waiting,
             Err(_) => Progress::Gone,
+        }
+    }
+
+    /// What has been read from `begin` on becomes what it says.
+    fn decrypt(&mut self, begin: usize, into: &mut Vec<u8>) -> Progress {
+        let Some(session) = &mut self.session else { return Progress::Waiting };
+        let encrypted = into.split_off(begin);
+        let result = session.receive(&encrypted, into);
+        session.take_output(&mut self.waiting);
+        match result {
+            Ok(()) => Progress::Waiting,
+            Err(fault) => {
+                // So that the tracker knows why; whether it goes out does not matter any more.
+                let _ = self.flush();
+                match fault {
+                    Fault::Closed => Progress::Gone,
+                    Fault::Untrusted(why) => Progress::Refused(Loss::Untrusted(why)),
+                    Fault::Broken(why) => {
+                        tracing::debug!(why, "TLS with a tracker failed");
+                        Progress::Refused(Loss::Protocol)
+                    }
+                }
+            }
         }
     }
 }

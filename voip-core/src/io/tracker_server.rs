@@ -1,11 +1,14 @@
 //! A tracker on real sockets: one thread, `voip-tracker`, that owns them and the state machine.
 //!
-//! TCP for the tracker protocol and, on the same port number, UDP for STUN. When the system has no
+//! TCP for the tracker protocol, plain, in TLS or in WebSockets ([`stream`]), and, on the same port
+//! number, UDP for STUN. When the system has no
 //! descriptor left, the thread gives up one kept in reserve to turn the waiting away, and pauses
 //! accepting for a while; those connected notice nothing.
 
 mod relay;
 mod sockets;
+pub(crate) mod stream;
+mod websocket;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
@@ -19,6 +22,8 @@ use polling::{Event, Events, PollMode, Poller};
 
 use self::relay::RelaySockets;
 use self::sockets::{Door, Peer, reserve_descriptor};
+pub(crate) use self::stream::Offer;
+use self::stream::{Fault, Tally};
 use super::clock::Clock;
 use super::random::OsRandom;
 use super::spawn;
@@ -31,6 +36,8 @@ use crate::time::{Duration, Instant};
 const MAX_EVENTS: usize = 4096;
 /// How long not to accept once the system has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long a connection may say nothing before it counts as one that waits to be greeted.
+const GREETED_AFTER: Duration = Duration::from_millis(250);
 /// What one socket may do before the others have their turn.
 const TURN: usize = 64;
 
@@ -77,7 +84,7 @@ pub(crate) struct TrackerServer {
 impl TrackerServer {
     /// Binds and starts. With port 0 the system chooses one that is free for TCP and UDP.
     /// The first address is the one that [`TrackerServer::address`] tells.
-    pub(crate) fn start(bind: &[SocketAddr], config: Config) -> Result<Self, Error> {
+    pub(crate) fn start(bind: &[SocketAddr], config: Config, offer: Offer) -> Result<Self, Error> {
         let doors = bind.iter().map(|bind| sockets::bind(*bind)).collect::<Result<Vec<_>, _>>()?;
         let address = doors.first().map(|door| door.datagrams.local);
         let address = address
@@ -89,7 +96,8 @@ impl TrackerServer {
             report: Mutex::default(),
             news: Condvar::new(),
         });
-        let worker = Worker::new(shared.clone(), doors, Server::new(config, Box::new(rng)))
+        let server = Server::new(config, Box::new(rng));
+        let worker = Worker::new(shared.clone(), doors, server, offer)
             .map_err(|e| system("watching the sockets", e))?;
         let thread = spawn("voip-tracker", move || worker.run())?;
         let process = std::process::id();
@@ -158,7 +166,11 @@ struct Worker {
     relayed: RelaySockets,
     server: Server,
     clock: Clock,
+    offer: Offer,
     peers: BTreeMap<ConnId, Peer>,
+    /// Until when who has said nothing need not be greeted, oldest first.
+    ungreeted: VecDeque<(Instant, ConnId)>,
+    tally: Tally,
     /// Peers that have something to be sent.
     unsent: BTreeSet<ConnId>,
     next_conn: u64,
@@ -172,7 +184,7 @@ struct Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.peers.values().for_each(|peer| {
-            let _ = self.shared.poller.delete(&peer.stream);
+            let _ = self.shared.poller.delete(&peer.socket);
         });
         for door in &self.doors {
             let _ = self.shared.poller.delete(&door.listener);
@@ -186,7 +198,12 @@ impl Drop for Worker {
 }
 
 impl Worker {
-    fn new(shared: Arc<Shared>, doors: Vec<Door>, server: Server) -> io::Result<Self> {
+    fn new(
+        shared: Arc<Shared>,
+        doors: Vec<Door>,
+        server: Server,
+        offer: Offer,
+    ) -> io::Result<Self> {
         let worker = Worker {
             shared,
             buffer: vec![0; doors.iter().map(|door| door.datagrams.room()).fold(CHUNK, usize::max)],
@@ -194,7 +211,10 @@ impl Worker {
             relayed: RelaySockets::default(),
             server,
             clock: Clock::new(),
+            offer,
             peers: BTreeMap::new(),
+            ungreeted: VecDeque::new(),
+            tally: Tally::default(),
             unsent: BTreeSet::new(),
             next_conn: 1,
             reserve: reserve_descriptor(),
@@ -236,6 +256,7 @@ impl Worker {
                 }
             }
             let now = self.clock.now();
+            self.greet_the_silent(now);
             self.server.handle_timeout(now, self.clock.wall());
             self.resume_accepting(now);
             self.carry_out();
@@ -244,7 +265,9 @@ impl Worker {
 
     /// How long there is nothing to do unless something arrives.
     fn patience(&self) -> Option<Duration> {
-        let wake = self.server.next_timeout().min(self.paused_until.unwrap_or(Instant::FAR_FUTURE));
+        let ungreeted = self.ungreeted.front().map_or(Instant::FAR_FUTURE, |(until, _)| *until);
+        let paused = self.paused_until.unwrap_or(Instant::FAR_FUTURE);
+        let wake = self.server.next_timeout().min(ungreeted).min(paused);
         (wake < Instant::FAR_FUTURE).then(|| wake.since(self.clock.now()))
     }
 
@@ -259,12 +282,14 @@ impl Worker {
                     self.next_conn += 1;
                     let local = stream.local_addr();
                     let peer = local.and_then(|local| {
-                        Ok((Peer::new(stream, conn, &self.shared.poller)?, local))
+                        let offer = self.offer.clone();
+                        Ok((Peer::new(stream, conn, offer, &self.shared.poller)?, local))
                     });
                     match peer {
                         Ok((peer, local)) => {
                             self.peers.insert(conn, peer);
                             let (now, wall) = (self.clock.now(), self.clock.wall());
+                            self.greet_later(now, conn);
                             self.server.handle_connected(now, wall, conn, from, local);
                         }
                         Err(e) => {
@@ -341,16 +366,64 @@ impl Worker {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         match peer.read(&mut self.buffer) {
             Ok(0) => self.end(conn),
-            Ok(len) => {
-                let bytes = self.buffer.get(..len).unwrap_or_default();
-                let (now, wall) = (self.clock.now(), self.clock.wall());
-                self.server.handle_bytes(now, wall, conn, bytes);
-            }
+            Ok(len) => self.take(conn, len),
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
             Err(_) => self.end(conn),
         }
         // What one peer's request sends to many is on its way before the next is heard.
         self.carry_out();
+    }
+
+    /// So many bytes of a connection are in the buffer.
+    fn take(&mut self, conn: ConnId, len: usize) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let (was_unknown, limit) = (peer.stream.is_unknown(), self.server.frame_limit(conn));
+        let bytes = self.buffer.get(..len).unwrap_or_default();
+        let mut frames = Vec::new();
+        let result = peer.stream.receive(bytes, limit, &mut frames, &mut self.tally);
+        let now = self.clock.now();
+        let begins_anew = peer.stream.is_unknown() && !was_unknown;
+        if begins_anew {
+            self.greet_later(now, conn);
+        }
+        self.unsent.insert(conn);
+        if !frames.is_empty() {
+            self.server.handle_bytes(now, self.clock.wall(), conn, &frames);
+        }
+        match result {
+            Ok(()) => {}
+            Err(Fault::NotEncrypted) => self.server.handle_insecure(conn),
+            Err(Fault::Closed | Fault::Handshake | Fault::Broken) => {
+                // What the connection still takes of why it ends.
+                let _ = self.peers.get_mut(&conn).map(Peer::flush);
+                self.end(conn);
+            }
+        }
+    }
+
+    /// A connection, or the connection within TLS, begins: it has a while to say what it speaks.
+    fn greet_later(&mut self, now: Instant, conn: ConnId) {
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.greeted_at = now + GREETED_AFTER;
+            self.ungreeted.push_back((peer.greeted_at, conn));
+        }
+    }
+
+    /// Who has said nothing waits to be greeted.
+    fn greet_the_silent(&mut self, now: Instant) {
+        while let Some(&(until, conn)) = self.ungreeted.front()
+            && until <= now
+        {
+            self.ungreeted.pop_front();
+            let Some(peer) = self.peers.get_mut(&conn) else { continue };
+            if peer.greeted_at > now {
+                continue;
+            }
+            self.unsent.insert(conn);
+            if peer.stream.assume_frames().is_err() {
+                self.server.handle_insecure(conn);
+            }
+        }
     }
 
     fn end(&mut self, conn: ConnId) {
@@ -384,12 +457,13 @@ impl Worker {
         match output {
             Output::Send { conn, bytes } => {
                 if let Some(peer) = self.peers.get_mut(&conn) {
-                    peer.enqueue(bytes);
+                    peer.stream.send(bytes);
                     self.unsent.insert(conn);
                 }
             }
             Output::Close { conn } => {
                 if let Some(peer) = self.peers.get_mut(&conn) {
+                    peer.stream.close();
                     // Whether all of it went: the connection is given up either way.
                     let _ = peer.flush();
                 }
@@ -464,10 +538,15 @@ impl Worker {
 
     fn publish_stats(&self) {
         let mut report = self.shared.report.lock();
+        let stats = self.server.stats();
         report.stats = TrackerStats {
             accept_pauses: self.accept_pauses,
             events_dropped: report.events_dropped,
-            ..self.server.stats()
+            tls: self.tally.tls,
+            websockets: self.tally.websockets,
+            handshakes_failed: self.tally.handshakes_failed,
+            malformed: stats.malformed + self.tally.broken,
+            ..stats
         };
     }
 }

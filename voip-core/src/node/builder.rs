@@ -10,6 +10,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::turn_server::{MAX_TURN_SERVERS, TurnServer};
 use super::{Board, Contacts, Inner, Node, Reporter};
+use crate::directory::address::TrackerAddress;
 use crate::engine::{Engine, EngineConfig, NamedRelay};
 use crate::error::{Error, ErrorKind};
 use crate::identity::Identity;
@@ -21,6 +22,7 @@ use crate::io::events::EventQueue;
 use crate::io::identity_file::{load_or_create, load_pins};
 use crate::io::pins_file::PinsFile;
 use crate::io::random::{OsRandom, secret};
+use crate::io::tracker_link::Destination;
 use crate::io::udp::UdpPort;
 use crate::io::wav::WavDevice;
 use crate::io::{Clock, ProcessorClock, spawn};
@@ -112,13 +114,6 @@ pub(super) fn invalid(field: &str, why: &str) -> Error {
     Error::new(ErrorKind::InvalidArgument, format!("{field}: {why}"))
 }
 
-/// Whether it looks like `host:port`; only the network knows whether it is one.
-pub(super) fn is_host_and_port(tracker: &str) -> bool {
-    let Some((host, port)) = tracker.rsplit_once(':') else { return false };
-    let of_no_host = |c: char| c.is_whitespace() || c.is_control() || "/@?#".contains(c);
-    !host.is_empty() && !host.contains(of_no_host) && port.parse::<u16>().is_ok_and(|p| p > 0)
-}
-
 impl NodeBuilder {
     pub(super) fn new(name: String) -> NodeBuilder {
         NodeBuilder {
@@ -140,7 +135,18 @@ impl NodeBuilder {
         }
     }
 
-    /// Adds a tracker, `host:port`. Up to 16; a node is registered at all of them.
+    /// Adds a tracker. Up to 16; a node is registered at all of them. The connection is
+    ///
+    /// - `host:port`: plain TCP,
+    /// - `tls://host:port`: TLS 1.3, with a certificate for that host by an authority that this system
+    ///   trusts (`SSL_CERT_FILE` names others),
+    /// - `tls://host:port#ca=FILE`: the same, by an authority in that PEM file,
+    /// - `tls://host:port#sha256=DIGITS`: TLS 1.3 with the key of that hash, 64 hexadecimal digits,
+    ///   as [`Tracker::key_sha256`](crate::Tracker::key_sha256) tells it.
+    ///
+    /// A tracker that shows another certificate or key is [`ErrorKind::TrackerUntrusted`] in
+    /// [`Event::TrackerLost`](crate::Event::TrackerLost), and is tried again later; nothing is ever
+    /// said to it without TLS.
     pub fn tracker(mut self, address: impl Into<String>) -> Self {
         self.trackers.push(address.into());
         self
@@ -207,7 +213,8 @@ impl NodeBuilder {
     }
 
     /// Adds a relay, beside those that trackers have: a TURN server (RFC 8656), as a URI of RFC 7065,
-    /// `turn:host[:port][?transport=udp|tcp]`, and what it wants to know. Up to 4. What goes through it is as encrypted
+    /// `turn:host[:port][?transport=udp|tcp]`, or `turns:host[:port]` for TLS with a certificate that the system trusts;
+    /// and what it wants to know. Up to 4. What goes through it is as encrypted
     /// as everything between peers.
     pub fn turn_server(
         mut self,
@@ -244,13 +251,15 @@ impl NodeBuilder {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] naming the field; [`ErrorKind::AddressInUse`];
-    /// [`ErrorKind::File`] for the identity, its pins or a WAV file; [`ErrorKind::System`].
+    /// [`ErrorKind::File`] for the identity, its pins, a WAV file or the authorities of a tracker;
+    /// [`ErrorKind::System`].
     pub fn start(self) -> Result<Node, Error> {
         let bind = self.validate()?;
-        let (turn_addresses, relays) = self.turn_servers()?;
+        let (named_relays, relays) = self.turn_servers()?;
         // Nobody waits for it: a call placed before it is done takes a little longer.
         spawn("voip-warm-up", crate::session::warm_up)?;
         let (identity, pins) = self.identity()?;
+        let trackers = self.destinations()?;
         let pins_file = self.identity_file.as_deref().map(PinsFile::beside);
         #[cfg_attr(not(feature = "sim"), expect(unused_mut, reason = "only a line is added"))]
         let mut udp = UdpPort::bind(bind)?;
@@ -307,11 +316,12 @@ impl NodeBuilder {
             },
             frame: self.encoder.frame,
             auto_answer: self.auto_answer,
+            has_one_tracker: trackers.len() == 1,
             #[cfg(feature = "sim")]
             line,
         });
-        let addresses = (self.trackers, turn_addresses);
         let reporter = Reporter(inner.clone());
+        let addresses = (trackers, named_relays);
         let driver = Driver::new(engine, clock, udp, addresses, sound, (requests, inbox), reporter);
         let thread = Mutex::new(Some(spawn("voip-engine", move || driver.run())?));
         Ok(Node { inner, name: self.name, id, local_address, thread })
@@ -323,9 +333,8 @@ impl NodeBuilder {
             return Err(invalid("tracker", "16 are possible"));
         }
         for (i, tracker) in self.trackers.iter().enumerate() {
-            if !is_host_and_port(tracker) {
-                return Err(invalid("tracker", &format!("{tracker:?} is not host:port")));
-            }
+            TrackerAddress::parse(tracker)
+                .map_err(|why| invalid("tracker", &format!("{tracker:?} {why}")))?;
             if self.trackers[..i].contains(tracker) {
                 return Err(invalid("tracker", &format!("{tracker:?} is there twice")));
             }
@@ -348,12 +357,23 @@ impl NodeBuilder {
     }
 
     /// The addresses of the named relays, and what the engine needs to know of them.
-    fn turn_servers(&self) -> Result<(Vec<String>, Vec<NamedRelay>), Error> {
+    fn turn_servers(&self) -> Result<(Vec<Destination>, Vec<NamedRelay>), Error> {
         if self.turn_servers.len() > MAX_TURN_SERVERS {
             return Err(invalid("turn_server", "4 are possible"));
         }
-        let parsed = self.turn_servers.iter().map(TurnServer::parse);
-        Ok(parsed.collect::<Result<Vec<_>, _>>()?.into_iter().unzip())
+        let parsed = self.turn_servers.iter().map(|server| {
+            let (address, named) = server.parse()?;
+            Ok((Destination::of(address)?, named))
+        });
+        Ok(parsed.collect::<Result<Vec<_>, Error>>()?.into_iter().unzip())
+    }
+
+    fn destinations(&self) -> Result<Vec<Destination>, Error> {
+        let destination = |tracker: &String| {
+            let address = TrackerAddress::parse(tracker).map_err(|why| invalid("tracker", why))?;
+            Destination::of(address)
+        };
+        self.trackers.iter().map(destination).collect()
     }
 
     fn identity(&self) -> Result<(Identity, Pins), Error> {

@@ -240,7 +240,7 @@ impl SimNode {
         transport: RelayTransport,
         network: &mut Network,
     ) {
-        let RelayAddress::At(remote) = address else {
+        let RelayAddress::Tracker(_, remote) = address else {
             return self.engine.handle_relay_closed(now, relay);
         };
         let port = FIRST_RELAY_PORT + relay.0 as u16;

@@ -3,7 +3,12 @@
 /// The longest frame's content, in bytes.
 pub const MAX_FRAME: usize = 64 * 1024;
 
-const HEADER: usize = 4;
+/// The first byte of every frame, whatever its length. Who sends it at once, before there is more to
+/// say, shows the other side that frames are what will come.
+pub(crate) const FIRST_BYTE: u8 = 0;
+
+/// Bytes of the length.
+pub(crate) const HEADER: usize = 4;
 
 /// The other side announced a frame longer than allowed. The stream cannot go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

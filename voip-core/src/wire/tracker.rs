@@ -281,6 +281,8 @@ pub enum ErrorCode {
     Timeout,
     /// This tracker has no relay.
     NoRelay,
+    /// The tracker takes TLS only. Closed.
+    TlsRequired,
     /// Something a later version says.
     #[serde(other)]
     Unknown,

@@ -13,5 +13,6 @@ mod harness;
 mod identity;
 mod manual_pcm;
 mod silence;
+mod tls;
 mod trackers;
 mod wav_files;

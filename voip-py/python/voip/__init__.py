@@ -90,6 +90,7 @@ __all__ = [
     "TrackerLost",
     "TrackerStats",
     "TrackerUnreachable",
+    "TrackerUntrusted",
     "UnknownPeer",
     "Unreachable",
     "VERSION",

@@ -43,6 +43,7 @@ class ErrorKind(Enum):
     INVALID_STATE = 18
     PROTOCOL = 19
     INTERNAL = 20
+    TRACKER_UNTRUSTED = 21
 
 
 class CallState(Enum):

@@ -28,6 +28,7 @@ __all__ = [
     "SystemError",
     "TimedOut",
     "TrackerUnreachable",
+    "TrackerUntrusted",
     "UnknownPeer",
     "Unreachable",
 ]
@@ -135,3 +136,11 @@ class ProtocolError(Error, kind=ErrorKind.PROTOCOL):
 
 class InternalError(Error, kind=ErrorKind.INTERNAL):
     """A bug of the library. Please report it with the message."""
+
+
+class TrackerUntrusted(Error, ConnectionError, kind=ErrorKind.TRACKER_UNTRUSTED):
+    """A tracker's certificate or key is not the one that its address asks for.
+
+    So nothing was said to it. The message says what does not fit. Check the address, and with an
+    authority's certificate the clock; the node keeps trying.
+    """

@@ -87,7 +87,10 @@ class Node:
     """One participant: it has a name and a key, is registered at its trackers, and calls and is called.
 
     `name` has 1 to 64 bytes of UTF-8 without control characters.
-    `trackers`: up to 16, each "host:port"; the node is registered at all of them.
+    `trackers`: up to 16; the node is registered at all of them. Each is "host:port" (plain TCP), or
+    "tls://host:port": TLS 1.3, with a certificate for that host by an authority that the system trusts.
+    "#ca=FILE" behind it names another authority, a PEM file, and "#sha256=DIGITS" the one key to trust,
+    as `Tracker.key_sha256` tells it.
     `bind`: the local address and UDP port, "ip:port"; the default is any free port, the same one for
     IPv4 and IPv6.
     `identity_file` holds the key; made if it is not there. Names of peers are pinned to their keys on
@@ -102,7 +105,7 @@ class Node:
     `ring_timeout`: how long an outgoing call rings, 1 to 600 s.
     `max_calls`: calls at one time, 1 to 32; one more is answered "busy".
     `turn_servers`: relays beside those of the trackers, up to 4, each a tuple of a URI,
-    "turn:host[:port][?transport=udp|tcp]", and the name and the password that it wants.
+    "turn:host[:port][?transport=udp|tcp]" or "turns:host[:port]" (TLS), and the name and the password that it wants.
     `relay_only=True`: peers learn no address of this host, calls go through relays only; without one they fail
     as `Unreachable`.
 
@@ -142,8 +145,8 @@ class Node:
     def closed(self) -> bool:
         """Whether the node was closed, or belongs to the process before a fork."""
     def wait_registered(self, timeout: float | None = None) -> None:
-        """Waits until one tracker has accepted this node. Raises `NameTaken` at once; after `timeout`
-        seconds the reason of the last refusal (`TrackerUnreachable` …) or `TimedOut`. The node keeps
+        """Waits until one tracker has accepted this node. Raises `NameTaken` at once, and
+        `TrackerUntrusted` if there is no other tracker; after `timeout` seconds the reason of the last refusal (`TrackerUnreachable` …) or `TimedOut`. The node keeps
         trying.
         """
     def peers(self, timeout: float | None = None) -> list[Peer]:
@@ -1161,8 +1164,14 @@ class Tracker:
     `relay_private=True` relays to private, shared and loopback addresses, too: only for a network that is no
     part of the Internet.
 
+    `tls=(chain, key)` takes TLS 1.3 on the same port, with the certificate in these PEM files: the
+    chain, the tracker's own first, and its key. `tls_self_signed=file` takes it with a key and a
+    certificate of the tracker's own making, kept in that file, which is made at the first start: peers
+    know it by `key_sha256`. Give one of the two. `require_tls=True` turns away who comes without.
+
     It runs until `close()`, the end of its `with` block, or until it is dropped. Raises
-    `InvalidArgument` (the address is none, or not of this machine), `AddressInUse`, `SystemError`.
+    `InvalidArgument` (the address is none, or not of this machine; TLS is required and there is no
+    certificate, or there are two), `FileError` (a certificate or key), `AddressInUse`, `SystemError`.
     """
 
     def __new__(
@@ -1177,10 +1186,19 @@ class Tracker:
         relay_bitrate: int = 100000,
         relay_address: str | None = None,
         relay_private: bool = False,
+        tls: tuple[str | PathLike[str], str | PathLike[str]] | None = None,
+        tls_self_signed: str | PathLike[str] | None = None,
+        require_tls: bool = False,
     ) -> Self: ...
     @property
     def address(self) -> str:
         """Where it listens, as in "127.0.0.1:6000"."""
+    @property
+    def key_sha256(self) -> str | None:
+        """SHA-256 of the SubjectPublicKeyInfo of the certificate's key, 64 hexadecimal digits: behind
+        "tls://host:port#sha256=" in `Node(trackers=…)` it is all that a peer needs to trust. `None`
+        without TLS.
+        """
     @property
     def closed(self) -> bool:
         """Whether it was closed, or belongs to the process before a fork."""
@@ -1272,7 +1290,7 @@ class TrackerEvent:
 class TrackerStats:
     """What a tracker has seen. All but `connections`, `online` and `relay_allocations` count from its start."""
 
-    __match_args__: ClassVar[tuple[Literal["connections"], Literal["online"], Literal["accepted"], Literal["turned_away"], Literal["accept_pauses"], Literal["registrations_refused"], Literal["replaced"], Literal["timeouts"], Literal["slow_readers"], Literal["malformed"], Literal["too_long"], Literal["unknown_type"], Literal["not_registered"], Literal["rate_limited"], Literal["relayed"], Literal["undeliverable"], Literal["stun_answered"], Literal["stun_dropped"], Literal["events_dropped"], Literal["relay_allocations"], Literal["relay_packets"], Literal["relay_bytes"], Literal["relay_dropped"], Literal["relay_refused"]]]
+    __match_args__: ClassVar[tuple[Literal["connections"], Literal["online"], Literal["accepted"], Literal["turned_away"], Literal["accept_pauses"], Literal["registrations_refused"], Literal["replaced"], Literal["timeouts"], Literal["slow_readers"], Literal["malformed"], Literal["too_long"], Literal["unknown_type"], Literal["not_registered"], Literal["rate_limited"], Literal["relayed"], Literal["undeliverable"], Literal["stun_answered"], Literal["stun_dropped"], Literal["events_dropped"], Literal["relay_allocations"], Literal["relay_packets"], Literal["relay_bytes"], Literal["relay_dropped"], Literal["relay_refused"], Literal["tls"], Literal["websockets"], Literal["handshakes_failed"], Literal["tls_required"]]]
     @property
     def connections(self) -> int:
         """Connections now."""
@@ -1302,7 +1320,7 @@ class TrackerStats:
         """Connections ended because the peer did not read."""
     @property
     def malformed(self) -> int:
-        """Frames that were no message."""
+        """Frames that were no message, and WebSockets that broke their protocol."""
     @property
     def too_long(self) -> int:
         """Frames or signals longer than allowed."""
@@ -1345,5 +1363,17 @@ class TrackerStats:
     @property
     def relay_refused(self) -> int:
         """Requests that the relay refused or left without an answer."""
+    @property
+    def tls(self) -> int:
+        """Connections in TLS, counted when the handshake is done."""
+    @property
+    def websockets(self) -> int:
+        """Connections by WebSocket, plain or in TLS, counted when the handshake is done."""
+    @property
+    def handshakes_failed(self) -> int:
+        """Connections ended because a handshake of TLS or of a WebSocket failed."""
+    @property
+    def tls_required(self) -> int:
+        """Connections turned away because they were not in TLS."""
     def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...

@@ -22,7 +22,8 @@ pub(crate) struct Args {
     /// The UDP port to send and receive sound on; 0 for any that is free
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// A tracker, HOST:PORT; give it again for more than one
+    /// A tracker, HOST:PORT, or tls://HOST:PORT with #ca=FILE or #sha256=DIGITS behind it if it is not
+    /// one that the system's authorities know; give it again for more than one
     #[arg(long, default_value = "127.0.0.1:6000")]
     pub(crate) tracker: Vec<String>,
     /// The name by which others call you [default: user-<port>]

@@ -29,7 +29,8 @@ pub(crate) enum Event {
     RegistrationRefused(ErrorCode),
     /// The same key registered elsewhere; the client has stopped.
     Replaced,
-    /// No connection any more, or none to begin with; told once until registered again.
+    /// No connection any more, or none to begin with; told once until registered again, and once more
+    /// when the reason becomes that the tracker is not to be trusted.
     Lost(Loss),
     /// A peer came.
     Joined { peer: Peer, online: u32 },
@@ -54,7 +55,7 @@ pub(crate) enum Event {
 }
 
 /// Why a connection was lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Loss {
     /// It could not be opened.
     Unreachable,
@@ -66,6 +67,8 @@ pub(crate) enum Loss {
     Protocol,
     /// The other side closed it, and said why.
     Refused(ErrorCode),
+    /// The other side is not the tracker that we want: what does not fit.
+    Untrusted(String),
 }
 
 /// Why a request got no answer.

@@ -2,6 +2,7 @@
 use super::*;
 use crate::directory::server::{Config, ConnId, Output as ServerOutput, Server};
 use crate::id::CallId;
+use crate::id::PeerId;
 use crate::wire::framing::frame;
 use crate::wire::sealed::{Nonce, Signature};
 use crate::wire::signal::{Signal, SignalKind};
@@ -557,3 +558,4 @@ proptest! {
 }
 
 mod limits;
+mod trust;

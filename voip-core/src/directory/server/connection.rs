@@ -117,6 +117,11 @@ impl Connection {
             || self.bytes_out + bytes as u64 <= ANSWER_TO_STRANGERS * self.bytes_in
     }
 
+    /// The longest frame that is taken.
+    pub(super) fn frame_limit(&self) -> usize {
+        if self.registered.is_some() { MAX_FRAME } else { MAX_FIRST_FRAME }
+    }
+
     /// The next whole frame in `bytes`.
     pub(super) fn next_frame(
         &mut self,

@@ -22,7 +22,7 @@ pub struct TrackerStats {
     pub timeouts: u64,
     /// Connections ended because the peer did not read.
     pub slow_readers: u64,
-    /// Frames that were no message.
+    /// Frames that were no message, and WebSockets that broke their protocol.
     pub malformed: u64,
     /// Frames or signals longer than allowed.
     pub too_long: u64,
@@ -52,4 +52,12 @@ pub struct TrackerStats {
     pub relay_refused: u64,
     /// Events dropped because nobody fetched them.
     pub events_dropped: u64,
+    /// Connections in TLS, counted when the handshake is done.
+    pub tls: u64,
+    /// Connections by WebSocket, plain or in TLS, counted when the handshake is done.
+    pub websockets: u64,
+    /// Connections ended because a handshake of TLS or of a WebSocket failed.
+    pub handshakes_failed: u64,
+    /// Connections turned away because they were not in TLS.
+    pub tls_required: u64,
 }

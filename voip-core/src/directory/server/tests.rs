@@ -5,6 +5,8 @@ use crate::time::Duration;
 use crate::wire::framing::{FrameReader, frame};
 use crate::wire::record::{MAX_RECORD_LIFE, Presence};
 use crate::wire::sealed::Sealed;
+use crate::wire::signal::{MAX_SIGNAL, SealedSignal};
+use crate::wire::tracker::Target;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 

@@ -4,7 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use polling::{Event as Readiness, PollMode};
 
-use super::{Driver, Listener, Progress, Request, TrackerLink, literal, resolve, spawn};
+use super::{
+    Destination, Driver, Listener, Progress, Request, TrackerLink, literal, resolve, spawn,
+};
 use crate::engine::{RelayAddress, RelayKey};
 use crate::relay::client::RelayTransport;
 
@@ -29,17 +31,18 @@ impl<L: Listener> Driver<L> {
         transport: RelayTransport,
     ) {
         let named = match address {
-            RelayAddress::At(address) => {
-                return self.open_relay_at(relay, transport, vec![address]);
+            RelayAddress::Tracker(_, at) => {
+                return self.open_relay_at(relay, address, transport, vec![at]);
             }
-            RelayAddress::Named(i) => self.relay_addresses.get(i).cloned().unwrap_or_default(),
+            RelayAddress::Named(i) => self.named_relays.get(i).map(Destination::host_and_port),
         };
-        if let Some(address) = literal(&named) {
-            return self.open_relay_at(relay, transport, vec![address]);
+        let Some(named) = named.map(str::to_owned) else { return };
+        if let Some(at) = literal(&named) {
+            return self.open_relay_at(relay, address, transport, vec![at]);
         }
         let requests = self.requests.clone();
         let looked_up = spawn("voip-resolve", move || {
-            requests.send(Request::RelayResolved(relay, transport, resolve(&named)));
+            requests.send(Request::RelayResolved(relay, address, transport, resolve(&named)));
         });
         if looked_up.is_err() {
             self.engine.handle_relay_closed(self.clock.now(), relay);
@@ -49,13 +52,20 @@ impl<L: Listener> Driver<L> {
     pub(super) fn open_relay_at(
         &mut self,
         relay: RelayKey,
+        address: RelayAddress,
         transport: RelayTransport,
         addresses: Vec<SocketAddr>,
     ) {
         match transport {
             RelayTransport::Udp => self.open_udp(relay, &addresses),
             RelayTransport::Tcp => {
-                self.relays.insert(relay, RelayLink::Tcp(TrackerLink::to(addresses)));
+                let destination = match address {
+                    RelayAddress::Tracker(tracker, _) => self.trackers.get(tracker),
+                    RelayAddress::Named(i) => self.named_relays.get(i),
+                };
+                let Some(destination) = destination else { return };
+                let link = TrackerLink::to(destination, addresses);
+                self.relays.insert(relay, RelayLink::Tcp(link));
                 self.after_relay(relay, Progress::Failed);
             }
         }
@@ -131,14 +141,19 @@ impl<L: Listener> Driver<L> {
         let relay = RelayKey((event.key - FIRST_KEY) as u64);
         match self.relays.get_mut(&relay) {
             Some(RelayLink::Udp(_)) => self.receive_relayed(relay),
-            Some(RelayLink::Tcp(link)) if !link.is_connected() => {
-                let progress = link.finish_connecting();
-                self.after_relay(relay, progress);
-            }
             Some(RelayLink::Tcp(link)) => {
-                let progress = if event.writable { link.flush() } else { Progress::Waiting };
+                let was_connected = link.is_connected();
+                let progress = match (was_connected, event.writable) {
+                    (false, _) => link.finish_connecting(),
+                    (true, true) => link.flush(),
+                    (true, false) => Progress::Waiting,
+                };
+                let goes_on = was_connected || progress == Progress::Connected;
                 self.after_relay(relay, progress);
-                self.read_relay(relay, event);
+                // The end of a handshake may have brought more than itself.
+                if goes_on && (event.readable || !was_connected) {
+                    self.read_relay(relay);
+                }
             }
             None => {}
         }
@@ -160,10 +175,8 @@ impl<L: Listener> Driver<L> {
         }
     }
 
-    fn read_relay(&mut self, relay: RelayKey, event: Readiness) {
-        if let Some(RelayLink::Tcp(link)) = self.relays.get_mut(&relay)
-            && event.readable
-        {
+    fn read_relay(&mut self, relay: RelayKey) {
+        if let Some(RelayLink::Tcp(link)) = self.relays.get_mut(&relay) {
             let progress = link.read(&mut self.buffer);
             if !self.buffer.is_empty() {
                 self.engine.handle_relay_bytes(self.clock.now(), relay, &self.buffer);
@@ -176,7 +189,7 @@ impl<L: Listener> Driver<L> {
         let now = self.clock.now();
         match progress {
             Progress::Failed => return self.try_next_relay_address(relay),
-            Progress::Gone => {
+            Progress::Gone | Progress::Refused(_) => {
                 self.close_relay(relay);
                 return self.engine.handle_relay_closed(now, relay);
             }
@@ -224,5 +237,5 @@ fn key_of(relay: RelayKey) -> usize {
 }
 
 fn interest(relay: RelayKey, link: &TrackerLink) -> Readiness {
-    Readiness::new(key_of(relay), link.is_connected(), link.wants_write())
+    Readiness::new(key_of(relay), link.wants_read(), link.wants_write())
 }

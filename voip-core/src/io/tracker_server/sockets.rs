@@ -8,9 +8,11 @@ use std::sync::Arc;
 use polling::{Event, PollMode, Poller};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+use super::stream::{Offer, Stream};
 use crate::directory::server::ConnId;
 use crate::error::{Error, ErrorKind};
 use crate::io::datagrams::Datagrams;
+use crate::time::Instant;
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -83,7 +85,11 @@ pub(super) fn reserve_descriptor() -> Option<Socket> {
 
 /// One connection.
 pub(super) struct Peer {
-    pub(super) stream: TcpStream,
+    pub(super) socket: TcpStream,
+    /// What the bytes of the socket say.
+    pub(super) stream: Stream,
+    /// Until when it may say nothing without being greeted.
+    pub(super) greeted_at: Instant,
     queue: VecDeque<Arc<[u8]>>,
     /// How much of the queue's first has been sent.
     sent: usize,
@@ -94,16 +100,23 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(stream: TcpStream, conn: ConnId, poller: &Poller) -> io::Result<Self> {
-        stream.set_nonblocking(true)?;
-        stream.set_nodelay(true)?;
-        SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER)?;
+    pub(super) fn new(
+        socket: TcpStream,
+        conn: ConnId,
+        offer: Offer,
+        poller: &Poller,
+    ) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        socket.set_nodelay(true)?;
+        SockRef::from(&socket).set_send_buffer_size(SEND_BUFFER)?;
         let key = super::key(super::CONNECTION, conn.0);
         // SAFETY: a `Peer` is deleted from the poller in `close` or when the worker is dropped,
-        // each before its stream is.
-        unsafe { poller.add_with_mode(&stream, Event::readable(key), PollMode::Level)? };
+        // each before its socket is.
+        unsafe { poller.add_with_mode(&socket, Event::readable(key), PollMode::Level)? };
         Ok(Peer {
-            stream,
+            socket,
+            stream: Stream::new(offer),
+            greeted_at: Instant::FAR_FUTURE,
             queue: VecDeque::new(),
             sent: 0,
             waiting: 0,
@@ -113,16 +126,11 @@ impl Peer {
 
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            match self.stream.read(buffer) {
+            match self.socket.read(buffer) {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 result => return result,
             }
         }
-    }
-
-    pub(super) fn enqueue(&mut self, bytes: Arc<[u8]>) {
-        self.waiting += bytes.len();
-        self.queue.push_back(bytes);
     }
 
     /// Bytes that the peer has not taken yet.
@@ -132,8 +140,12 @@ impl Peer {
 
     /// Sends as much as the connection takes.
     pub(super) fn flush(&mut self) -> io::Result<()> {
+        for bytes in self.stream.drain_output() {
+            self.waiting += bytes.len();
+            self.queue.push_back(bytes);
+        }
         while let Some(first) = self.queue.front() {
-            match self.stream.write(first.get(self.sent..).unwrap_or_default()) {
+            match self.socket.write(first.get(self.sent..).unwrap_or_default()) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(len) => {
                     self.sent += len;
@@ -156,7 +168,7 @@ impl Peer {
         let wants_writing = self.waiting > 0;
         if wants_writing != self.is_watched_for_writing {
             let interest = Event::new(super::key(super::CONNECTION, conn.0), true, wants_writing);
-            poller.modify_with_mode(&self.stream, interest, PollMode::Level)?;
+            poller.modify_with_mode(&self.socket, interest, PollMode::Level)?;
             self.is_watched_for_writing = wants_writing;
         }
         Ok(())
@@ -164,7 +176,7 @@ impl Peer {
 
     pub(super) fn close(self, poller: &Poller) {
         // Both may fail when the other side was first.
-        let _ = poller.delete(&self.stream);
-        let _ = self.stream.shutdown(Shutdown::Write);
+        let _ = poller.delete(&self.socket);
+        let _ = self.socket.shutdown(Shutdown::Write);
     }
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::directory::server::Departure;
 use crate::identity::Identity;
 use crate::time::UnixMillis;
-use crate::wire::framing::{FrameReader, frame};
+use crate::wire::framing::{FIRST_BYTE, FrameReader, frame};
 use crate::wire::record::{Presence, PresenceRecord};
 use crate::wire::sealed::{Bytes32, Sealed, Signature};
 use crate::wire::signal::SealedSignal;
@@ -16,7 +16,7 @@ use crate::wire::tracker::{PeerMessage, Target, TrackerMessage};
 const LIMIT: Duration = Duration::from_secs(20);
 
 fn start_at(bind: &str, config: Config) -> TrackerServer {
-    TrackerServer::start(&[bind.parse().unwrap()], config).unwrap()
+    TrackerServer::start(&[bind.parse().unwrap()], config, Offer::default()).unwrap()
 }
 
 fn start() -> TrackerServer {
@@ -28,18 +28,30 @@ struct Client {
     stream: TcpStream,
     reader: FrameReader,
     unread: Vec<u8>,
+    /// The first byte of the next frame has been sent.
+    is_ahead: bool,
 }
 
 impl Client {
+    /// Shows at once how it will speak.
     fn connect(to: impl ToSocketAddrs) -> Self {
+        let mut client = Client::silent(to);
+        client.stream.write_all(&[FIRST_BYTE]).unwrap();
+        client.is_ahead = true;
+        client
+    }
+
+    /// Waits until it is greeted.
+    fn silent(to: impl ToSocketAddrs) -> Self {
         let stream = TcpStream::connect(to).unwrap();
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Client { stream, reader: FrameReader::default(), unread: Vec::new() }
+        Client { stream, reader: FrameReader::default(), unread: Vec::new(), is_ahead: false }
     }
 
     fn say(&mut self, message: &PeerMessage) {
-        self.stream.write_all(&message.to_frame()).unwrap();
+        let is_ahead = std::mem::take(&mut self.is_ahead);
+        self.stream.write_all(&message.to_frame()[usize::from(is_ahead)..]).unwrap();
     }
 
     /// The next message; `None` when the connection has ended.
@@ -150,14 +162,15 @@ fn a_tracker_bound_to_all_of_ipv6_takes_ipv4_too() {
 #[test]
 fn a_port_in_use_is_its_own_error() {
     let tracker = start();
-    let error = TrackerServer::start(&[tracker.address()], Config::default()).err().unwrap();
+    let start = |at| TrackerServer::start(&[at], Config::default(), Offer::default());
+    let error = start(tracker.address()).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::AddressInUse);
     assert!(error.message().contains(&tracker.address().to_string()), "{error}");
     let only_udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     let taken = only_udp.local_addr().unwrap();
-    let error = TrackerServer::start(&[taken], Config::default()).err().unwrap();
+    let error = start(taken).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::AddressInUse);
-    let error = TrackerServer::start(&["192.0.2.1:0".parse().unwrap()], Config::default());
+    let error = start("192.0.2.1:0".parse().unwrap());
     assert_eq!(error.err().unwrap().kind(), ErrorKind::InvalidArgument);
 }
 
@@ -191,7 +204,7 @@ fn garbage_ends_its_own_connection_and_disturbs_nobody() {
     let attacks: [&[u8]; 4] =
         [b"GET / HTTP/1.1\r\n\r\n", &[0xff; 64], &frame(b"[]"), &frame(b"\xff")];
     for attack in attacks {
-        let mut stranger = Client::connect(tracker.address());
+        let mut stranger = Client::silent(tracker.address());
         assert!(matches!(stranger.hear(), Some(TrackerMessage::Hello { .. })));
         stranger.stream.write_all(attack).unwrap();
         while stranger.hear().is_some() {}
