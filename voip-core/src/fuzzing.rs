@@ -169,7 +169,8 @@ pub fn tracker_server(data: &[u8]) {
             }
             _ => {
                 now += Duration::from_millis(u64::from(argument) * 100);
-                server.handle_timeout(now, WALL);
+                server.handle_timeout(now);
+                server.handle_waiting(now, WALL, conn);
                 assert!(server.next_timeout() > now);
             }
         }

@@ -102,17 +102,14 @@ def now():
 
 
 class Frames:
-    """Messages on a byte stream. The first byte of the first frame, which is 0, goes at once, so that
-    the tracker need not wait for what will come."""
+    """Messages on a byte stream. A ping goes at once, so that the tracker need not wait for what will come."""
 
     def __init__(self, stream):
         self.socket = stream
-        self.socket.sendall(b"\0")
-        self.ahead = 1
+        self.send(b'{"type":"ping","id":0}')
 
     def send(self, content):
-        self.socket.sendall((struct.pack(">I", len(content)) + content)[self.ahead:])
-        self.ahead = 0
+        self.socket.sendall(struct.pack(">I", len(content)) + content)
 
     def hear(self):
         (length,) = struct.unpack(">I", self.read(4))
@@ -132,7 +129,7 @@ class SilentFrames(Frames):
     """Waits until it is greeted."""
 
     def __init__(self, stream):
-        self.socket, self.ahead = stream, 0
+        self.socket = stream
 
 
 class WebSocket(Frames):
@@ -200,7 +197,9 @@ class Peer:
         self.connection.send(json.dumps(message).encode())
 
     def hear(self):
-        return json.loads(self.connection.hear())
+        while (message := json.loads(self.connection.hear())) == {"type": "pong", "id": 0}:
+            pass
+        return message
 
     def ask(self, kind, **fields):
         """Sends a request and returns its answer; what comes in between is kept."""

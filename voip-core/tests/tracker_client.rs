@@ -30,7 +30,7 @@ fn run(tracker: &Tracker, transport: &[&str]) -> TrackerStats {
 #[test]
 fn a_client_in_python_gets_along() {
     if is_there("python3", "--version") {
-        let tracker = || Tracker::builder().bind("127.0.0.1:0").start().unwrap();
+        let tracker = || Tracker::builder().relay(true).bind("127.0.0.1:0").start().unwrap();
         run(&tracker(), &["silent"]);
         run(&tracker(), &["frames"]);
         assert_eq!(run(&tracker(), &["websocket"]).websockets, 2);
@@ -43,7 +43,7 @@ fn a_client_in_python_gets_along_within_tls() {
         let folder = std::env::temp_dir().join(format!("voip-python-{}", std::process::id()));
         let file = folder.join("tracker.pem");
         let tracker = || {
-            let builder = Tracker::builder().bind("127.0.0.1:0").tls_self_signed(&file);
+            let builder = Tracker::builder().relay(true).bind("127.0.0.1:0").tls_self_signed(&file);
             builder.require_tls(true).start().unwrap()
         };
         let certificate = file.to_str().unwrap();
@@ -63,7 +63,8 @@ fn openssl_gets_along_and_hashes_the_key_alike() {
     }
     let folder = std::env::temp_dir().join(format!("voip-openssl-{}", std::process::id()));
     let file = folder.join("tracker.pem");
-    let tracker = Tracker::builder().bind("127.0.0.1:0").tls_self_signed(&file).start().unwrap();
+    let tracker =
+        Tracker::builder().relay(true).bind("127.0.0.1:0").tls_self_signed(&file).start().unwrap();
     let (address, certificate) = (tracker.address().to_string(), file.to_str().unwrap());
     let options = ["-tls1_3", "-verify_return_error", "-quiet", "-CAfile", certificate];
     let mut client = Command::new("openssl")

@@ -133,8 +133,8 @@ impl Server {
         }
     }
 
-    /// Somebody has connected, to the address `local` of this machine: turns away, or waits a moment for what it speaks
-    /// and then greets. Without a relay there is nothing to wait for.
+    /// Somebody has connected, to the address `local` of this machine: turns away, or greets as soon as it
+    /// is known what it speaks. Without a relay there is nothing to wait for.
     pub(crate) fn handle_connected(
         &mut self,
         now: Instant,
@@ -159,6 +159,16 @@ impl Server {
         self.connections.insert(conn, connection);
         if self.relay.is_none() {
             self.greet(wall, conn);
+        }
+    }
+
+    /// The connection speaks the tracker protocol, or has said nothing for so long that it waits to be greeted.
+    pub(crate) fn handle_waiting(&mut self, now: Instant, wall: UnixMillis, conn: ConnId) {
+        let Some(connection) = self.connections.get_mut(&conn) else { return };
+        if let Speech::Unknown(said) = &mut connection.speech {
+            let said = std::mem::take(said);
+            self.greet(wall, conn);
+            self.handle_bytes(now, wall, conn, &said);
         }
     }
 
@@ -229,7 +239,7 @@ impl Server {
     }
 
     /// Time has passed.
-    pub(crate) fn handle_timeout(&mut self, now: Instant, wall: UnixMillis) {
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
         if let Some(relay) = &mut self.relay {
             relay.handle_timeout(now);
         }
@@ -238,13 +248,6 @@ impl Server {
         {
             self.agenda.remove(&(at, conn));
             let Some(connection) = self.connections.get_mut(&conn) else { continue };
-            if matches!(connection.speech, Speech::Unknown(_)) {
-                self.greet(wall, conn);
-                let Some(connection) = self.connections.get_mut(&conn) else { continue };
-                connection.looked_at = connection.deadline().0;
-                self.agenda.insert((connection.looked_at, conn));
-                continue;
-            }
             let (deadline, reason) = connection.deadline();
             if deadline > now {
                 connection.looked_at = deadline;

@@ -257,7 +257,7 @@ impl Worker {
             }
             let now = self.clock.now();
             self.greet_the_silent(now);
-            self.server.handle_timeout(now, self.clock.wall());
+            self.server.handle_timeout(now);
             self.resume_accepting(now);
             self.carry_out();
         }
@@ -383,10 +383,15 @@ impl Worker {
         let result = peer.stream.receive(bytes, limit, &mut frames, &mut self.tally);
         let now = self.clock.now();
         let begins_anew = peer.stream.is_unknown() && !was_unknown;
+        let is_websocket = peer.stream.is_websocket();
         if begins_anew {
             self.greet_later(now, conn);
         }
         self.unsent.insert(conn);
+        // Relays are not reached by WebSockets: who comes by one waits to be greeted.
+        if is_websocket {
+            self.server.handle_waiting(now, self.clock.wall(), conn);
+        }
         if !frames.is_empty() {
             self.server.handle_bytes(now, self.clock.wall(), conn, &frames);
         }
@@ -420,8 +425,9 @@ impl Worker {
                 continue;
             }
             self.unsent.insert(conn);
-            if peer.stream.assume_frames().is_err() {
-                self.server.handle_insecure(conn);
+            match peer.stream.assume_frames() {
+                Ok(()) => self.server.handle_waiting(now, self.clock.wall(), conn),
+                Err(_) => self.server.handle_insecure(conn),
             }
         }
     }

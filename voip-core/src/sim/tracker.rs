@@ -93,7 +93,7 @@ impl SimTracker {
 
     pub(super) fn wake(&mut self, now: Instant) {
         if self.server.next_timeout() <= now {
-            self.server.handle_timeout(now, wall(now));
+            self.server.handle_timeout(now);
         }
     }
 

@@ -152,7 +152,7 @@ impl World {
                 self.deliver(parcel);
             }
             let wall = self.wall();
-            self.server.handle_timeout(self.now, self.wall());
+            self.server.handle_timeout(self.now);
             for (client, ..) in &mut self.clients {
                 client.handle_timeout(self.now, wall);
             }

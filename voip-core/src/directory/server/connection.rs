@@ -11,8 +11,6 @@ use crate::wire::sealed::Bytes32;
 
 /// How long a connection may take to register.
 const REGISTER_WITHIN: Duration = Duration::from_secs(10);
-/// How long to wait for what the other side speaks, before the tracker greets it.
-pub(super) const GREET_WITHIN: Duration = Duration::from_millis(100);
 /// How long one frame may take to arrive.
 const FRAME_WITHIN: Duration = Duration::from_secs(10);
 /// After how much silence a registered peer counts as gone. It should ping every 15 s.
@@ -83,7 +81,7 @@ impl Connection {
             relayed_until: now,
             nonce,
             registered: None,
-            looked_at: now + GREET_WITHIN,
+            looked_at: now + REGISTER_WITHIN,
             reader: FrameReader::new(MAX_FIRST_FRAME),
             bytes_in: 0,
             bytes_out: 0,
@@ -149,7 +147,7 @@ impl Connection {
     /// When the connection is to be ended, and what to say then.
     pub(super) fn deadline(&self) -> (Instant, &'static str) {
         match self.speech {
-            Speech::Unknown(_) => return (self.opened + GREET_WITHIN, ""),
+            Speech::Unknown(_) => return (self.opened + REGISTER_WITHIN, "nothing within 10 s"),
             Speech::Relay(_) => {
                 return (self.relayed_until.max(self.opened + REGISTER_WITHIN), "no allocation");
             }

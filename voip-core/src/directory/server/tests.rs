@@ -91,7 +91,7 @@ impl World {
         let end = self.now + time;
         while self.server.next_timeout() <= end {
             self.now = self.now.max(self.server.next_timeout());
-            self.server.handle_timeout(self.now, self.wall());
+            self.server.handle_timeout(self.now);
             assert!(self.server.next_timeout() > self.now, "would be called for ever");
             self.drain();
         }

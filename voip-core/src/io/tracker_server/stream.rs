@@ -223,6 +223,10 @@ impl Stream {
         matches!(self.framing, Framing::Unknown) && !is_handshaking
     }
 
+    pub(crate) fn is_websocket(&self) -> bool {
+        matches!(&self.framing, Framing::WebSocket(socket) if socket.is_open())
+    }
+
     /// It has said nothing for so long that it will be one that waits to be greeted.
     pub(crate) fn assume_frames(&mut self) -> Result<(), Fault> {
         if !self.is_unknown() {

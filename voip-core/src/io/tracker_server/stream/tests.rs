@@ -237,7 +237,7 @@ impl World {
 
     fn wait(&mut self, time: Duration) {
         self.now += time;
-        self.server.handle_timeout(self.now, WALL);
+        self.server.handle_timeout(self.now);
         self.carry_out();
     }
 
