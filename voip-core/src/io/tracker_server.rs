@@ -505,9 +505,9 @@ impl Worker {
             relaying::Output::ToPeer { allocation, to, bytes } => {
                 self.relayed.send(allocation, to, &bytes);
             }
-            relaying::Output::Bind { allocation, local } => {
+            relaying::Output::Bind { allocation, local, even } => {
                 let key = key(ALLOCATION, allocation.0);
-                let bound = self.relayed.bind(allocation, local, key, &self.shared.poller);
+                let bound = self.relayed.bind(allocation, (local, even), key, &self.shared.poller);
                 if let Err(error) = &bound {
                     tracing::warn!(%error, "no socket for an allocation of the relay");
                 }

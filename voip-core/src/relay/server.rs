@@ -18,7 +18,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use rand_core::CryptoRng;
 
-use self::allocation::Allocation;
+use self::allocation::{Allocation, Reach};
 pub(crate) use self::grants::Granted;
 use self::grants::Grants;
 use self::nonces::Nonces;
@@ -77,8 +77,8 @@ pub(crate) enum Output {
     ToClient { via: Via, local: SocketAddr, bytes: Vec<u8> },
     /// Send this datagram from the allocation's socket.
     ToPeer { allocation: AllocationId, to: SocketAddr, bytes: Vec<u8> },
-    /// Bind a socket at this local address, any port.
-    Bind { allocation: AllocationId, local: IpAddr },
+    /// Bind a socket at this local address, any port, or any even one.
+    Bind { allocation: AllocationId, local: IpAddr, even: bool },
     /// Close the allocation's socket.
     Unbind { allocation: AllocationId },
 }
@@ -281,15 +281,17 @@ impl Relay {
             self.stats.dropped += 1;
             return;
         };
-        let call = allocation.call;
-        if to.ip() == relayed.ip() {
-            let other = self.by_relayed.get(&to).copied();
-            let same_call =
-                |id: &AllocationId| self.allocations.get(id).is_some_and(|a| a.call == call);
-            match other.filter(same_call) {
-                Some(other) => self.handle_peer(now, other, relayed, data),
-                None => self.stats.dropped += 1,
-            }
+        let (call, reach) = (allocation.call, allocation.reach(now, to.ip()));
+        let other = self.by_relayed.get(&to).copied();
+        if let Some(other) = other {
+            let is_of_call = self.allocations.get(&other).is_some_and(|a| a.call == call);
+            return match is_of_call {
+                true => self.handle_peer(now, other, relayed, data),
+                false => self.stats.dropped += 1,
+            };
+        }
+        if reach != Some(Reach::Network) {
+            self.stats.dropped += 1;
             return;
         }
         self.stats.packets += 1;
@@ -349,14 +351,16 @@ impl Relay {
             (asked, Some((_, allocation))) => {
                 let relayed = allocation.relayed.map(|relayed| relayed.ip());
                 let allow_private = self.config.allow_private;
-                let is_allowed = |ip: IpAddr| {
-                    Some(ip) == relayed
-                        || whereabouts(grant.peer) == Some(ip)
-                            && (allow_private || is_of_the_internet(ip))
+                let is_peers = |ip: IpAddr| {
+                    whereabouts(grant.peer) == Some(ip) && (allow_private || is_of_the_internet(ip))
+                };
+                let reach = |ip: IpAddr| match ip {
+                    ip if is_peers(ip) => Some(Reach::Network),
+                    ip => (Some(ip) == relayed).then_some(Reach::Allocations),
                 };
                 let done = match asked {
-                    Asked::ChannelBind => allocation.bind_channel(now, request, is_allowed),
-                    _ => allocation.permit(now, request, is_allowed),
+                    Asked::ChannelBind => allocation.bind_channel(now, request, reach),
+                    _ => allocation.permit(now, request, reach),
                 };
                 match done {
                     Ok(()) => return request.done(&grant.key),
@@ -405,6 +409,10 @@ impl Relay {
         if request.wants_ipv6() != self.config.address.unwrap_or(local).is_ipv6() {
             return Err(Refusal::FamilyNotSupported);
         }
+        let even = request.even_port();
+        if even == Some(true) {
+            return Err(Refusal::NoCapacity);
+        }
         if now >= grant.expires {
             return Err(Refusal::Unauthorized);
         }
@@ -423,7 +431,7 @@ impl Relay {
         self.per_key.insert(grant.owner, of_key + 1);
         self.grants.hold(username);
         self.allocations.insert(id, allocation);
-        self.outputs.push_back(Output::Bind { allocation: id, local });
+        self.outputs.push_back(Output::Bind { allocation: id, local, even: even.is_some() });
         Ok(())
     }
 

@@ -15,8 +15,8 @@ use stun_types::message::{
 };
 use turn_types::AddressFamily;
 use turn_types::attribute::{
-    ChannelNumber, Data, Lifetime, RequestedAddressFamily, RequestedTransport, XorPeerAddress,
-    XorRelayedAddress,
+    ChannelNumber, Data, EvenPort, Lifetime, RequestedAddressFamily, RequestedTransport,
+    XorPeerAddress, XorRelayedAddress,
 };
 use turn_types::message::{ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, DATA, REFRESH, SEND};
 
@@ -24,14 +24,14 @@ use super::stun::is_stun;
 
 /// What the credentials of a relay of ours are for (RFC 8489 §9.2).
 pub(crate) const REALM: &str = "voip";
-/// The numbers that channels may have (RFC 8656 §12).
-pub(crate) const CHANNELS: std::ops::RangeInclusive<u16> = 0x4000..=0x4fff;
+/// The numbers that channels may have: those of RFC 5766 §11, which coturn's client uses; RFC 8656 §12 has fewer.
+pub(crate) const CHANNELS: std::ops::RangeInclusive<u16> = 0x4000..=0x7ffe;
 /// Longer messages are none: a datagram of a peer and what is around it.
 pub(crate) const MAX_MESSAGE: usize = 2048;
 const HEADER: usize = 20;
 const CHANNEL_HEADER: usize = 4;
 /// Attributes that must be understood, and are.
-const KNOWN: [AttributeType; 11] = [
+const KNOWN: [AttributeType; 12] = [
     Username::TYPE,
     Realm::TYPE,
     Nonce::TYPE,
@@ -39,6 +39,7 @@ const KNOWN: [AttributeType; 11] = [
     RequestedTransport::TYPE,
     RequestedAddressFamily::TYPE,
     Lifetime::TYPE,
+    EvenPort::TYPE,
     XorPeerAddress::TYPE,
     ChannelNumber::TYPE,
     Data::TYPE,
@@ -185,6 +186,11 @@ impl<'a> Request<'a> {
     pub(crate) fn wants_ipv6(&self) -> bool {
         self.get::<RequestedAddressFamily>()
             .is_some_and(|family| family.family() == AddressFamily::IPV6)
+    }
+
+    /// Whether it asks for an address with an even port; `Some(true)`: and to keep the next one, too.
+    pub(crate) fn even_port(&self) -> Option<bool> {
+        self.get::<EvenPort>().map(|even| even.requested())
     }
 
     pub(crate) fn channel(&self) -> Option<u16> {

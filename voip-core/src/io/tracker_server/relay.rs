@@ -9,6 +9,9 @@ use polling::{Event, PollMode, Poller};
 use super::TURN;
 use crate::relay::server::AllocationId;
 
+/// How often to let the system choose a port before it is an even one.
+const PORTS_TRIED: usize = 32;
+
 #[derive(Default)]
 pub(super) struct RelaySockets {
     sockets: BTreeMap<AllocationId, UdpSocket>,
@@ -20,13 +23,22 @@ impl RelaySockets {
     pub(super) fn bind(
         &mut self,
         allocation: AllocationId,
-        local: IpAddr,
+        (local, even): (IpAddr, bool),
         key: usize,
         poller: &Poller,
     ) -> io::Result<u16> {
-        let socket = UdpSocket::bind(SocketAddr::new(local, 0))?;
+        let mut tries = if even { PORTS_TRIED } else { 1 };
+        let (socket, port) = loop {
+            let socket = UdpSocket::bind(SocketAddr::new(local, 0))?;
+            let port = socket.local_addr()?.port();
+            tries -= 1;
+            if !even || port % 2 == 0 {
+                break (socket, port);
+            } else if tries == 0 {
+                return Err(io::ErrorKind::AddrNotAvailable.into());
+            }
+        };
         socket.set_nonblocking(true)?;
-        let port = socket.local_addr()?.port();
         // SAFETY: a socket is deleted from the poller in `unbind` and `clear`, each before it is dropped.
         unsafe { poller.add_with_mode(&socket, Event::readable(key), PollMode::Level)? };
         self.sockets.insert(allocation, socket);

@@ -33,8 +33,23 @@ pub(super) struct Allocation {
     /// The request that made it.
     first: Vec<u8>,
     transaction: Option<u128>,
-    permissions: Vec<(IpAddr, Instant)>,
+    permissions: Vec<Permission>,
     channels: Vec<Channel>,
+}
+
+struct Permission {
+    ip: IpAddr,
+    reach: Reach,
+    expires: Instant,
+}
+
+/// Where packets to a permitted address may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// To allocations of this relay: it is the relay's own address.
+    Allocations,
+    /// Over the network: the peer is there.
+    Network,
 }
 
 struct Channel {
@@ -96,7 +111,13 @@ impl Allocation {
     }
 
     pub(super) fn permits(&self, now: Instant, ip: IpAddr) -> bool {
-        self.permissions.iter().any(|(permitted, until)| *permitted == ip && now < *until)
+        self.reach(now, ip).is_some()
+    }
+
+    /// Where packets to that address may go, if anywhere.
+    pub(super) fn reach(&self, now: Instant, ip: IpAddr) -> Option<Reach> {
+        let permission = self.permissions.iter().find(|p| p.ip == ip && now < p.expires);
+        permission.map(|permission| permission.reach)
     }
 
     /// The peer of a channel.
@@ -115,13 +136,15 @@ impl Allocation {
         &mut self,
         now: Instant,
         request: &Request<'_>,
-        is_allowed: impl Fn(IpAddr) -> bool,
+        reach: impl Fn(IpAddr) -> Option<Reach>,
     ) -> Result<(), Refusal> {
         let peers = request.peers().filter(|p| !p.is_empty()).ok_or(Refusal::BadRequest)?;
-        for peer in &peers {
-            self.check(peer.ip(), &is_allowed)?;
-        }
-        peers.iter().try_for_each(|peer| self.permit_one(now, peer.ip()))
+        let reaches = peers.iter().map(|peer| self.check(peer.ip(), &reach));
+        let reaches = reaches.collect::<Result<Vec<_>, _>>()?;
+        peers
+            .iter()
+            .zip(reaches)
+            .try_for_each(|(peer, reach)| self.permit_one(now, peer.ip(), reach))
     }
 
     /// RFC 8656 §12.
@@ -129,7 +152,7 @@ impl Allocation {
         &mut self,
         now: Instant,
         request: &Request<'_>,
-        is_allowed: impl Fn(IpAddr) -> bool,
+        reach: impl Fn(IpAddr) -> Option<Reach>,
     ) -> Result<(), Refusal> {
         let peers = request.peers().unwrap_or_default();
         let ([peer], Some(number)) = (peers.as_slice(), request.channel()) else {
@@ -141,8 +164,8 @@ impl Allocation {
         if !CHANNELS.contains(&number) || self.channels.iter().any(other) {
             return Err(Refusal::BadRequest);
         }
-        self.check(peer.ip(), &is_allowed)?;
-        self.permit_one(now, peer.ip())?;
+        let reach = self.check(peer.ip(), &reach)?;
+        self.permit_one(now, peer.ip(), reach)?;
         let expires = now + CHANNEL;
         let full = self.channels.len() >= MAX_PEERS;
         match self.channels.iter_mut().find(|c| c.number == number) {
@@ -153,23 +176,27 @@ impl Allocation {
         Ok(())
     }
 
-    fn check(&self, ip: IpAddr, is_allowed: &impl Fn(IpAddr) -> bool) -> Result<(), Refusal> {
+    fn check(
+        &self,
+        ip: IpAddr,
+        reach: &impl Fn(IpAddr) -> Option<Reach>,
+    ) -> Result<Reach, Refusal> {
         let ip = ip.to_canonical();
         if self.relayed.is_some_and(|relayed| relayed.is_ipv4() != ip.is_ipv4()) {
             return Err(Refusal::FamilyMismatch);
         }
-        if is_allowed(ip) { Ok(()) } else { Err(Refusal::Forbidden) }
+        reach(ip).ok_or(Refusal::Forbidden)
     }
 
-    fn permit_one(&mut self, now: Instant, ip: IpAddr) -> Result<(), Refusal> {
+    fn permit_one(&mut self, now: Instant, ip: IpAddr, reach: Reach) -> Result<(), Refusal> {
         let ip = ip.to_canonical();
-        self.permissions.retain(|(_, until)| now < *until);
-        let until = now + PERMISSION;
+        self.permissions.retain(|p| now < p.expires);
+        let expires = now + PERMISSION;
         let full = self.permissions.len() >= MAX_PEERS;
-        match self.permissions.iter_mut().find(|(permitted, _)| *permitted == ip) {
-            Some((_, old)) => *old = until,
+        match self.permissions.iter_mut().find(|p| p.ip == ip) {
+            Some(old) => (old.reach, old.expires) = (reach, expires),
             None if full => return Err(Refusal::NoCapacity),
-            None => self.permissions.push((ip, until)),
+            None => self.permissions.push(Permission { ip, reach, expires }),
         }
         Ok(())
     }

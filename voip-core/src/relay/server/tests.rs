@@ -176,8 +176,8 @@ impl World {
             }
             Output::ToClient { .. } => panic!("nobody is connected"),
             Output::ToPeer { to, bytes, .. } => self.to_peers.push((to, bytes)),
-            Output::Bind { allocation, local } => {
-                assert_eq!(local, relay_at().ip());
+            Output::Bind { allocation, local, even } => {
+                assert_eq!((local, even), (relay_at().ip(), false));
                 let port = 50_000 + allocation.0 as u16;
                 self.ports.insert(port, allocation);
                 self.relay.handle_bound(self.now, allocation, Some(port));
