@@ -8,7 +8,9 @@ use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 
 /// Longer than any datagram a peer may send: larger ones are cut by the kernel and then dropped as malformed.
 const DATAGRAM: usize = 2048;
-/// Datagrams read in one go, so that a flood on one socket cannot starve the rest of the loop.
+/// Datagrams taken from the kernel at once.
+pub(crate) const BATCH: usize = 8;
+/// How often datagrams are taken in one go, so that a flood on one socket cannot starve the rest of the loop.
 const BUDGET: usize = 64;
 
 pub(crate) struct Datagrams {
@@ -25,7 +27,8 @@ impl Datagrams {
         Ok(Datagrams { socket, local, state })
     }
 
-    /// Bytes of the buffer that [`Datagrams::receive`] wants.
+    /// Bytes of the buffer that [`Datagrams::receive`] wants; with a multiple of them it takes as many datagrams from the
+    /// kernel at once, 8 at most.
     pub(crate) fn room(&self) -> usize {
         DATAGRAM * self.state.gro_segments()
     }
@@ -36,18 +39,28 @@ impl Datagrams {
         buffer: &mut [u8],
         mut handle: impl FnMut(SocketAddr, SocketAddr, &[u8]),
     ) -> bool {
+        let slots = (buffer.len() / self.room()).clamp(1, BATCH);
         for _ in 0..BUDGET {
-            let mut meta = [RecvMeta::default()];
-            let mut slices = [IoSliceMut::new(buffer)];
-            match self.state.recv(UdpSockRef::from(&self.socket), &mut slices, &mut meta) {
-                Ok(0) => return false,
-                Ok(_) => {
-                    let [meta] = meta;
-                    let ip = meta.dst_ip.unwrap_or(self.local.ip());
-                    let destination = SocketAddr::new(ip, self.local.port());
-                    let received = buffer.get(..meta.len).unwrap_or_default();
-                    for datagram in received.chunks(meta.stride.max(1)) {
-                        handle(meta.addr, destination, datagram);
+            let mut metas = [RecvMeta::default(); BATCH];
+            let received = {
+                let mut parts = buffer.chunks_mut(self.room());
+                let mut slices =
+                    [(); BATCH].map(|()| IoSliceMut::new(parts.next().unwrap_or_default()));
+                let (slices, metas) = (&mut slices[..slots], &mut metas[..slots]);
+                self.state.recv(UdpSockRef::from(&self.socket), slices, metas)
+            };
+            match received {
+                Ok(count) => {
+                    for (meta, part) in metas.iter().zip(buffer.chunks(self.room())).take(count) {
+                        let ip = meta.dst_ip.unwrap_or(self.local.ip());
+                        let destination = SocketAddr::new(ip, self.local.port());
+                        let received = part.get(..meta.len).unwrap_or_default();
+                        for datagram in received.chunks(meta.stride.max(1)) {
+                            handle(meta.addr, destination, datagram);
+                        }
+                    }
+                    if count == 0 || count < slots {
+                        return false;
                     }
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}

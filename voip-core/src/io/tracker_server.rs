@@ -25,6 +25,7 @@ use self::sockets::{Door, Peer, reserve_descriptor};
 pub(crate) use self::stream::Offer;
 use self::stream::{Fault, Tally};
 use super::clock::Clock;
+use super::datagrams::BATCH;
 use super::random::OsRandom;
 use super::spawn;
 use crate::directory::server::{Config, ConnId, Output, Server, TrackerEvent, TrackerStats};
@@ -206,7 +207,13 @@ impl Worker {
     ) -> io::Result<Self> {
         let worker = Worker {
             shared,
-            buffer: vec![0; doors.iter().map(|door| door.datagrams.room()).fold(CHUNK, usize::max)],
+            buffer: vec![
+                0;
+                doors
+                    .iter()
+                    .map(|door| BATCH * door.datagrams.room())
+                    .fold(CHUNK, usize::max)
+            ],
             doors,
             relayed: RelaySockets::default(),
             server,

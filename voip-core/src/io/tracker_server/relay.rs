@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use polling::{Event, PollMode, Poller};
 
-use super::TURN;
+use crate::io::datagrams::Datagrams;
 use crate::relay::server::AllocationId;
 
 /// How often to let the system choose a port before it is an even one.
@@ -14,7 +14,7 @@ const PORTS_TRIED: usize = 32;
 
 #[derive(Default)]
 pub(super) struct RelaySockets {
-    sockets: BTreeMap<AllocationId, UdpSocket>,
+    sockets: BTreeMap<AllocationId, Datagrams>,
 }
 
 impl RelaySockets {
@@ -39,28 +39,29 @@ impl RelaySockets {
             }
         };
         socket.set_nonblocking(true)?;
+        let socket = Datagrams::new(socket)?;
         // SAFETY: a socket is deleted from the poller in `unbind` and `clear`, each before it is dropped.
-        unsafe { poller.add_with_mode(&socket, Event::readable(key), PollMode::Level)? };
+        unsafe { poller.add_with_mode(&socket.socket, Event::readable(key), PollMode::Level)? };
         self.sockets.insert(allocation, socket);
         Ok(port)
     }
 
     pub(super) fn unbind(&mut self, allocation: AllocationId, poller: &Poller) {
         if let Some(socket) = self.sockets.remove(&allocation) {
-            let _ = poller.delete(&socket);
+            let _ = poller.delete(&socket.socket);
         }
     }
 
     pub(super) fn clear(&mut self, poller: &Poller) {
         for socket in std::mem::take(&mut self.sockets).into_values() {
-            let _ = poller.delete(&socket);
+            let _ = poller.delete(&socket.socket);
         }
     }
 
     /// A datagram that the system does not take is lost, as datagrams are.
     pub(super) fn send(&self, allocation: AllocationId, to: SocketAddr, bytes: &[u8]) {
         if let Some(socket) = self.sockets.get(&allocation) {
-            let _ = socket.send_to(bytes, to);
+            socket.send(socket.local.ip(), to, bytes);
         }
     }
 
@@ -70,14 +71,8 @@ impl RelaySockets {
         buffer: &mut [u8],
         mut handle: impl FnMut(SocketAddr, &[u8]),
     ) {
-        let Some(socket) = self.sockets.get(&allocation) else { return };
-        for _ in 0..TURN {
-            match socket.recv_from(buffer) {
-                Ok((len, from)) => handle(from, buffer.get(..len).unwrap_or_default()),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
-                // An ICMP error to an earlier packet.
-                Err(_) => {}
-            }
+        if let Some(socket) = self.sockets.get(&allocation) {
+            socket.receive(buffer, |from, _, bytes| handle(from, bytes));
         }
     }
 }
