@@ -860,7 +860,7 @@ typedef enum voip_reject {
     VOIP_REJECT_BUSY = 1,
 } voip_reject;
 
-/** Why nothing is heard of a peer that has not muted its microphone. */
+/** Why nothing is heard of a peer. */
 typedef enum voip_silence_reason {
     /** All is well, or that is not what the event is about. */
     VOIP_SILENCE_REASON_NONE = 0,
@@ -875,6 +875,8 @@ typedef enum voip_silence_reason {
      * forbidden to the program; or there is none.
      */
     VOIP_SILENCE_REASON_DIGITAL_SILENCE = 2,
+    /** The peer says that it has muted its microphone: it sends nothing, by design. */
+    VOIP_SILENCE_REASON_MUTED = 3,
 } voip_silence_reason;
 
 /** Who is at the other end of a call. */
@@ -1273,14 +1275,14 @@ typedef enum voip_event_kind {
      */
     VOIP_EVENT_PEER_MUTED = 11,
     /**
-     * Nothing is heard of the peer any more, or nothing was from the beginning, and it is not
-     * muted. The call goes on. Told once: another of these means another reason, and
+     * Nothing is heard of the peer any more, or nothing was from the beginning.
+     * The call goes on. Told once: another of these means another reason, and
      * VOIP_EVENT_MEDIA_RESUMED that it is over. [call, silence_reason]
      */
     VOIP_EVENT_MEDIA_SILENT = 12,
     /**
-     * What VOIP_EVENT_MEDIA_SILENT told is over: sound comes again, or the peer muted its
-     * microphone, which is reason enough. [call]
+     * What VOIP_EVENT_MEDIA_SILENT told is over: sound comes again, or the peer is no
+     * longer muted. [call]
      */
     VOIP_EVENT_MEDIA_RESUMED = 13,
     /** The call is over. [call, end_reason] */

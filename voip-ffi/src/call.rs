@@ -89,7 +89,7 @@ same_variants!(
     TrackerUnreachable, Unreachable, NetworkLost, Protocol, NodeClosed, VerificationFailed
 );
 
-/// Why nothing is heard of a peer that has not muted its microphone.
+/// Why nothing is heard of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub enum voip_silence_reason {
@@ -102,10 +102,12 @@ pub enum voip_silence_reason {
     /// digital silence for a second. It is unplugged, switched off, muted outside the program, or
     /// forbidden to the program; or there is none.
     DigitalSilence = 2,
+    /// The peer says that it has muted its microphone: it sends nothing, by design.
+    Muted = 3,
 }
 same_variants!(
     SilenceReason, voip_silence_reason, "voip_silence_reason":
-    NoPackets, DigitalSilence
+    NoPackets, DigitalSilence, Muted
 );
 
 /// How to refuse an incoming call.

@@ -73,7 +73,7 @@ fn _end_reason(py: Python<'_>, member: &Bound<'_, PyAny>) -> PyResult<(&'static 
 /// What `SilenceReason` knows of its members: words for people.
 #[pyfunction]
 fn _silence_reason(member: &Bound<'_, PyAny>) -> PyResult<&'static str> {
-    let reasons = [SilenceReason::NoPackets, SilenceReason::DigitalSilence];
+    let reasons = [SilenceReason::NoPackets, SilenceReason::DigitalSilence, SilenceReason::Muted];
     Ok(value(member, "SilenceReason", &reasons)?.describe())
 }
 

@@ -144,15 +144,17 @@ class ContactState(Enum):
 
 
 class SilenceReason(Enum):
-    """Why nothing is heard of a peer that has not muted its microphone.
+    """Why nothing is heard of a peer.
 
     ``NO_PACKETS``: no packet of sound has come for 0.9 s.
     ``DIGITAL_SILENCE``: packets come, and the peer says that its microphone gives nothing but the
     same value over and over: unplugged, switched off, or forbidden to the program.
+    ``MUTED``: the peer says that it has muted its microphone: it sends nothing, by design.
     """
 
     NO_PACKETS = 1
     DIGITAL_SILENCE = 2
+    MUTED = 3
 
     def describe(self) -> str:
         """The reason in words, for people."""

@@ -1028,7 +1028,7 @@ class PeerMuted(Event[_CallT]):
 
 @final
 class MediaSilent(Event[_CallT]):
-    """Nothing is heard of the peer any more, or nothing was from the beginning, and it is not muted.
+    """Nothing is heard of the peer any more, or nothing was from the beginning.
     The call goes on. Told once: another of these means another reason, and `MediaResumed` that it
     is over.
     """
@@ -1045,8 +1045,7 @@ class MediaSilent(Event[_CallT]):
 
 @final
 class MediaResumed(Event[_CallT]):
-    """What `MediaSilent` told is over: sound comes again, or the peer muted its microphone, which is
-    reason enough.
+    """What `MediaSilent` told is over: sound comes again, or the peer is no longer muted.
     """
 
     __match_args__: ClassVar[tuple[Literal["call"]]]
