@@ -403,16 +403,16 @@ pub extern "C" fn voip_silence_reason_describe(
     static WORDS: LazyLock<Vec<CString>> = LazyLock::new(|| {
         let words =
             |n| voip_silence_reason::read_number(n).map_or("unknown", SilenceReason::describe);
-        (0..=voip_silence_reason::DigitalSilence as i32).map(|n| owned(words(n))).collect()
+        (0..=voip_silence_reason::Muted as i32).map(|n| owned(words(n))).collect()
     });
     find(&WORDS, number(reason))
 }
 
-fn owned(words: &str) -> CString {
+pub(crate) fn owned(words: &str) -> CString {
     CString::new(words).unwrap_or_default()
 }
 
-fn find(words: &'static [CString], number: i32) -> *const c_char {
+pub(crate) fn find(words: &'static [CString], number: i32) -> *const c_char {
     let found = usize::try_from(number).ok().and_then(|n| words.get(n));
     found.map_or(c"unknown", |words| words.as_c_str()).as_ptr()
 }

@@ -109,10 +109,12 @@ fn relay(found: &TrackerFindings) -> Vec<Check> {
 /// `ahead` is by how many milliseconds the clock here is ahead of the tracker's.
 pub(super) fn clock(name: &str, ahead: i64) -> Check {
     let off = ahead.unsigned_abs();
-    let verdict = match off {
-        ..=CLOCK_OFF_WARNING_MS => Verdict::Good,
-        ..=CLOCK_OFF_BAD_MS => Verdict::Warning,
-        _ => Verdict::Bad,
+    let verdict = if off > CLOCK_OFF_BAD_MS {
+        Verdict::Bad
+    } else if off > CLOCK_OFF_WARNING_MS {
+        Verdict::Warning
+    } else {
+        Verdict::Good
     };
     let which = if ahead < 0 { "behind" } else { "ahead of" };
     let measured = format!("{:.1} s {which} the tracker's", off as f64 / 1_000.0);
