@@ -1102,8 +1102,7 @@ class MediaSilent(Event[_CallT]):
 
 @final
 class MediaResumed(Event[_CallT]):
-    """What `MediaSilent` told is over: sound comes again, or the peer is no longer muted.
-    """
+    """What `MediaSilent` told is over: sound comes again, or the peer is no longer muted."""
 
     __match_args__: ClassVar[tuple[Literal["call"]]]
     @property
