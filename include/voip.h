@@ -86,6 +86,8 @@ typedef struct voip_peer_list voip_peer_list;
 typedef struct voip_contact_list voip_contact_list;
 /** Devices as they were when they were asked for. */
 typedef struct voip_device_list voip_device_list;
+/** All that voip_doctor found. */
+typedef struct voip_report voip_report;
 /** A call. */
 typedef struct voip_call voip_call;
 /** A tracker. */
@@ -805,6 +807,121 @@ voip_status voip_node_device_stats(const voip_node *node,
                                    voip_device_direction direction,
                                    voip_device_stats *stats);
 
+/* ---- Doctor
+ *
+ * Why a call would not work here, and what to change. */
+
+/** Room for the texts of a check and a zero; a longer one is cut off. */
+#define VOIP_CHECK_TEXT_SIZE 512
+
+/** What was looked at. */
+typedef enum voip_check_kind {
+    /** The microphone can be opened, and gives more than digital silence. */
+    VOIP_CHECK_KIND_MICROPHONE = 0,
+    /** The loudspeaker can be opened, and asks for sound. */
+    VOIP_CHECK_KIND_LOUDSPEAKER = 1,
+    /** Two nodes of this program call each other on this machine, and sound is heard. */
+    VOIP_CHECK_KIND_LOOPBACK_CALL = 2,
+    /** A tracker can be reached by TCP, and answers. */
+    VOIP_CHECK_KIND_TRACKER = 3,
+    /** The tracker accepts a registration. */
+    VOIP_CHECK_KIND_REGISTRATION = 4,
+    /** Datagrams (UDP) get to the tracker's port and back. */
+    VOIP_CHECK_KIND_UDP = 5,
+    /** What the router does to addresses (RFC 4787 §4.1). */
+    VOIP_CHECK_KIND_NAT = 6,
+    /** The tracker's relay gives an address to who asks by UDP. */
+    VOIP_CHECK_KIND_RELAY_UDP = 7,
+    /** The tracker's relay gives an address to who asks by TCP. */
+    VOIP_CHECK_KIND_RELAY_TCP = 8,
+    /** The clock of this machine, against the tracker's. */
+    VOIP_CHECK_KIND_CLOCK = 9,
+} voip_check_kind;
+
+/** What came of a check. */
+typedef enum voip_verdict {
+    /** Nothing to change. */
+    VOIP_VERDICT_GOOD = 0,
+    /** Some calls may not work, or not as well. */
+    VOIP_VERDICT_WARNING = 1,
+    /** Calls do not work before that is changed. */
+    VOIP_VERDICT_BAD = 2,
+    /** It was not looked at, or cannot be known. */
+    VOIP_VERDICT_SKIPPED = 3,
+} voip_verdict;
+
+/** One check. */
+typedef struct voip_check {
+    /** In: sizeof(voip_check). */
+    size_t size;
+    /** What was looked at. */
+    voip_check_kind what;
+    /** What came of it. */
+    voip_verdict verdict;
+    /** Which one: the tracker's or the device's name; empty where there is but one. */
+    char subject[VOIP_CHECK_TEXT_SIZE];
+    /** What was found, in words. */
+    char measured[VOIP_CHECK_TEXT_SIZE];
+    /** What to change, in words; empty if there is nothing. */
+    char advice[VOIP_CHECK_TEXT_SIZE];
+} voip_check;
+
+/**
+ * Says why a call would not work here, and what to change. Opens the devices, has two nodes of this
+ * program call each other on this machine, and asks each tracker for all that a call needs of it. At a
+ * tracker it is registered for a moment, with a key and a name (doctor-...) of its own. trackers:
+ * host:port, up to 16 with commas between them; "" for none. Two of different hosts tell the kind of
+ * router, too. input, output: as in voip_node_builder_audio_devices, "default" or "off", say.
+ *
+ * Blocks for at most timeout_ms, 1 s to 10 min, and half a second; a healthy system needs 2 s. The report
+ * is freed with voip_report_free.
+ *
+ * Errors: VOIP_INVALID_ARGUMENT; VOIP_SYSTEM without a thread.
+ */
+voip_status voip_doctor(const char *trackers,
+                        const char *input,
+                        const char *output,
+                        uint32_t timeout_ms,
+                        voip_report **report);
+
+/** How many checks the report has. Does not block. */
+voip_status voip_report_count(const voip_report *report, size_t *count);
+
+/**
+ * One of them, index from 0. Does not block.
+ *
+ * Errors: VOIP_INVALID_ARGUMENT beyond the end.
+ */
+voip_status voip_report_get(const voip_report *report, size_t index, voip_check *check);
+
+/** Whether nothing is bad. Does not block. */
+voip_status voip_report_is_good(const voip_report *report, bool *good);
+
+/**
+ * The report as JSON: {"checks":[{"what":"tracker","subject":"...","verdict":"good",...},...]}. capacity
+ * is the size of the array; 16384 is enough for 16 trackers. Does not block.
+ *
+ * Errors: VOIP_INVALID_ARGUMENT if it is too small.
+ */
+voip_status voip_report_to_json(const voip_report *report,
+                                char *json,
+                                size_t capacity);
+
+/** Frees a report. Does not block. */
+voip_status voip_report_free(voip_report *report);
+
+/**
+ * In words, for people, as in "microphone"; "unknown" for what is none. It lives as long as the
+ * library is loaded; do not free it. Does not block.
+ */
+const char *voip_check_kind_describe(voip_check_kind kind);
+
+/**
+ * In words, for people, as in "warning"; "unknown" for what is none. It lives as long as the
+ * library is loaded; do not free it. Does not block.
+ */
+const char *voip_verdict_describe(voip_verdict verdict);
+
 /* ---- Call
  *
  * Several handles may stand for one call: those of its events, and clones. When the last is freed
@@ -875,7 +992,7 @@ typedef enum voip_reject {
     VOIP_REJECT_BUSY = 1,
 } voip_reject;
 
-/** Why nothing is heard of a peer that has not muted its microphone. */
+/** Why nothing is heard of a peer. */
 typedef enum voip_silence_reason {
     /** All is well, or that is not what the event is about. */
     VOIP_SILENCE_REASON_NONE = 0,
@@ -890,6 +1007,8 @@ typedef enum voip_silence_reason {
      * forbidden to the program; or there is none.
      */
     VOIP_SILENCE_REASON_DIGITAL_SILENCE = 2,
+    /** The peer says that it has muted its microphone: it sends nothing, by design. */
+    VOIP_SILENCE_REASON_MUTED = 3,
 } voip_silence_reason;
 
 /** Who is at the other end of a call. */
@@ -1288,14 +1407,14 @@ typedef enum voip_event_kind {
      */
     VOIP_EVENT_PEER_MUTED = 11,
     /**
-     * Nothing is heard of the peer any more, or nothing was from the beginning, and it is not
-     * muted. The call goes on. Told once: another of these means another reason, and
+     * Nothing is heard of the peer any more, or nothing was from the beginning.
+     * The call goes on. Told once: another of these means another reason, and
      * VOIP_EVENT_MEDIA_RESUMED that it is over. [call, silence_reason]
      */
     VOIP_EVENT_MEDIA_SILENT = 12,
     /**
-     * What VOIP_EVENT_MEDIA_SILENT told is over: sound comes again, or the peer muted its
-     * microphone, which is reason enough. [call]
+     * What VOIP_EVENT_MEDIA_SILENT told is over: sound comes again, or the peer is no
+     * longer muted. [call]
      */
     VOIP_EVENT_MEDIA_RESUMED = 13,
     /** The call is over. [call, end_reason] */

@@ -32,12 +32,35 @@ fn nobody() -> String {
 #[test]
 fn help_explains_and_succeeds() {
     let scratch = Scratch::new();
-    for (program, word) in [("tracker", "--log"), ("peer", "--auto-answer"), ("demo", "--seconds")]
-    {
+    for (program, word) in [
+        ("tracker", "--log"),
+        ("peer", "--auto-answer"),
+        ("demo", "--seconds"),
+        ("doctor", "--json"),
+    ] {
         let outcome = run(program, &["--help"], "", &scratch);
         assert_eq!(outcome.status, 0);
         assert!(outcome.stdout.contains(word), "{}", outcome.stdout);
     }
+}
+
+#[test]
+fn the_doctor_says_what_is_bad_and_its_status_does_too() {
+    let scratch = Scratch::new();
+    let (_running, address) = tracker(&scratch);
+    let off = ["--input", "off", "--output", "off"];
+    let look = |more: &[&str]| run("doctor", &[&off[..], more].concat(), "", &scratch);
+    let well = look(&["--tracker", &address]);
+    assert_eq!(well.status, 0, "{well:?}");
+    assert!(well.stdout.contains("[good]    call on this machine"), "{well:?}");
+    assert!(well.stdout.contains("[warning] relay by UDP"), "{well:?}");
+    let ill = look(&["--tracker", &nobody(), "--json"]);
+    assert_eq!(ill.status, 1, "{ill:?}");
+    let report: serde_json::Value = serde_json::from_str(&ill.stdout).unwrap();
+    let bad = |check: &&serde_json::Value| check["verdict"] == "bad";
+    let bad: Vec<_> = report["checks"].as_array().unwrap().iter().filter(bad).collect();
+    assert_eq!(bad.len(), 1, "{ill:?}");
+    assert_eq!(bad[0]["what"], "tracker");
 }
 
 #[test]

@@ -148,18 +148,21 @@ impl EndReason {
     }
 }
 
-/// Why nothing is heard of a peer that has not muted its microphone.
+/// Why nothing is heard of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SilenceReason {
     /// No packet of sound has come for 0.9 s: the path is broken or blocked in this direction, or
     /// the peer's program has stopped or has nothing to send. (Discontinuous transmission is no
-    /// such silence: Opus then sends at least every 0.42 s.)
+    /// such silence: Opus then sends at least every 0.42 s. From a peer that says it does so, over a
+    /// line that loses packets, nothing for 4 s is silence.)
     NoPackets,
     /// Packets come, and the peer says that there is no sound in them: its microphone has given
     /// digital silence, the same value over and over, for a second. It is unplugged, switched off,
     /// muted outside the program, or forbidden to the program; or there is none.
     DigitalSilence,
+    /// The peer says that it has muted its microphone: it sends nothing, by design.
+    Muted,
 }
 
 impl SilenceReason {
@@ -168,6 +171,7 @@ impl SilenceReason {
         match self {
             Self::NoPackets => "no sound arrives",
             Self::DigitalSilence => "the microphone there gives nothing but digital silence",
+            Self::Muted => "the microphone there is muted",
         }
     }
 }
@@ -271,20 +275,18 @@ pub enum Event<C> {
         /// Muted now.
         muted: bool,
     },
-    /// Nothing is heard of the peer any more, or nothing was from the beginning, and it is not
-    /// muted. The call goes on. Told once: another of these means another reason, and
-    /// [`Event::MediaResumed`] that it is over.
+    /// Nothing is heard of the peer any more, or nothing was from the beginning. The call goes on.
+    /// Told once: another of these means another reason, and [`Event::MediaResumed`] that it is over.
     ///
     /// These two come at most once in 0.9 s, whatever the peer does. Where the line loses the peer's
-    /// word that it is muted, this may come first and be over when the word has been said again.
+    /// word that it is muted, [`SilenceReason::NoPackets`] may come first, until it has been said again.
     MediaSilent {
         /// The call.
         call: C,
         /// Why.
         reason: SilenceReason,
     },
-    /// What [`Event::MediaSilent`] told is over: sound comes again, or the peer muted its
-    /// microphone, which is reason enough.
+    /// What [`Event::MediaSilent`] told is over: sound comes again, or the peer is no longer muted.
     MediaResumed {
         /// The call.
         call: C,

@@ -9,6 +9,7 @@ pub(crate) mod events;
 pub(crate) mod identity_file;
 pub(crate) mod pcm;
 pub(crate) mod pins_file;
+pub(crate) mod probe;
 pub(crate) mod random;
 mod realtime;
 #[cfg(unix)]

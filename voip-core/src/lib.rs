@@ -51,6 +51,7 @@
 mod call;
 mod device;
 mod directory;
+mod doctor;
 mod engine;
 mod error;
 mod event;
@@ -78,6 +79,7 @@ mod wire;
 pub use call::{Call, CallPeer, Reject};
 pub use device::{AudioDevice, DeviceChange, DeviceChoice, DeviceDirection, DeviceStats};
 pub use directory::server::{Departure, TrackerEvent, TrackerStats, WireDirection};
+pub use doctor::{Check, CheckKind, DoctorOptions, Report, Verdict, doctor};
 pub use error::{Error, ErrorKind};
 pub use event::{
     CallState, Contact, ContactState, EndReason, Event, Peer, Presence, SilenceReason,

@@ -18,7 +18,7 @@ const ROOMS: &[&[&str]] = &[
     &["session", "directory", "overlay"],
     &["engine"],
     &["io", "sim"],
-    &["node", "call", "room", "tracker", "recording"],
+    &["node", "call", "room", "tracker", "recording", "doctor"],
 ];
 /// Rows of which the members belong together: the vocabulary and the facade.
 const ONE_ROOM: &[usize] = &[0, 8];

@@ -12,6 +12,8 @@ use voip_core::{CallState, Duration, EncoderConfig, Event, SilenceReason};
 const NO_PACKETS: Option<SilenceReason> = Some(SilenceReason::NoPackets);
 const DIGITAL: Option<SilenceReason> = Some(SilenceReason::DigitalSilence);
 
+const MUTED: Option<SilenceReason> = Some(SilenceReason::Muted);
+
 /// The least a microphone gives in a quiet room.
 fn quiet_room(seconds: f32) -> Vec<f32> {
     let mut noise = 1u32;
@@ -139,12 +141,14 @@ fn one_reason_follows_another() {
 fn a_muted_peer_is_silent_by_design_and_unmuting_starts_the_clock_anew() {
     let (mut two, call, _) = talking(Link::default());
     two.world.set_muted(two.alice, call, true);
-    assert_eq!(told(&mut two, secs(10), Two::bob), []);
+    let muted = told(&mut two, secs(10), Two::bob);
+    assert_eq!(reasons(&muted), [MUTED], "{muted:?}");
+    assert!(muted[0].0 <= 40, "{muted:?}");
     two.world.set_microphone_running(two.alice, false);
     two.world.set_muted(two.alice, call, false);
     let told = told(&mut two, secs(3), Two::bob);
-    assert_eq!(reasons(&told), [NO_PACKETS], "{told:?}");
-    assert!((880..=920).contains(&told[0].0), "{told:?}");
+    assert_eq!(reasons(&told), [None, NO_PACKETS], "{told:?}");
+    assert!(told[0].0 <= 40 && (880..=940).contains(&told[1].0), "{told:?}");
 }
 
 #[test]
@@ -153,11 +157,11 @@ fn muting_is_reason_enough_for_a_silence_that_was_told() {
     let (call, _) = two.connect();
     assert_eq!(reasons(&told(&mut two, secs(3), Two::bob)), [DIGITAL]);
     two.world.set_muted(two.alice, call, true);
-    assert_eq!(reasons(&told(&mut two, secs(10), Two::bob)), [None]);
+    assert_eq!(reasons(&told(&mut two, secs(10), Two::bob)), [MUTED]);
     two.world.set_muted(two.alice, call, false);
     let again = told(&mut two, secs(10), Two::bob);
-    assert_eq!(reasons(&again), [DIGITAL], "{again:?}");
-    assert!((980..=1_100).contains(&again[0].0), "a second of it: {again:?}");
+    assert_eq!(reasons(&again), [None, DIGITAL], "{again:?}");
+    assert!((980..=1_100).contains(&again[1].0), "a second of it: {again:?}");
 }
 
 #[test]
@@ -201,4 +205,70 @@ fn loss_alone_is_no_silence() {
     let (mut two, ..) = talking(Link { jitter: ms(40), loss: 0.3, ..Link::default() });
     assert_eq!(told(&mut two, secs(60), Two::bob), []);
     assert!(loud_seconds(two.world.heard(two.bob)) > 50.0);
+}
+
+#[test]
+fn mute_is_told_within_a_second_as_what_it_is_whatever_the_reason_before() {
+    let mut two = Two::new(1, Link { delay: ms(100), ..Link::default() }, true);
+    let (call, _) = two.connect();
+    assert_eq!(reasons(&told(&mut two, secs(3), Two::bob)), [DIGITAL]);
+    two.world.set_microphone_running(two.alice, false);
+    assert_eq!(reasons(&told(&mut two, secs(3), Two::bob)), [NO_PACKETS]);
+    two.world.set_muted(two.alice, call, true);
+    let muted = told(&mut two, secs(3), Two::bob);
+    assert_eq!(reasons(&muted), [MUTED], "{muted:?}");
+    assert!(muted[0].0 <= 140, "{muted:?}");
+    two.world.set_microphone_running(two.alice, true);
+    two.world.say(two.alice, &tone(440.0, 10.0));
+    assert_eq!(told(&mut two, secs(3), Two::bob), [], "still muted");
+    two.world.set_muted(two.alice, call, false);
+    let heard = told(&mut two, secs(3), Two::bob);
+    assert_eq!(reasons(&heard), [None], "{heard:?}");
+    assert!(heard[0].0 <= 140, "{heard:?}");
+}
+
+#[test]
+fn mute_on_a_line_that_loses_packets_is_told_in_the_end_and_so_is_its_end() {
+    let (mut two, call, _) = talking(Link { jitter: ms(20), loss: 0.1, ..Link::default() });
+    two.world.say(two.alice, &tone(440.0, 200.0));
+    for _ in 0..10 {
+        two.world.set_muted(two.alice, call, true);
+        let muted = reasons(&told(&mut two, secs(8), Two::bob));
+        assert!(muted == [MUTED] || muted == [NO_PACKETS, MUTED], "{muted:?}");
+        two.world.set_muted(two.alice, call, false);
+        assert_eq!(reasons(&told(&mut two, secs(8), Two::bob)), [None]);
+    }
+}
+
+#[test]
+fn discontinuous_transmission_on_a_very_bad_line_is_no_silence_and_mute_is_mute() {
+    let encoder = EncoderConfig { dtx: true, ..EncoderConfig::default() };
+    let options = NodeOptions { encoder, keep_heard: false, ..NodeOptions::new("", []) };
+    let link = Link { jitter: ms(40), loss: 0.2, ..Link::default() };
+    let mut two = Two::with(1, link, true, &options);
+    let (call, _) = two.connect();
+    two.world.say(two.alice, &[tone(440.0, 1.0), quiet_room(600.0)].concat());
+    two.world.run_for(secs(4));
+    told(&mut two, secs(0), Two::bob);
+    assert_eq!(told(&mut two, secs(300), Two::bob), []);
+    two.world.set_muted(two.alice, call, true);
+    assert_eq!(reasons(&told(&mut two, secs(10), Two::bob)), [MUTED]);
+    two.world.set_muted(two.alice, call, false);
+    assert_eq!(reasons(&told(&mut two, secs(60), Two::bob)), [None]);
+}
+
+#[test]
+fn with_discontinuous_transmission_a_path_that_breaks_is_told_within_a_second_on_a_good_line() {
+    let encoder = EncoderConfig { dtx: true, ..EncoderConfig::default() };
+    let options = NodeOptions { encoder, keep_heard: false, ..NodeOptions::new("", []) };
+    let mut two = Two::with(1, Link::default(), true, &options);
+    two.connect();
+    let loud: Vec<f32> = quiet_room(10.0).iter().map(|s| s * 4_000.0).collect();
+    two.world.say(two.alice, &[loud, quiet_room(60.0)].concat());
+    two.world.run_for(secs(20));
+    told(&mut two, secs(0), Two::bob);
+    two.world.set_datagrams_blocked(true);
+    let silent = told(&mut two, secs(2), Two::bob);
+    assert_eq!(reasons(&silent), [NO_PACKETS], "{silent:?}");
+    assert!(silent[0].0 <= 920, "{silent:?}");
 }

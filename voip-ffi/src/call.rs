@@ -89,7 +89,7 @@ same_variants!(
     TrackerUnreachable, Unreachable, NetworkLost, Protocol, NodeClosed, VerificationFailed
 );
 
-/// Why nothing is heard of a peer that has not muted its microphone.
+/// Why nothing is heard of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub enum voip_silence_reason {
@@ -102,10 +102,12 @@ pub enum voip_silence_reason {
     /// digital silence for a second. It is unplugged, switched off, muted outside the program, or
     /// forbidden to the program; or there is none.
     DigitalSilence = 2,
+    /// The peer says that it has muted its microphone: it sends nothing, by design.
+    Muted = 3,
 }
 same_variants!(
     SilenceReason, voip_silence_reason, "voip_silence_reason":
-    NoPackets, DigitalSilence
+    NoPackets, DigitalSilence, Muted
 );
 
 /// How to refuse an incoming call.
@@ -401,16 +403,16 @@ pub extern "C" fn voip_silence_reason_describe(
     static WORDS: LazyLock<Vec<CString>> = LazyLock::new(|| {
         let words =
             |n| voip_silence_reason::read_number(n).map_or("unknown", SilenceReason::describe);
-        (0..=voip_silence_reason::DigitalSilence as i32).map(|n| owned(words(n))).collect()
+        (0..=voip_silence_reason::Muted as i32).map(|n| owned(words(n))).collect()
     });
     find(&WORDS, number(reason))
 }
 
-fn owned(words: &str) -> CString {
+pub(crate) fn owned(words: &str) -> CString {
     CString::new(words).unwrap_or_default()
 }
 
-fn find(words: &'static [CString], number: i32) -> *const c_char {
+pub(crate) fn find(words: &'static [CString], number: i32) -> *const c_char {
     let found = usize::try_from(number).ok().and_then(|n| words.get(n));
     found.map_or(c"unknown", |words| words.as_c_str()).as_ptr()
 }

@@ -51,12 +51,12 @@ pub enum voip_event_kind {
     /// The peer muted or unmuted its microphone. Of ten changes one soon after the other each is
     /// told, of more than that not every one. [call, muted]
     VOIP_EVENT_PEER_MUTED = 11,
-    /// Nothing is heard of the peer any more, or nothing was from the beginning, and it is not
-    /// muted. The call goes on. Told once: another of these means another reason, and
+    /// Nothing is heard of the peer any more, or nothing was from the beginning.
+    /// The call goes on. Told once: another of these means another reason, and
     /// `VOIP_EVENT_MEDIA_RESUMED` that it is over. [call, silence_reason]
     VOIP_EVENT_MEDIA_SILENT = 12,
-    /// What `VOIP_EVENT_MEDIA_SILENT` told is over: sound comes again, or the peer muted its
-    /// microphone, which is reason enough. [call]
+    /// What `VOIP_EVENT_MEDIA_SILENT` told is over: sound comes again, or the peer is no
+    /// longer muted. [call]
     VOIP_EVENT_MEDIA_RESUMED = 13,
     /// The call is over. [call, end_reason]
     VOIP_EVENT_ENDED = 14,

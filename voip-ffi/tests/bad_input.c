@@ -39,6 +39,7 @@ static voip_call *the_voip_call;
 static voip_contact_list *the_voip_contact_list;
 static voip_peer_list *the_voip_peer_list;
 static voip_device_list *the_voip_device_list;
+static voip_report *the_voip_report;
 static voip_tracker *the_voip_tracker;
 static voip_tracker_builder *the_voip_tracker_builder;
 
@@ -49,12 +50,14 @@ static voip_call *freed_voip_call;
 static voip_contact_list *freed_voip_contact_list;
 static voip_peer_list *freed_voip_peer_list;
 static voip_device_list *freed_voip_device_list;
+static voip_report *freed_voip_report;
 static voip_tracker *freed_voip_tracker;
 static voip_tracker_builder *freed_voip_tracker_builder;
 
 static voip_audio_device a_voip_audio_device;
 static voip_call_peer a_voip_call_peer;
 static voip_call_stats a_voip_call_stats;
+static voip_check a_voip_check;
 static voip_contact a_voip_contact;
 static voip_device_stats a_voip_device_stats;
 static voip_event a_voip_event;
@@ -124,6 +127,33 @@ static voip_node *start_node(const char *name)
     return node;
 }
 
+/* The doctor finds nothing bad at a tracker on this machine. */
+static voip_report *a_report(void)
+{
+    static char json[16384];
+    char address[VOIP_ADDRESS_SIZE];
+    voip_report *report;
+    voip_check check = { .size = sizeof check };
+    size_t count, trackers = 0;
+    bool good;
+    FINE(voip_tracker_address(the_voip_tracker, address, sizeof address));
+    FINE(voip_doctor(address, "off", "off", 10000, &report));
+    FINE(voip_report_count(report, &count));
+    FINE(voip_report_is_good(report, &good));
+    FINE(voip_report_to_json(report, json, sizeof json));
+    for (size_t i = 0; i < count; i++) {
+        FINE(voip_report_get(report, i, &check));
+        trackers += check.what == VOIP_CHECK_KIND_TRACKER && check.verdict == VOIP_VERDICT_GOOD &&
+                    strcmp(check.subject, address) == 0 && *check.measured && !*check.advice;
+    }
+    EXPECT_TEXT("tracker", voip_check_kind_describe(VOIP_CHECK_KIND_TRACKER));
+    EXPECT_TEXT("good", voip_verdict_describe(VOIP_VERDICT_GOOD));
+    EXPECT_TEXT("the microphone there is muted", voip_silence_reason_describe(VOIP_SILENCE_REASON_MUTED));
+    expect(__LINE__, "the report", VOIP_OK, "",
+           good && trackers == 1 && strstr(json, "loopback_call") ? VOIP_OK : VOIP_INTERNAL);
+    return report;
+}
+
 static void start(void)
 {
     the_voip_tracker = start_tracker();
@@ -134,6 +164,7 @@ static void start(void)
     FINE(voip_node_contacts(the_voip_node, &the_voip_contact_list));
     FINE(voip_node_peers(the_voip_node, LIMIT, &the_voip_peer_list));
     FINE(voip_devices(LIMIT, &the_voip_device_list));
+    the_voip_report = a_report();
 
     freed_voip_tracker = start_tracker();
     FINE(voip_tracker_free(freed_voip_tracker));
@@ -151,11 +182,14 @@ static void start(void)
     FINE(voip_peer_list_free(freed_voip_peer_list));
     FINE(voip_devices(LIMIT, &freed_voip_device_list));
     FINE(voip_device_list_free(freed_voip_device_list));
+    freed_voip_report = a_report();
+    FINE(voip_report_free(freed_voip_report));
 }
 
 static void finish(void)
 {
     FINE(voip_device_list_free(the_voip_device_list));
+    FINE(voip_report_free(the_voip_report));
     FINE(voip_contact_list_free(the_voip_contact_list));
     FINE(voip_peer_list_free(the_voip_peer_list));
     FINE(voip_call_free(the_voip_call));
@@ -289,6 +323,9 @@ static void ranges(void)
     INVALID("peer id", voip_node_safety_number(the_voip_node, "x", place, sizeof place));
     INVALID("beyond", voip_peer_list_get(the_voip_peer_list, 1000,
                                          sized(&a_voip_peer, sizeof a_voip_peer)));
+    INVALID("beyond", voip_report_get(the_voip_report, 1000,
+                                      sized(&a_voip_check, sizeof a_voip_check)));
+    INVALID("limit", voip_doctor("", "off", "off", 10, &freed_voip_report));
     INVALID("beyond", voip_device_list_get(the_voip_device_list, SIZE_MAX,
                                            sized(&a_voip_audio_device, sizeof a_voip_audio_device)));
 }

@@ -17,23 +17,25 @@ use std::fmt::Write;
 use prototypes::{Parameter, Prototype};
 
 /// Opaque types, and the valid handle of each in `bad_input.c`.
-const HANDLES: [&str; 8] = [
+const HANDLES: [&str; 9] = [
     "voip_node",
     "voip_node_builder",
     "voip_call",
     "voip_contact_list",
     "voip_peer_list",
     "voip_device_list",
+    "voip_report",
     "voip_tracker",
     "voip_tracker_builder",
 ];
 
 /// Structs that begin with their size, and the last member that each had in its first release: what
 /// programs compiled with that have room for.
-const STRUCTS: [(&str, &str); 11] = [
+const STRUCTS: [(&str, &str); 12] = [
     ("voip_audio_device", "is_default"),
     ("voip_call_peer", "id"),
     ("voip_call_stats", "path_remote"),
+    ("voip_check", "advice"),
     ("voip_contact", "state"),
     ("voip_device_stats", "errors"),
     ("voip_event", "device_name"),

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use voip_core::{EndReason, SilenceReason};
+use voip_core::{CheckKind, EndReason, SilenceReason, Verdict};
 
 /// The member of the enum `class` for a value of the library.
 pub(crate) fn member(py: Python<'_>, class: &str, value: impl Debug) -> PyResult<Py<PyAny>> {
@@ -73,12 +73,40 @@ fn _end_reason(py: Python<'_>, member: &Bound<'_, PyAny>) -> PyResult<(&'static 
 /// What `SilenceReason` knows of its members: words for people.
 #[pyfunction]
 fn _silence_reason(member: &Bound<'_, PyAny>) -> PyResult<&'static str> {
-    let reasons = [SilenceReason::NoPackets, SilenceReason::DigitalSilence];
+    let reasons = [SilenceReason::NoPackets, SilenceReason::DigitalSilence, SilenceReason::Muted];
     Ok(value(member, "SilenceReason", &reasons)?.describe())
+}
+
+const CHECK_KINDS: [CheckKind; 10] = [
+    CheckKind::Microphone,
+    CheckKind::Loudspeaker,
+    CheckKind::LoopbackCall,
+    CheckKind::Tracker,
+    CheckKind::Registration,
+    CheckKind::Udp,
+    CheckKind::Nat,
+    CheckKind::RelayUdp,
+    CheckKind::RelayTcp,
+    CheckKind::Clock,
+];
+
+/// What `CheckKind` knows of its members: words for people.
+#[pyfunction]
+fn _check_kind(member: &Bound<'_, PyAny>) -> PyResult<&'static str> {
+    Ok(value(member, "CheckKind", &CHECK_KINDS)?.describe())
+}
+
+/// What `Verdict` knows of its members: words for people.
+#[pyfunction]
+fn _verdict(member: &Bound<'_, PyAny>) -> PyResult<&'static str> {
+    let verdicts = [Verdict::Good, Verdict::Warning, Verdict::Bad, Verdict::Skipped];
+    Ok(value(member, "Verdict", &verdicts)?.describe())
 }
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     // Not `add`: that would make them public.
     module.setattr("_end_reason", wrap_pyfunction!(_end_reason, module)?)?;
+    module.setattr("_check_kind", wrap_pyfunction!(_check_kind, module)?)?;
+    module.setattr("_verdict", wrap_pyfunction!(_verdict, module)?)?;
     module.setattr("_silence_reason", wrap_pyfunction!(_silence_reason, module)?)
 }

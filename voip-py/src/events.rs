@@ -139,7 +139,7 @@ record! {
     }
 }
 record! {
-    /// Nothing is heard of the peer any more, or nothing was from the beginning, and it is not muted.
+    /// Nothing is heard of the peer any more, or nothing was from the beginning.
     /// The call goes on. Told once: another of these means another reason, and `MediaResumed` that it
     /// is over.
     MediaSilent extends Event {
@@ -150,8 +150,7 @@ record! {
     }
 }
 record! {
-    /// What `MediaSilent` told is over: sound comes again, or the peer muted its microphone, which is
-    /// reason enough.
+    /// What `MediaSilent` told is over: sound comes again, or the peer is no longer muted.
     MediaResumed extends Event {
         /// The call.
         call: Py<PyAny>,

@@ -4,6 +4,7 @@
 mod audio;
 mod call;
 mod devices;
+mod doctor;
 mod encoding;
 mod enums;
 mod errors;
@@ -27,6 +28,7 @@ fn _voip(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<call::Call>()?;
     audio::register(module)?;
     devices::register(module)?;
+    doctor::register(module)?;
     encoding::register(module)?;
     events::register(module)?;
     peers::register(module)?;

@@ -131,3 +131,4 @@ def test_reasons_have_words_and_kinds() -> None:
         assert reason.describe() and isinstance(reason.error_kind, voip.ErrorKind)
     assert voip.EndReason.NO_ANSWER.error_kind is voip.ErrorKind.NO_ANSWER
     assert voip.SilenceReason.NO_PACKETS.describe() == "no sound arrives"
+    assert voip.SilenceReason.MUTED.describe() == "the microphone there is muted"

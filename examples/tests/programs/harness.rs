@@ -58,6 +58,7 @@ fn program(name: &str) -> &'static str {
         "tracker" => env!("CARGO_BIN_EXE_tracker"),
         "peer" => env!("CARGO_BIN_EXE_peer"),
         "demo" => env!("CARGO_BIN_EXE_demo"),
+        "doctor" => env!("CARGO_BIN_EXE_doctor"),
         _ => panic!("no such program: {name}"),
     }
 }

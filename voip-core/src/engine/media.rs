@@ -94,7 +94,7 @@ impl Engine {
         if *call.ssrc.get_or_insert(rtp.ssrc) != rtp.ssrc {
             self.stats.datagrams_dropped += 1;
         } else if let Some(stream) = call.stream {
-            call.silence.packet(now);
+            call.silence.packet(now, rtp.sequence);
             call.path.sound(now);
             let IncomingRtp { arrival, sequence, timestamp, .. } = *rtp;
             self.ingress.insert(stream, arrival, sequence, timestamp, &rtp.payload);
@@ -135,8 +135,16 @@ impl Engine {
     /// The channel opens after the sound: say what was said before it was there.
     pub(super) fn channel_open(&mut self, now: Instant, key: CallKey) {
         self.reveal(now, key);
-        if self.calls.get(&key).is_some_and(|c| c.muted) {
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        if self.config.encoder.dtx
+            && let Some(session) = &mut call.session
+        {
+            session.send_message(now, &ChannelMessage::Discontinuous.to_bytes());
+        }
+        if call.muted {
             self.tell_muted(now, key);
+        } else {
+            self.drain_session(now, key);
         }
     }
 
@@ -155,6 +163,7 @@ impl Engine {
             Some(ChannelMessage::Report(report)) => call.reported(now, &report.into()),
             Some(ChannelMessage::Muted { muted }) => call.silence.peer_muted(now, muted),
             Some(ChannelMessage::DigitalSilence { silent }) => call.silence.digital_silence(silent),
+            Some(ChannelMessage::Discontinuous) => call.silence.discontinuous(),
             Some(ChannelMessage::Reveal { sas_nonce }) => self.revealed(now, key, sas_nonce),
             Some(ChannelMessage::Alive) => {}
             Some(ChannelMessage::Unknown) | None => self.stats.signals_dropped += 1,

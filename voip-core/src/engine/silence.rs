@@ -1,12 +1,13 @@
 //! Whether a peer is heard, and why not: one watch for each call.
 //!
-//! Two things are reasons for [`Event::MediaSilent`]: packets that do not come, and the peer's own
-//! word that there is only digital silence in them. A peer that says it is muted sends nothing by
-//! design. Whatever a peer does, it makes no more than one such event in [`NO_PACKETS`], and of
+//! Three things are reasons for [`Event::MediaSilent`]: the peer's word that it is muted, packets that
+//! do not come though it is not, and the peer's word that there is only digital silence in them.
+//! Whatever a peer does, it makes no more than one such event in [`NO_PACKETS`], and of
 //! [`Event::PeerMuted`] no more than anybody's finger: what comes faster is told later, or not at
 //! all if by then it is over.
 
 use crate::event::{Event, SilenceReason};
+use crate::id::SequenceNumber;
 use crate::time::{Duration, Instant};
 
 use super::call::Call;
@@ -15,6 +16,10 @@ use super::{CallKey, Engine, Output};
 /// No packet for so long is silence. In discontinuous transmission Opus sends one at least every
 /// 420 ms: this leaves room for one of them to be lost and the next to be 60 ms late.
 pub(super) const NO_PACKETS: Duration = Duration::from_millis(900);
+/// The same in discontinuous transmission over a line that loses packets: more than eight of those few
+/// lost in a row. Such a line is one without so many packets in a row.
+const NO_PACKETS_BUT_FEW: Duration = Duration::from_secs(4);
+const CLEAN: u32 = 200;
 
 /// Changes of mute that are told one after the other at once, and how long it takes until one more
 /// may be.
@@ -26,6 +31,11 @@ const MUTE_CHANGE: Duration = Duration::from_millis(250);
 pub(super) struct SilenceWatch {
     /// The last packet, or the moment from which packets are expected; `None` before.
     heard: Option<Instant>,
+    sequence: Option<SequenceNumber>,
+    /// Packets since one was missing.
+    in_a_row: u32,
+    /// The peer makes pauses.
+    discontinuous: bool,
     peer_muted: bool,
     digital_silence: bool,
     /// What the user knows.
@@ -45,8 +55,16 @@ impl SilenceWatch {
     }
 
     /// A packet came.
-    pub(super) fn packet(&mut self, now: Instant) {
+    pub(super) fn packet(&mut self, now: Instant, sequence: SequenceNumber) {
         self.heard = Some(now);
+        let before = self.sequence.replace(sequence);
+        let follows = before.is_some_and(|before| sequence == before.plus(1));
+        self.in_a_row = if follows { self.in_a_row.saturating_add(1) } else { 0 };
+    }
+
+    /// The peer says that it makes pauses.
+    pub(super) fn discontinuous(&mut self) {
+        self.discontinuous = true;
     }
 
     /// The peer says that it is muted, or no longer.
@@ -65,9 +83,18 @@ impl SilenceWatch {
         self.digital_silence = silent;
     }
 
+    /// No packet for so long is silence, of this peer.
+    fn patience(&self) -> Duration {
+        let few = self.discontinuous && self.in_a_row < CLEAN;
+        if few { NO_PACKETS_BUT_FEW } else { NO_PACKETS }
+    }
+
     fn reason(&self, now: Instant) -> Option<SilenceReason> {
-        let heard = self.heard.filter(|_| !self.peer_muted)?;
-        if now >= heard + NO_PACKETS {
+        let heard = self.heard?;
+        if self.peer_muted {
+            return Some(SilenceReason::Muted);
+        }
+        if now >= heard + self.patience() {
             return Some(SilenceReason::NoPackets);
         }
         self.digital_silence.then_some(SilenceReason::DigitalSilence)
@@ -101,18 +128,18 @@ impl SilenceWatch {
 
     /// When there may be news although nothing comes from the peer.
     pub(super) fn next_timeout(&self) -> Instant {
-        let after = |t: Option<Instant>| t.map_or(Instant::FAR_FUTURE, |t| t + NO_PACKETS);
+        let after = |t: Option<Instant>, wait| t.map_or(Instant::FAR_FUTURE, |t| t + wait);
         let mute = if self.peer_muted == self.told_muted {
             Instant::FAR_FUTURE
         } else {
             self.mute_may_be_told()
         };
         let silence = if self.held_back {
-            after(self.told_at)
+            after(self.told_at, NO_PACKETS)
         } else if self.peer_muted || self.told == Some(SilenceReason::NoPackets) {
             Instant::FAR_FUTURE
         } else {
-            after(self.heard)
+            after(self.heard, self.patience())
         };
         mute.min(silence)
     }
@@ -180,13 +207,13 @@ mod tests {
         let mut watch = SilenceWatch::default();
         watch.begin(ms(0));
         assert_eq!(told(&mut watch, 950), [(900, Some(SilenceReason::NoPackets))]);
-        watch.packet(ms(1_000));
+        watch.packet(ms(1_000), SequenceNumber(0));
         assert_eq!(watch.news(ms(1_000), CALL), None);
         assert_eq!(told(&mut watch, 1_850), [(1_800, None)]);
         watch.digital_silence(true);
         assert_eq!(watch.news(ms(1_860), CALL), None);
         watch.digital_silence(false);
-        watch.packet(ms(1_870));
+        watch.packet(ms(1_870), SequenceNumber(1));
         assert_eq!(watch.news(ms(1_870), CALL), None);
         assert_eq!(told(&mut watch, 2_760), []);
     }
@@ -197,7 +224,7 @@ mod tests {
         watch.begin(ms(0));
         let mut events = 0;
         for n in 0..9_000 {
-            watch.packet(ms(n));
+            watch.packet(ms(n), SequenceNumber(n as u16));
             watch.digital_silence(n % 2 == 0);
             watch.peer_muted(ms(n), n % 3 == 0);
             while watch.news(ms(n), CALL).is_some() {
@@ -222,5 +249,60 @@ mod tests {
         let last = Some(Event::PeerMuted { call: CALL, muted: true });
         assert_eq!((watch.news(later, CALL), watch.news(later, CALL)), (last, None));
         assert_eq!(watch.next_timeout(), Instant::FAR_FUTURE);
+    }
+
+    #[test]
+    fn every_reason_follows_every_other_and_goes() {
+        const MUTED: Option<SilenceReason> = Some(SilenceReason::Muted);
+        let mut watch = SilenceWatch::default();
+        watch.begin(ms(0));
+        let mut now = 0;
+        let mut last = None;
+        let reasons =
+            [None, MUTED, Some(SilenceReason::NoPackets), Some(SilenceReason::DigitalSilence)];
+        for (from, to) in reasons.iter().flat_map(|from| reasons.iter().map(move |to| (*from, *to)))
+        {
+            for wanted in [from, to] {
+                let changed = now;
+                let mut told = last;
+                watch.peer_muted(ms(now), wanted == MUTED);
+                watch.digital_silence(wanted == Some(SilenceReason::DigitalSilence));
+                for at in changed..=changed + 2_000 {
+                    if wanted != Some(SilenceReason::NoPackets) && at % 20 == 0 {
+                        watch.packet(ms(at), SequenceNumber((at / 20) as u16));
+                    }
+                    while let Some(event) = watch.news(ms(at), CALL) {
+                        told = match event {
+                            Event::MediaSilent { reason, .. } => Some(reason),
+                            Event::MediaResumed { .. } => None,
+                            _ => continue,
+                        };
+                    }
+                    assert!(
+                        told == wanted || at < changed + 950,
+                        "{last:?} to {wanted:?}: {told:?}"
+                    );
+                }
+                (now, last) = (changed + 2_000, wanted);
+            }
+        }
+    }
+
+    #[test]
+    fn the_few_packets_of_a_peer_that_makes_pauses_are_waited_for_where_some_were_lost() {
+        let silent_after = |pauses: bool, lost: u64| {
+            let mut watch = SilenceWatch::default();
+            watch.begin(ms(0));
+            if pauses {
+                watch.discontinuous();
+            }
+            for n in (0..=400).filter(|n| *n != lost) {
+                watch.packet(ms(n), SequenceNumber(n as u16));
+            }
+            told(&mut watch, 60_000)[0].0 - 400
+        };
+        assert_eq!(silent_after(true, 300), 4_000);
+        assert_eq!(silent_after(true, 100), 900, "200 have come since");
+        assert_eq!(silent_after(false, 300), 900);
     }
 }

@@ -16,6 +16,8 @@ pub(crate) enum ChannelMessage {
     Muted { muted: bool },
     /// The sender's microphone gives nothing but digital silence, or no longer.
     DigitalSilence { silent: bool },
+    /// The sender's encoder makes pauses: discontinuous transmission (RFC 7587 §3.1.3).
+    Discontinuous,
     /// How the packets of the last second came.
     Report(ReportMessage),
     /// The caller's nonce for the verification words, to which it has committed itself in its offer.

@@ -7,6 +7,7 @@ mod arguments;
 #[cfg(feature = "sim")]
 mod bad_line;
 mod calls;
+mod doctor;
 mod endings;
 mod events;
 mod harness;

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The files with exported functions, in the order of the header.
-const PARTS: [&str; 14] = [
+const PARTS: [&str; 15] = [
     "version",
     "status",
     "node",
@@ -17,6 +17,7 @@ const PARTS: [&str; 14] = [
     "peer",
     "contact",
     "device",
+    "doctor",
     "call",
     "pcm",
     "call_stats",

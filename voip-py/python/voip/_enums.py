@@ -5,6 +5,7 @@ from enum import Enum
 __all__ = [
     "Application",
     "CallState",
+    "CheckKind",
     "ContactState",
     "Departure",
     "DeviceChange",
@@ -16,6 +17,7 @@ __all__ = [
     "Quality",
     "Reject",
     "SilenceReason",
+    "Verdict",
     "WireDirection",
 ]
 
@@ -145,21 +147,70 @@ class ContactState(Enum):
 
 
 class SilenceReason(Enum):
-    """Why nothing is heard of a peer that has not muted its microphone.
+    """Why nothing is heard of a peer.
 
     ``NO_PACKETS``: no packet of sound has come for 0.9 s.
     ``DIGITAL_SILENCE``: packets come, and the peer says that its microphone gives nothing but the
     same value over and over: unplugged, switched off, or forbidden to the program.
+    ``MUTED``: the peer says that it has muted its microphone: it sends nothing, by design.
     """
 
     NO_PACKETS = 1
     DIGITAL_SILENCE = 2
+    MUTED = 3
 
     def describe(self) -> str:
         """The reason in words, for people."""
         from ._voip import _silence_reason
 
         return _silence_reason(self)
+
+
+class CheckKind(Enum):
+    """What `doctor` looks at.
+
+    ``MICROPHONE``: it can be opened, and gives more than digital silence. ``LOUDSPEAKER``: it can be
+    opened. ``LOOPBACK_CALL``: two nodes of this program hear each other. ``TRACKER``: it can be reached
+    by TCP, and answers. ``REGISTRATION``: it accepts one. ``UDP``: datagrams get to its port and back.
+    ``NAT``: what the router does to addresses. ``RELAY_UDP``, ``RELAY_TCP``: the tracker's relay gives an
+    address. ``CLOCK``: the one of this machine, against the tracker's.
+    """
+
+    MICROPHONE = 0
+    LOUDSPEAKER = 1
+    LOOPBACK_CALL = 2
+    TRACKER = 3
+    REGISTRATION = 4
+    UDP = 5
+    NAT = 6
+    RELAY_UDP = 7
+    RELAY_TCP = 8
+    CLOCK = 9
+
+    def describe(self) -> str:
+        """What it is in words, for people."""
+        from ._voip import _check_kind
+
+        return _check_kind(self)
+
+
+class Verdict(Enum):
+    """What came of a check of `doctor`.
+
+    ``GOOD``: nothing to change. ``WARNING``: some calls may not work, or not as well. ``BAD``: calls do
+    not work before that is changed. ``SKIPPED``: it was not looked at, or cannot be known.
+    """
+
+    GOOD = 0
+    WARNING = 1
+    BAD = 2
+    SKIPPED = 3
+
+    def describe(self) -> str:
+        """The verdict in words, for people."""
+        from ._voip import _verdict
+
+        return _verdict(self)
 
 
 class Quality(Enum):

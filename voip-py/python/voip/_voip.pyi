@@ -11,6 +11,7 @@ from typing_extensions import Buffer, TypeVar
 from ._enums import (
     Application,
     CallState,
+    CheckKind,
     ContactState,
     Departure,
     DeviceChange,
@@ -22,6 +23,7 @@ from ._enums import (
     Quality,
     Reject,
     SilenceReason,
+    Verdict,
     WireDirection,
 )
 from ._errors import Error
@@ -33,6 +35,7 @@ __all__ = [
     "CallPeer",
     "CallStats",
     "Changed",
+    "Check",
     "Connected",
     "Contact",
     "DeviceChanged",
@@ -60,6 +63,7 @@ __all__ = [
     "Reconnected",
     "Reconnecting",
     "Registered",
+    "Report",
     "Ringing",
     "Stages",
     "Tracker",
@@ -70,6 +74,7 @@ __all__ = [
     "VerificationReady",
     "Wav",
     "devices",
+    "doctor",
 ]
 
 VERSION: Final[str]
@@ -82,6 +87,8 @@ _Device: TypeAlias = str | AudioDevice | None
 # What begins with an underscore is for the rest of the package.
 def _end_reason(member: EndReason) -> tuple[str, ErrorKind]: ...
 def _silence_reason(member: SilenceReason) -> str: ...
+def _check_kind(member: CheckKind) -> str: ...
+def _verdict(member: Verdict) -> str: ...
 @final
 class Node:
     """One participant: it has a name and a key, is registered at its trackers, and calls and is called.
@@ -489,6 +496,56 @@ class DeviceStats:
 def devices(timeout: float | None = 5.0) -> list[AudioDevice]:
     """The microphones and loudspeakers that this system has now; none where there is no sound system.
     Raises `TimedOut` after `timeout` seconds: a sound server that hangs is not waited for.
+    """
+
+@final
+class Check:
+    """One check of `doctor`."""
+
+    __match_args__: ClassVar[tuple[Literal["what"], Literal["subject"], Literal["verdict"], Literal["measured"], Literal["advice"]]]
+    @property
+    def what(self) -> CheckKind:
+        """What was looked at, a `CheckKind`."""
+    @property
+    def subject(self) -> str:
+        """Which one: the tracker's or the device's name; empty where there is but one."""
+    @property
+    def verdict(self) -> Verdict:
+        """What came of it, a `Verdict`."""
+    @property
+    def measured(self) -> str:
+        """What was found, in words."""
+    @property
+    def advice(self) -> str:
+        """What to change, in words; empty if there is nothing."""
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class Report:
+    """All that `doctor` found."""
+
+    __match_args__: ClassVar[tuple[Literal["checks"], Literal["good"], Literal["json"]]]
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """`Check`s, one after the other: this machine, its devices, each tracker, the router."""
+    @property
+    def good(self) -> bool:
+        """Whether nothing is bad."""
+    @property
+    def json(self) -> str:
+        """The same as JSON: an object with a list `checks`."""
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+def doctor(trackers: Iterable[str] = (), *, input: _Device = None, output: _Device = None, timeout: float | None = 15.0) -> Report:
+    """Says why a call would not work here, and what to change.
+
+    Opens the devices, has two nodes of this program call each other on this machine, and asks each
+    tracker for all that a call needs of it. At a tracker it is registered for a moment, with a key and a
+    name (`doctor-…`) of its own. Two trackers of different hosts tell the kind of router, too. `input` and
+    `output` are as in `Devices`; `"off"` leaves them out. It takes 2 s where all is well, and at most
+    `timeout`, 1 s to 10 min, and half a second. Raises `InvalidArgument`.
     """
 
 @final
@@ -1031,7 +1088,7 @@ class PeerMuted(Event[_CallT]):
 
 @final
 class MediaSilent(Event[_CallT]):
-    """Nothing is heard of the peer any more, or nothing was from the beginning, and it is not muted.
+    """Nothing is heard of the peer any more, or nothing was from the beginning.
     The call goes on. Told once: another of these means another reason, and `MediaResumed` that it
     is over.
     """
@@ -1048,9 +1105,7 @@ class MediaSilent(Event[_CallT]):
 
 @final
 class MediaResumed(Event[_CallT]):
-    """What `MediaSilent` told is over: sound comes again, or the peer muted its microphone, which is
-    reason enough.
-    """
+    """What `MediaSilent` told is over: sound comes again, or the peer is no longer muted."""
 
     __match_args__: ClassVar[tuple[Literal["call"]]]
     @property
