@@ -23,7 +23,7 @@ pub struct DoctorOptions {
     pub input: DeviceChoice,
     /// The loudspeaker; [`DeviceChoice::Off`] leaves it out. Default: the system's.
     pub output: DeviceChoice,
-    /// How long it may take in all, 1 s to 10 min. Default: 15 s, of which a healthy system needs 2.
+    /// How long it may take in all, 1 s to 10 min. Default: 15 s.
     pub limit: Duration,
 }
 

@@ -113,7 +113,7 @@ impl Opaque for voip_report {
 /// host:port, up to 16 with commas between them; "" for none. Two of different hosts tell the kind of
 /// router, too. `input`, `output`: as in `voip_node_builder_audio_devices`, "default" or "off", say.
 ///
-/// Blocks for at most `timeout_ms`, 1 s to 10 min, and half a second; a healthy system needs 2 s. The report
+/// Blocks for at most `timeout_ms`, 1 s to 10 min, and half a second. The report
 /// is freed with `voip_report_free`.
 ///
 /// Errors: `VOIP_INVALID_ARGUMENT`; `VOIP_SYSTEM` without a thread.

@@ -20,6 +20,7 @@ const STEP: Duration = Duration::from_millis(20);
 
 /// Two nodes that call each other.
 struct Two {
+    #[cfg_attr(not(feature = "devices"), expect(dead_code, reason = "it is kept up"))]
     alice: Node,
     call: Call,
     bob: Node,
