@@ -53,10 +53,12 @@ test-long: ## also the tests that take minutes: long calls, virtual sound cards,
 	then $(MAKE) --no-print-directory fuzz; \
 	else echo "test-long: no fuzzing: it needs cargo-afl, or nightly Rust and cargo-fuzz"; fi
 
-test-nat: ## calls through routers of eleven kinds in network namespaces (root); WRITE=1: into docs/routers.md
+test-nat: ## calls through routers of eleven kinds in network namespaces (root), and relays with coturn; WRITE=1: into docs/routers.md
 	@scripts/setup python nat
 	@$(CARGO) build --release --locked --package voip-examples --bins
 	@python3 tests/lab/routers.py $(if $(WRITE),--write docs/routers.md)
+	@$(CARGO) test --release --locked --package voip-core --features sim --test sockets -- --ignored by_coturn
+	@python3 benches/versus_coturn.py --runs 1 --packets 2000
 
 soak: ## an hour of a call through virtual sound cards: nothing may grow
 	@scripts/setup long

@@ -111,6 +111,26 @@ fn a_call_whose_direct_path_is_lost_goes_on_by_the_relay() {
 }
 
 #[test]
+fn a_call_by_the_relay_survives_changes_of_network() {
+    let mut two = two(true, &options());
+    two.world.set_direct_blocked(true);
+    heard_after(&mut two);
+    for _ in 0..3 {
+        two.world.run_for(secs(5));
+        two.world.move_node(two.alice);
+        two.world.run_for(secs(10));
+        let begin = two.world.heard(two.bob).len();
+        two.world.run_for(secs(2));
+        let heard = loud_seconds(&two.world.heard(two.bob)[begin..]);
+        assert!(heard > 1.9, "{heard}");
+    }
+    assert_eq!(
+        two.world.state(two.alice, two.world.calls(two.alice)[0]),
+        Some(CallState::Connected)
+    );
+}
+
+#[test]
 fn with_relays_only_no_peer_learns_an_address() {
     let mut two = two(true, &NodeOptions { relay_only: true, ..options() });
     let (call, heard) = heard_after(&mut two);

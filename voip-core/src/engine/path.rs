@@ -201,6 +201,7 @@ impl Engine {
     pub(super) fn look_for_paths(&mut self, now: Instant) {
         let mut looking = Vec::new();
         for key in self.lost_calls() {
+            self.renew_relay(now, key);
             let candidates = self.candidates_of(key);
             if let Some(call) = self.calls.get_mut(&key)
                 && call.path.looks(now)

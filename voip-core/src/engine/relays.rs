@@ -24,6 +24,9 @@ const DATAGRAMS_FIRST: Duration = Duration::from_millis(300);
 /// How long nothing must have been relayed before the relay is given up.
 const SPARE: Duration = Duration::from_secs(10);
 
+/// How long an address on a relay may carry nothing, while there is no path, before another one is asked for.
+const STALE: Duration = Duration::from_secs(3);
+
 /// One way to a relay; numbers are not used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RelayKey(pub(crate) u64);
@@ -335,6 +338,16 @@ impl Engine {
         }
         self.drain_session(now, key);
         self.give_up_relay(now, key);
+    }
+
+    /// There is no path though there is an address on a relay, which has carried nothing for a while: the way to it may
+    /// be what is broken.
+    pub(super) fn renew_relay(&mut self, now: Instant, key: CallKey) {
+        let Some(call) = self.calls.get(&key) else { return };
+        if call.relay.idle_since.is_some_and(|since| now >= since + STALE) {
+            self.give_up_relay(now, key);
+        }
+        self.seek_relay(now, key);
     }
 
     /// Gives back what a call has of relays.

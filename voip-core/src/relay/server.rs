@@ -48,8 +48,8 @@ impl Default for Config {
     }
 }
 
-/// Allocations of one key: those of two calls, or of one that changes its network.
-const MAX_PER_KEY: u32 = 2;
+/// Allocations of one key: those of two calls, or of one that changes its network. One more takes the place of the oldest.
+const MAX_PER_KEY: usize = 2;
 /// Questions of strangers that are answered, of one IPv4 /24 or IPv6 /56: the answer may be longer than the question.
 const CHALLENGES: Rate = Rate::per_second(5, 20);
 
@@ -118,7 +118,8 @@ pub(crate) struct Relay {
     allocations: BTreeMap<AllocationId, Allocation>,
     by_client: BTreeMap<Via, AllocationId>,
     by_relayed: BTreeMap<SocketAddr, AllocationId>,
-    per_key: BTreeMap<PeerId, u32>,
+    /// Oldest first.
+    per_key: BTreeMap<PeerId, VecDeque<AllocationId>>,
     /// When allocations end.
     agenda: BTreeSet<(Instant, AllocationId)>,
     next: u64,
@@ -416,9 +417,12 @@ impl Relay {
         if now >= grant.expires {
             return Err(Refusal::Unauthorized);
         }
-        let of_key = self.per_key.get(&grant.owner).copied().unwrap_or(0);
-        if of_key >= MAX_PER_KEY {
-            return Err(Refusal::QuotaReached);
+        // Whoever changes networks cannot give back what it had there.
+        let of_key = self.per_key.get(&grant.owner);
+        if let Some(oldest) =
+            of_key.filter(|all| all.len() >= MAX_PER_KEY).and_then(|all| all.front())
+        {
+            self.remove(*oldest);
         }
         if self.allocations.len() >= self.config.max_allocations {
             return Err(Refusal::NoCapacity);
@@ -428,7 +432,7 @@ impl Relay {
         let allocation = Allocation::new(now, arrival, request.lifetime(), username, grant);
         self.agenda.insert((allocation.expires, id));
         self.by_client.insert(arrival.via, id);
-        self.per_key.insert(grant.owner, of_key + 1);
+        self.per_key.entry(grant.owner).or_default().push_back(id);
         self.grants.hold(username);
         self.allocations.insert(id, allocation);
         self.outputs.push_back(Output::Bind { allocation: id, local, even: even.is_some() });
@@ -443,9 +447,9 @@ impl Relay {
             self.by_relayed.remove(&relayed);
             self.outputs.push_back(Output::Unbind { allocation: id });
         }
-        if let Some(count) = self.per_key.get_mut(&gone.owner) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(of_key) = self.per_key.get_mut(&gone.owner) {
+            of_key.retain(|other| *other != id);
+            if of_key.is_empty() {
                 self.per_key.remove(&gone.owner);
             }
         }

@@ -254,7 +254,18 @@ impl SimNode {
 
     /// Whether what comes to that address is this node's.
     pub(super) fn is_at(&self, address: SocketAddr) -> bool {
-        address == self.address || self.relays.values().any(|(local, ..)| *local == address)
+        let is_here = |(local, ..): &(SocketAddr, SocketAddr, RelayTransport)| {
+            *local == address && local.ip() == self.address.ip()
+        };
+        address == self.address || self.relays.values().any(is_here)
+    }
+
+    /// The way to a relay, if it begins at the address that the node has now.
+    fn relay_from_here(
+        &self,
+        relay: RelayKey,
+    ) -> Option<&(SocketAddr, SocketAddr, RelayTransport)> {
+        self.relays.get(&relay).filter(|(local, ..)| local.ip() == self.address.ip())
     }
 
     fn relay_at(&self, address: SocketAddr) -> Option<RelayKey> {
@@ -315,7 +326,7 @@ impl SimNode {
                 Output::RelayOpen { relay, address, transport } => {
                     self.open_relay(now, relay, address, transport, network);
                 }
-                Output::RelaySend { relay, bytes } => match self.relays.get(&relay) {
+                Output::RelaySend { relay, bytes } => match self.relay_from_here(relay) {
                     Some((local, remote, RelayTransport::Udp)) => {
                         network.send(now, *local, *remote, bytes);
                     }

@@ -68,7 +68,6 @@ pub(crate) enum Refusal {
     WrongCredentials,
     TransportNotSupported,
     FamilyMismatch,
-    QuotaReached,
     NoCapacity,
 }
 
@@ -85,7 +84,6 @@ impl Refusal {
             Refusal::WrongCredentials => ErrorCode::WRONG_CREDENTIALS,
             Refusal::TransportNotSupported => ErrorCode::UNSUPPORTED_TRANSPORT_PROTOCOL,
             Refusal::FamilyMismatch => ErrorCode::PEER_ADDRESS_FAMILY_MISMATCH,
-            Refusal::QuotaReached => ErrorCode::ALLOCATION_QUOTA_REACHED,
             Refusal::NoCapacity => ErrorCode::INSUFFICIENT_CAPACITY,
         }
     }
