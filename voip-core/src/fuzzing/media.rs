@@ -115,7 +115,7 @@ pub fn engine(data: &[u8]) {
         codec: Codec::Opus,
         auto_answer: data.len().is_multiple_of(2),
         pins_names: true,
-        contacts_only: data.len() % 3 == 0,
+        contacts_only: data.len().is_multiple_of(3),
         ring_timeout: Duration::from_secs(45),
         max_calls: 2,
         relays: Vec::new(),

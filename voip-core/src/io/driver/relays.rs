@@ -20,7 +20,7 @@ const DATAGRAM: usize = 2048;
 /// One way to a relay.
 pub(super) enum RelayLink {
     Udp(UdpSocket),
-    Tcp(TrackerLink),
+    Tcp(Box<TrackerLink>),
 }
 
 impl<L: Listener> Driver<L> {
@@ -64,7 +64,7 @@ impl<L: Listener> Driver<L> {
                     RelayAddress::Named(i) => self.named_relays.get(i),
                 };
                 let Some(destination) = destination else { return };
-                let link = TrackerLink::to(destination, addresses);
+                let link = Box::new(TrackerLink::to(destination, addresses));
                 self.relays.insert(relay, RelayLink::Tcp(link));
                 self.after_relay(relay, Progress::Failed);
             }
