@@ -23,7 +23,8 @@ import wave
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 NATLAB = str(HERE / "natlab")
-TRACKER = "203.0.113.10"
+# By IPv4 and IPv6; with both, peers reach it by IPv4.
+TRACKER = {"4": "203.0.113.10", "6": "2001:db8::10", "46": "203.0.113.10"}
 # A call has to be heard again within so many seconds.
 LIMIT = 3.0
 KINDS = "none fw full addr port portopen sym cgnat cgnatsym noudp tcp443".split()
@@ -31,6 +32,9 @@ KINDS = "none fw full addr port portopen sym cgnat cgnatsym noudp tcp443".split(
 PUNCHABLE = {"none", "fw", "full", "addr", "port", "cgnat"}
 OPEN = {"none", "full", "addr"}
 SYMMETRIC = {"sym", "cgnatsym"}
+# IPv6 has no address translation: what remains of these is a firewall. With both, IPv6 connects what IPv4 cannot.
+KINDS_6 = "none fw port".split()
+KINDS_46 = "none fw port sym".split()
 
 
 def can_punch(a, b):
@@ -94,13 +98,13 @@ class Program:
 class Call:
     """A tracker and two peers behind routers of these kinds, who call each other."""
 
-    def __init__(self, kinds, binaries):
-        self.binaries = binaries
+    def __init__(self, kinds, binaries, ip="4"):
+        self.binaries, self.ip = binaries, ip
         self.programs = []
         self.kinds = kinds
         self.folder = tempfile.TemporaryDirectory()
         self.speech = long_speech(pathlib.Path(self.folder.name))
-        subprocess.run([NATLAB, "up", "--a", kinds[0], "--b", kinds[1]], check=True)
+        subprocess.run([NATLAB, "up", "--a", kinds[0], "--b", kinds[1], "--ip", ip], check=True)
 
     def start(self, node, *command):
         self.programs.append(Program(node, *command))
@@ -109,9 +113,10 @@ class Call:
     def peer(self, name, kind):
         folder = pathlib.Path(self.folder.name)
         port = 443 if kind == "tcp443" else 6000
+        host = f"[{TRACKER['6']}]" if self.ip == "6" else TRACKER[self.ip]
         return self.start(
             "p" + name[0], str(self.binaries / "peer"), "--json", "--username", name,
-            "--tracker", f"{TRACKER}:{port}", "--identity", str(folder / f"{name}.key"),
+            "--tracker", f"{host}:{port}", "--identity", str(folder / f"{name}.key"),
             "--wav", str(self.speech), "--record", str(folder / f"{name}.wav"),
             *(["--auto-answer"] if name == "bob" else []))
 
@@ -126,7 +131,8 @@ class Call:
 
     def connect(self, seconds=8.0):
         """Milliseconds from the answer until both hear; or what went wrong."""
-        self.start("trk", str(self.binaries / "tracker"), "--relay", "--also-port", "443")
+        self.start("trk", str(self.binaries / "tracker"), "--host", "0.0.0.0" if self.ip == "4" else "::",
+                   "--relay", "--also-port", "443")
         time.sleep(0.3)
         self.alice, self.bob = self.peer("alice", self.kinds[0]), self.peer("bob", self.kinds[1])
         if not all(peer.wait("registered", 6.0) for peer in (self.alice, self.bob)):
@@ -152,7 +158,8 @@ class Call:
     def is_relayed(self):
         """Whether the path leads through the relay, once it has been found."""
         time.sleep(2)
-        return any(TRACKER in str(self.stats(peer).get("path")) for peer in (self.alice, self.bob))
+        paths = [str(self.stats(peer).get("path")) for peer in (self.alice, self.bob)]
+        return any(address in path for address in TRACKER.values() for path in paths)
 
     def hears(self):
         """Whether sound still comes to both."""
@@ -182,15 +189,15 @@ def natlab(*arguments):
     return lambda: subprocess.run([NATLAB, *arguments], check=True, capture_output=True)
 
 
-def pairs(kinds, binaries):
+def pairs(kinds, binaries, ip="4"):
     found = {}
     for n, a in enumerate(kinds):
         for b in kinds[n:]:
-            with Call((a, b), binaries) as call:
+            with Call((a, b), binaries, ip) as call:
                 found[a, b] = found[b, a] = call.connect()
                 if isinstance(found[a, b], int) and call.is_relayed():
                     found[a, b] = found[b, a] = f"{found[a, b]} R"
-            print(f"{a} {b}: {found[a, b]}", file=sys.stderr, flush=True)
+            print(f"IPv{ip} {a} {b}: {found[a, b]}", file=sys.stderr, flush=True)
     return found
 
 
@@ -236,6 +243,7 @@ def main():
     given = options.parse_args()
     kinds = given.kinds or KINDS
     found = pairs(kinds, given.binaries)
+    found_6, found_46 = (pairs(of, given.binaries, ip) for of, ip in ((KINDS_6, "6"), (KINDS_46, "46")))
     troubled, well = ("", True) if given.only_pairs else trouble(given.binaries)
     text = "\n\n".join([
         "# Through routers",
@@ -244,12 +252,17 @@ def main():
         "the relay, by datagrams or, behind noudp and tcp443, over a connection. "
         "What the kinds do is told by `tests/lab/natlab`.",
         table(kinds, found),
+        "With IPv6 alone:",
+        table(KINDS_6, found_6),
+        "With both, where IPv6 is behind a firewall without address translation:",
+        table(KINDS_46, found_46),
         troubled,
     ]) + "\n"
     print(text)
     if given.write:
         given.write.write_text(text)
-    deaf = [pair for pair in found if not re.match(r"\d", str(found[pair]))]
+    deaf = [pair for of in (found, found_6, found_46) for pair in of if not re.match(r"\d", str(of[pair]))]
+    deaf += [pair for of in (found_6, found_46) for pair in of if not isinstance(of[pair], int)]
     relayed = [pair for pair in found if can_punch(*pair) and not isinstance(found[pair], int)]
     failed = deaf + relayed
     for a, b in sorted({tuple(sorted(pair)) for pair in failed}):
