@@ -10,11 +10,12 @@ use std::str::FromStr;
 
 use voip_core::{Contact, ContactState, PeerId};
 
-use crate::convert::{Form, Place, filled, inline, put_text, same_variants, text};
+use crate::convert::{Place, filled, inline, put_text, same_variants, text};
 use crate::handle::{Opaque, get, put, take};
+use crate::list::{count_of, element_of};
 use crate::node::{VOIP_ID_SIZE, VOIP_NAME_SIZE, voip_node};
 use crate::status::voip_status;
-use crate::wall::{Failure, guard};
+use crate::wall::guard;
 
 /// Room for a safety number: twelve groups of five digits, the spaces between, and a zero.
 pub const VOIP_SAFETY_NUMBER_SIZE: usize = 72;
@@ -98,12 +99,8 @@ pub unsafe extern "C" fn voip_contact_list_count(
     list: *const voip_contact_list,
     count: *mut usize,
 ) -> voip_status {
-    guard(|| {
-        let place = Place::new("count", count)?;
-        // SAFETY: The caller vouches for it.
-        unsafe { place.set(get(list)?.len()) };
-        Ok(())
-    })
+    // SAFETY: The caller vouches for it.
+    guard(|| unsafe { count_of(list, Vec::as_slice, count) })
 }
 
 /// One of them, `index` from 0. Does not block.
@@ -115,15 +112,8 @@ pub unsafe extern "C" fn voip_contact_list_get(
     index: usize,
     contact: *mut voip_contact,
 ) -> voip_status {
-    guard(|| {
-        // SAFETY: The caller vouches for it.
-        let form = unsafe { Form::new("contact", contact) }?;
-        let list = get(list)?;
-        let found = list.get(index).ok_or_else(|| Failure::argument("index: beyond the end"))?;
-        // SAFETY: The caller vouches for it.
-        unsafe { form.fill(found.into()) };
-        Ok(())
-    })
+    // SAFETY: The caller vouches for it.
+    guard(|| unsafe { element_of(list, Vec::as_slice, index, "contact", contact) })
 }
 
 /// Frees a list. Does not block.

@@ -7,6 +7,7 @@ use voip_core::{AudioDevice, DeviceChange, DeviceDirection, DeviceStats};
 
 use crate::convert::{Form, Place, filled, inline, same_variants, text, time_limit};
 use crate::handle::{Opaque, get, put, take};
+use crate::list::{count_of, element_of};
 use crate::node::voip_node;
 use crate::status::voip_status;
 use crate::wall::{Failure, guard};
@@ -167,12 +168,8 @@ pub unsafe extern "C" fn voip_device_list_count(
     list: *const voip_device_list,
     count: *mut usize,
 ) -> voip_status {
-    guard(|| {
-        let place = Place::new("count", count)?;
-        // SAFETY: The caller vouches for it.
-        unsafe { place.set(get(list)?.len()) };
-        Ok(())
-    })
+    // SAFETY: The caller vouches for it.
+    guard(|| unsafe { count_of(list, Vec::as_slice, count) })
 }
 
 /// One of them, `index` from 0. Does not block.
@@ -184,15 +181,8 @@ pub unsafe extern "C" fn voip_device_list_get(
     index: usize,
     device: *mut voip_audio_device,
 ) -> voip_status {
-    guard(|| {
-        // SAFETY: The caller vouches for it.
-        let form = unsafe { Form::new("device", device) }?;
-        let list = get(list)?;
-        let found = list.get(index).ok_or_else(|| Failure::argument("index: beyond the end"))?;
-        // SAFETY: The caller vouches for it.
-        unsafe { form.fill(found.into()) };
-        Ok(())
-    })
+    // SAFETY: The caller vouches for it.
+    guard(|| unsafe { element_of(list, Vec::as_slice, index, "device", device) })
 }
 
 /// Frees a list. Does not block.

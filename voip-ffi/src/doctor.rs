@@ -9,12 +9,11 @@ use std::sync::LazyLock;
 use voip_core::{Check, CheckKind, DoctorOptions, Report, Verdict};
 
 use crate::call::{find, owned};
-use crate::convert::{
-    Form, Place, filled, inline, number, put_text, same_variants, text, time_limit,
-};
+use crate::convert::{Place, filled, inline, number, put_text, same_variants, text, time_limit};
 use crate::handle::{Opaque, get, put, take};
+use crate::list::{count_of, element_of};
 use crate::status::voip_status;
-use crate::wall::{Failure, guard};
+use crate::wall::guard;
 
 /// Room for the texts of a check and a zero; a longer one is cut off.
 pub const VOIP_CHECK_TEXT_SIZE: usize = 512;
@@ -146,12 +145,8 @@ pub unsafe extern "C" fn voip_report_count(
     report: *const voip_report,
     count: *mut usize,
 ) -> voip_status {
-    guard(|| {
-        let place = Place::new("count", count)?;
-        // SAFETY: The caller vouches for it.
-        unsafe { place.set(get(report)?.checks.len()) };
-        Ok(())
-    })
+    // SAFETY: The caller vouches for it.
+    guard(|| unsafe { count_of(report, |report| &report.checks, count) })
 }
 
 /// One of them, `index` from 0. Does not block.
@@ -163,16 +158,8 @@ pub unsafe extern "C" fn voip_report_get(
     index: usize,
     check: *mut voip_check,
 ) -> voip_status {
-    guard(|| {
-        // SAFETY: The caller vouches for it.
-        let form = unsafe { Form::new("check", check) }?;
-        let report = get(report)?;
-        let found =
-            report.checks.get(index).ok_or_else(|| Failure::argument("index: beyond the end"))?;
-        // SAFETY: The caller vouches for it.
-        unsafe { form.fill(found.into()) };
-        Ok(())
-    })
+    // SAFETY: The caller vouches for it.
+    guard(|| unsafe { element_of(report, |report| &report.checks, index, "check", check) })
 }
 
 /// Whether nothing is bad. Does not block.

@@ -71,6 +71,7 @@ mod device;
 mod doctor;
 mod event;
 mod handle;
+mod list;
 mod node;
 mod node_builder;
 mod node_stats;

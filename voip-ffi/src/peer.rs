@@ -4,11 +4,12 @@ use std::ffi::c_char;
 
 use voip_core::{Peer, Presence};
 
-use crate::convert::{Form, Place, filled, inline, same_variants, time_limit};
+use crate::convert::{Place, filled, inline, same_variants, time_limit};
 use crate::handle::{Opaque, get, put, take};
+use crate::list::{count_of, element_of};
 use crate::node::{VOIP_ID_SIZE, VOIP_NAME_SIZE, voip_node};
 use crate::status::voip_status;
-use crate::wall::{Failure, guard};
+use crate::wall::guard;
 
 /// Whether a peer wants to be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,12 +92,8 @@ pub unsafe extern "C" fn voip_peer_list_count(
     list: *const voip_peer_list,
     count: *mut usize,
 ) -> voip_status {
-    guard(|| {
-        let place = Place::new("count", count)?;
-        // SAFETY: The caller vouches for it.
-        unsafe { place.set(get(list)?.len()) };
-        Ok(())
-    })
+    // SAFETY: The caller vouches for it.
+    guard(|| unsafe { count_of(list, Vec::as_slice, count) })
 }
 
 /// One of them, `index` from 0. Does not block.
@@ -108,15 +105,8 @@ pub unsafe extern "C" fn voip_peer_list_get(
     index: usize,
     peer: *mut voip_peer,
 ) -> voip_status {
-    guard(|| {
-        // SAFETY: The caller vouches for it.
-        let form = unsafe { Form::new("peer", peer) }?;
-        let list = get(list)?;
-        let found = list.get(index).ok_or_else(|| Failure::argument("index: beyond the end"))?;
-        // SAFETY: The caller vouches for it.
-        unsafe { form.fill(found.into()) };
-        Ok(())
-    })
+    // SAFETY: The caller vouches for it.
+    guard(|| unsafe { element_of(list, Vec::as_slice, index, "peer", peer) })
 }
 
 /// Frees a list. Does not block.
