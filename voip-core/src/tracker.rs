@@ -137,7 +137,7 @@ impl TrackerBuilder {
         self
     }
 
-    /// Starts. Errors: [`ErrorKind::InvalidArgument`] (the address is none, or not of this
+    /// Starts. Errors: [`ErrorKind::InvalidArgument`] (an address is none, or not of this
     /// machine; TLS is required and there is no certificate), [`ErrorKind::File`] (a certificate or
     /// key), [`ErrorKind::AddressInUse`], [`ErrorKind::System`].
     pub fn start(self) -> Result<Tracker, Error> {

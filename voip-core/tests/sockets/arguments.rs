@@ -118,6 +118,30 @@ fn where_a_tracker_can_listen() {
 }
 
 #[test]
+fn relays_are_checked_at_the_start() {
+    let refused = |error: Error, field: &str| {
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+        assert!(error.message().starts_with(field), "{field}: {error}");
+    };
+    let tracker = || Tracker::builder().bind("127.0.0.1:0");
+    refused(failure(tracker().relay_address("example.org").start()), "relay_address");
+    let nine = (0..8).fold(tracker(), |tracker, _| tracker.also_bind("127.0.0.1:0"));
+    refused(failure(nine.start()), "also_bind");
+    let long = "x".repeat(509);
+    for (uri, username, password) in [
+        ("example.org", "alice", "secret"),
+        ("stun:example.org", "alice", "secret"),
+        ("turns:example.org?transport=udp", "alice", "secret"),
+        ("turn:127.0.0.1", "", "secret"),
+        ("turn:127.0.0.1", "alice", long.as_str()),
+    ] {
+        refused(error_of(builder().turn_server(uri, username, password)), "turn_server");
+    }
+    let five = (0..5).fold(builder(), |node, _| node.turn_server("turn:127.0.0.1", "a", "b"));
+    refused(error_of(five), "turn_server");
+}
+
+#[test]
 fn names_are_checked_wherever_they_are_given() {
     let node = builder().start().unwrap();
     for name in ["", "al\nice"] {
