@@ -6,6 +6,7 @@
 
 mod call;
 mod contacts;
+mod early;
 mod lifecycle;
 mod manual;
 mod media;

@@ -8,6 +8,7 @@
 mod description;
 mod dtls;
 mod guard;
+mod held;
 mod path;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -27,6 +28,7 @@ use str0m::{Event, IceConnectionState, Input, Output, Rtc, RtcConfig, RtcError};
 
 pub(crate) use description::{LocalCandidate, candidate_lines};
 use guard::{Guard, Side};
+use held::Held;
 
 use crate::id::{RtpTimestamp, SequenceNumber, Ssrc};
 use crate::time::{Duration, Epoch, Instant};
@@ -130,6 +132,7 @@ pub(crate) struct Session {
     rtc: Rtc,
     epoch: Epoch,
     guard: Guard,
+    held: Held,
     pending: Option<SdpPendingOffer>,
     mid: Option<Mid>,
     payload_type: Option<Pt>,
@@ -172,7 +175,8 @@ impl Session {
             session.channel = Some(channel);
             session.pending = Some(pending);
             session.drain()?;
-            let description = session.guard.describe(offer.to_sdp_string());
+            let mut description = session.guard.describe(offer.to_sdp_string());
+            description::let_answerer_lead(&mut description);
             Ok((session, description))
         })
     }
@@ -190,7 +194,11 @@ impl Session {
             let side = Side::Answers;
             let mut session = Session::new(now, epoch, side, first_sequence, candidates);
             let answer = session.rtc.sdp_api().accept_offer(parsed)?;
-            let description = session.guard.describe(answer.to_sdp_string());
+            let mut description = session.guard.describe(answer.to_sdp_string());
+            if description::answerer_leads(offer) {
+                session.rtc.direct_api().set_ice_controlling(true);
+                description::let_answerer_lead(&mut description);
+            }
             session.guard.begin(offer);
             session.drain()?;
             session.step(now)?;
@@ -206,6 +214,9 @@ impl Session {
             .take()
             .ok_or_else(|| SessionError::Description("no offer is pending".into()))?;
         contain(|| {
+            if description::answerer_leads(answer) {
+                self.rtc.direct_api().set_ice_controlling(false);
+            }
             self.rtc.sdp_api().accept_answer(pending, parsed)?;
             self.guard.begin(answer);
             self.drain()?;
@@ -245,6 +256,7 @@ impl Session {
             rtc,
             epoch,
             guard: Guard::new(side),
+            held: Held::default(),
             pending: None,
             mid: None,
             payload_type: None,
@@ -266,8 +278,18 @@ impl Session {
         }
     }
 
-    /// Whether this datagram belongs here: ICE credentials for STUN, a proven address for the rest.
+    /// Whether this datagram belongs here: ICE credentials for STUN, a proven address for the rest, or a tag.
     pub(crate) fn accepts(
+        &self,
+        now: Instant,
+        source: SocketAddr,
+        destination: SocketAddr,
+        datagram: &[u8],
+    ) -> bool {
+        self.takes(now, source, destination, datagram) || self.may_hold(datagram)
+    }
+
+    fn takes(
         &self,
         now: Instant,
         source: SocketAddr,
@@ -288,8 +310,10 @@ impl Session {
         destination: SocketAddr,
         datagram: &[u8],
     ) {
-        let is_for_us = !self.closed && self.accepts(now, source, destination, datagram);
-        let opened = if is_for_us { self.guard.open(datagram) } else { None };
+        if self.closed || !self.takes(now, source, destination, datagram) {
+            return self.hold(source, destination, datagram);
+        }
+        let opened = self.guard.open(datagram);
         let received = opened.map(|d| Receive::new(Protocol::Udp, source, destination, d));
         let Some(Ok(receive)) = received else {
             self.stats.dropped += 1;
@@ -305,6 +329,9 @@ impl Session {
             s.rtc.handle_input(input)?;
             s.drain()
         });
+        if is_stun(datagram) {
+            self.release_held(now);
+        }
     }
 
     /// When sound or data came of the peer last; the beginning, if nothing has.
@@ -394,6 +421,21 @@ impl Session {
                 s.step(now)
             });
         }
+    }
+
+    /// Whether [`SessionOutput::Connected`] has been given, and it is not over.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.connected && !self.closed
+    }
+
+    /// Whether messages can be sent.
+    pub(crate) fn is_channel_open(&self) -> bool {
+        self.channel_open
+    }
+
+    /// When it was made.
+    pub(crate) fn began(&self) -> Instant {
+        self.began
     }
 
     pub(crate) fn stats(&self) -> &SessionStats {

@@ -74,6 +74,8 @@ pub(super) struct Call {
     /// The request that carried our offer to the tracker.
     pub(super) offer_request: Option<u64>,
     pub(super) session: Option<Session>,
+    /// The callee's description, once it is known: it may be ahead of the answer.
+    pub(super) early: Option<String>,
     /// The source (RFC 3550 §3) whose sound is taken: the first one heard.
     pub(super) ssrc: Option<Ssrc>,
     /// The peer's sound, once connected.
@@ -87,7 +89,7 @@ pub(super) struct Call {
     /// Whether there is a path to it.
     pub(super) path: PathWatch,
     pub(super) relay: CallRelay,
-    /// Addresses of the peer that came before the answer.
+    /// Addresses of the peer that came before its description.
     pub(super) trickled: Vec<String>,
     pub(super) reports: Reports,
     /// When the phase gives up.
@@ -125,6 +127,7 @@ impl Call {
             verification: Verification::default(),
             offer_request: None,
             session: None,
+            early: None,
             ssrc: None,
             stream: None,
             egress: None,

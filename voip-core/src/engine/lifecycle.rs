@@ -32,8 +32,7 @@ impl Engine {
             Phase::RingingHere { .. } => return self.refuse(now, key, Reason::Declined, reason),
             Phase::Resolving => {}
             Phase::Offered | Phase::RingingThere => {
-                let why = Some(Reason::HungUp);
-                self.send_signal(now, key, SignalKind::Cancel, |s| s.reason = why);
+                return self.cancel(now, key, Reason::HungUp, reason);
             }
             Phase::Connecting | Phase::Connected => self.say_bye(now, key, Reason::HungUp),
         }
@@ -51,7 +50,10 @@ impl Engine {
     /// Takes a call away and says why.
     pub(super) fn end(&mut self, now: Instant, key: CallKey, reason: EndReason) {
         let Some(stats) = self.call_stats(key) else { return };
-        if let Some(session) = self.calls.get_mut(&key).and_then(|c| c.session.as_mut()) {
+        // Where it rings the signal says why it stops, which would come after the session's goodbye.
+        let says_goodbye = |call: &&mut Call| !call.rings_here();
+        let call = self.calls.get_mut(&key).filter(says_goodbye);
+        if let Some(session) = call.and_then(|call| call.session.as_mut()) {
             session.close(now);
             self.drain_session(now, key);
         }
@@ -74,9 +76,11 @@ impl Engine {
             match call.phase {
                 Phase::Resolving => self.lookup_timed_out(now, key),
                 Phase::Offered if call.deadline < call.ring_deadline => {
-                    self.cancel(now, key, EndReason::Unreachable);
+                    self.cancel(now, key, Reason::NoAnswer, EndReason::Unreachable);
                 }
-                Phase::Offered | Phase::RingingThere => self.cancel(now, key, EndReason::NoAnswer),
+                Phase::Offered | Phase::RingingThere => {
+                    self.cancel(now, key, Reason::NoAnswer, EndReason::NoAnswer);
+                }
                 Phase::RingingHere { .. } => {
                     self.refuse(now, key, Reason::NoAnswer, EndReason::Missed);
                 }
@@ -92,13 +96,20 @@ impl Engine {
         }
     }
 
-    fn cancel(&mut self, now: Instant, key: CallKey, reason: EndReason) {
-        let why = Some(Reason::NoAnswer);
-        self.send_signal(now, key, SignalKind::Cancel, |s| s.reason = why);
+    /// Gives up a call that is not answered.
+    pub(super) fn cancel(&mut self, now: Instant, key: CallKey, why: Reason, reason: EndReason) {
+        self.send_signal(now, key, SignalKind::Cancel, |s| s.reason = Some(why));
         self.end(now, key, reason);
     }
 
     pub(super) fn session_connected(&mut self, now: Instant, key: CallKey) {
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        if !call.path.is_lost() {
+            call.path.begin(now);
+        }
+        if !call.is_answered() {
+            return;
+        }
         if let Err(error) = self.start_media(key) {
             tracing::error!(%error, "no codec");
             return self.hang_up(now, key, EndReason::Protocol);
@@ -107,12 +118,15 @@ impl Engine {
             call.phase = Phase::Connected;
             call.deadline = Instant::FAR_FUTURE;
             call.silence.begin(now);
-            call.path.begin(now);
         }
         self.emit(Event::Connected { call: key });
+        self.reconnecting(now, key);
     }
 
     pub(super) fn session_closed(&mut self, now: Instant, key: CallKey, by_peer: bool) {
+        if !self.calls.get(&key).is_some_and(Call::is_answered) {
+            return self.early_closed(now, key, by_peer);
+        }
         let reason = if by_peer { EndReason::PeerHungUp } else { EndReason::NetworkLost };
         self.end(now, key, reason);
     }

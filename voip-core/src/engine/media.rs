@@ -134,6 +134,9 @@ impl Engine {
 
     /// The channel opens after the sound: say what was said before it was there.
     pub(super) fn channel_open(&mut self, now: Instant, key: CallKey) {
+        if !self.calls.get(&key).is_some_and(Call::is_answered) {
+            return;
+        }
         self.reveal(now, key);
         let Some(call) = self.calls.get_mut(&key) else { return };
         if self.config.encoder.dtx
@@ -159,13 +162,16 @@ impl Engine {
 
     pub(super) fn handle_message(&mut self, now: Instant, key: CallKey, message: &[u8]) {
         let Some(call) = self.calls.get_mut(&key) else { return };
+        if !call.is_answered() {
+            return self.handle_early_message(now, key, message);
+        }
         match ChannelMessage::parse(message) {
             Some(ChannelMessage::Report(report)) => call.reported(now, &report.into()),
             Some(ChannelMessage::Muted { muted }) => call.silence.peer_muted(now, muted),
             Some(ChannelMessage::DigitalSilence { silent }) => call.silence.digital_silence(silent),
             Some(ChannelMessage::Discontinuous) => call.silence.discontinuous(),
             Some(ChannelMessage::Reveal { sas_nonce }) => self.revealed(now, key, sas_nonce),
-            Some(ChannelMessage::Alive) => {}
+            Some(ChannelMessage::Alive | ChannelMessage::Answer { .. }) => {}
             Some(ChannelMessage::Unknown) | None => self.stats.signals_dropped += 1,
         }
         self.watch_silence(now, key);

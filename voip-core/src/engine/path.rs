@@ -51,7 +51,7 @@ pub(super) struct PathWatch {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum State {
-    /// Not connected yet.
+    /// There was none yet.
     #[default]
     Unknown,
     Alive,
@@ -158,14 +158,20 @@ impl Call {
     pub(super) fn path_timeout(&self) -> Instant {
         self.session.as_ref().map_or(Instant::FAR_FUTURE, |session| {
             let rtt = session.stats().rtt.unwrap_or(UNKNOWN_RTT);
-            self.path.due(session.heard(), self.silence.is_peer_muted(), rtt)
+            self.path.due(session.heard(), self.is_peer_quiet(), rtt)
         })
     }
 
+    /// Whether no sound is to come.
+    fn is_peer_quiet(&self) -> bool {
+        !self.is_connected() || self.silence.is_peer_muted()
+    }
+
     fn path_step(&mut self, now: Instant) -> Option<Step> {
+        let quiet = self.is_peer_quiet();
         let session = self.session.as_mut()?;
         let rtt = session.stats().rtt.unwrap_or(UNKNOWN_RTT);
-        let step = self.path.step(now, session.heard(), self.silence.is_peer_muted(), rtt)?;
+        let step = self.path.step(now, session.heard(), quiet, rtt)?;
         if step == Step::Ask && !session.send_message(now, &ChannelMessage::Alive.to_bytes()) {
             self.path.cannot_ask(now);
         }
@@ -234,10 +240,10 @@ impl Engine {
         self.calls.iter().filter_map(lost).collect()
     }
 
-    /// The peer may be reached at other addresses, too. Those that come before the answer are kept for it.
+    /// The peer may be reached at other addresses, too. Those that come before its description are kept for then.
     pub(super) fn handle_path(&mut self, now: Instant, key: CallKey, candidates: Vec<String>) {
         let Some(call) = self.calls.get_mut(&key) else { return };
-        if call.is_answered() {
+        if call.early.is_some() {
             self.add_candidates(now, key, &candidates);
         } else if call.trickled.len() + candidates.len() <= MAX_CANDIDATES {
             call.trickled.extend(candidates);
@@ -246,7 +252,14 @@ impl Engine {
         }
     }
 
-    pub(super) fn add_candidates(&mut self, now: Instant, key: CallKey, candidates: &[String]) {
+    /// The peer's description is known.
+    pub(super) fn add_trickled(&mut self, now: Instant, key: CallKey) {
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        let trickled = std::mem::take(&mut call.trickled);
+        self.add_candidates(now, key, &trickled);
+    }
+
+    fn add_candidates(&mut self, now: Instant, key: CallKey, candidates: &[String]) {
         if let Some(session) = self.calls.get_mut(&key).and_then(|c| c.session.as_mut()) {
             session.add_candidates(now, candidates);
         }
@@ -254,22 +267,28 @@ impl Engine {
     }
 
     pub(super) fn path_lost(&mut self, now: Instant, key: CallKey) {
-        let Some(call) = self.calls.get_mut(&key).filter(|c| c.is_connected()) else { return };
-        if call.path.is_lost() {
-            return;
-        }
+        let has_path = |call: &&mut Call| call.path.state != State::Unknown && !call.path.is_lost();
+        let Some(call) = self.calls.get_mut(&key).filter(has_path) else { return };
         call.path.state = State::Lost { look: now, looked: None };
-        call.deadline = now + PATH_TIMEOUT;
-        self.emit(Event::Reconnecting { call: key });
+        self.reconnecting(now, key);
         self.seek_relay(now, key);
         self.watch_paths(now);
         self.drain(now);
     }
 
+    /// Tells the user that a call has no path at present. One that is not answered yet may have none.
+    pub(super) fn reconnecting(&mut self, now: Instant, key: CallKey) {
+        let is_cut = |call: &&mut Call| call.is_connected() && call.path.is_lost();
+        if let Some(call) = self.calls.get_mut(&key).filter(is_cut) {
+            call.deadline = now + PATH_TIMEOUT;
+            self.emit(Event::Reconnecting { call: key });
+        }
+    }
+
     pub(super) fn path_back(&mut self, now: Instant, key: CallKey) {
-        let Some(call) = self.calls.get_mut(&key).filter(|c| c.is_connected()) else { return };
-        if call.path.is_lost() {
-            call.path.begin(now);
+        let Some(call) = self.calls.get_mut(&key).filter(|c| c.path.is_lost()) else { return };
+        call.path.begin(now);
+        if call.is_connected() {
             call.deadline = Instant::FAR_FUTURE;
             self.emit(Event::Reconnected { call: key });
         }

@@ -4,7 +4,7 @@
 use crate::directory::resolve::{Answer, Resolution, resolve};
 use crate::error::{Error, ErrorKind};
 use crate::event::{EndReason, Event, Peer};
-use crate::id::{CallId, PeerId, SequenceNumber};
+use crate::id::{CallId, PeerId};
 use crate::session::Session;
 use crate::stats::CallStats;
 use crate::time::{Duration, Instant};
@@ -248,7 +248,7 @@ impl Engine {
             return self.end(now, key, EndReason::Busy);
         }
         let candidates = self.candidates_of(key);
-        let first = SequenceNumber(self.random.next_u32() as u16);
+        let first = self.first_sequence();
         let made = Session::offer(now, self.config.epoch, first, &candidates);
         let (session, sdp) = match made {
             Ok(made) => made,
@@ -268,13 +268,13 @@ impl Engine {
         self.outputs.push_back(Output::CallPeer { call: key, name, id: peer });
         let own_name = self.config.name.clone();
         let commit = self.commit(key);
-        let hash = self.send_signal(now, key, SignalKind::Offer, |signal| {
+        let offer = self.send_signal(now, key, SignalKind::Offer, |signal| {
             signal.sdp = Some(sdp);
             signal.name = Some(own_name);
             signal.commit = commit;
         });
         if let Some(call) = self.calls.get_mut(&key) {
-            call.offer_hash = hash;
+            call.offer_hash = offer.map(|offer| offer.hash());
         }
         self.seek_relay(now, key);
         self.drain_session(now, key);

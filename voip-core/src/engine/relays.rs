@@ -316,7 +316,8 @@ impl Engine {
         if let Some(session) = &mut call.session {
             session.add_local_candidate(now, candidate);
         }
-        if !matches!(call.phase, Phase::RingingHere { .. } | Phase::Resolving) {
+        let is_stranger = call.rings_here() && call.early.is_none();
+        if !is_stranger && !matches!(call.phase, Phase::Resolving) {
             let lines = candidate_lines(&[candidate]);
             self.send_signal(now, key, SignalKind::Path, |signal| signal.candidates = Some(lines));
         }

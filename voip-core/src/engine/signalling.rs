@@ -6,7 +6,6 @@ use std::collections::VecDeque;
 use crate::event::{EndReason, Event};
 use crate::id::{CallId, PeerId, SequenceNumber};
 use crate::identity::pins::Pin;
-use crate::session::Session;
 use crate::time::{Duration, Instant};
 use crate::wire::sealed::{Bytes32, Nonce};
 use crate::wire::signal::{Reason, SealedSignal, Signal, SignalKind};
@@ -45,14 +44,14 @@ impl SeenOffers {
 }
 
 impl Engine {
-    /// Signs and sends a signal of one call. Returns the hash of its body.
+    /// Signs and sends a signal of one call, and returns it.
     pub(super) fn send_signal(
         &mut self,
         now: Instant,
         key: CallKey,
         kind: SignalKind,
         complete: impl FnOnce(&mut Signal),
-    ) -> Option<Bytes32> {
+    ) -> Option<SealedSignal> {
         let wall = self.wall(now);
         let mut nonce = Nonce([0; 16]);
         self.random.fill_bytes(&mut nonce.0);
@@ -67,14 +66,13 @@ impl Engine {
         let mut signal = Signal::new(kind, call.id, self.identity.id(), peer, wall, nonce);
         complete(&mut signal);
         let sealed = signal.seal(&self.identity);
-        let hash = sealed.hash();
         if kind == SignalKind::Offer {
             call.offer_request = Some(request);
         }
         if let Some(tracker) = self.trackers.get_mut(call.tracker) {
-            tracker.client.signal(now, request, peer, sealed);
+            tracker.client.signal(now, request, peer, sealed.clone());
         }
-        Some(hash)
+        Some(sealed)
     }
 
     /// A signal came. Whatever is forged, stale or makes no sense is dropped and counted.
@@ -105,6 +103,9 @@ impl Engine {
         };
         match signal.kind {
             SignalKind::Ringing => self.handle_ringing(key),
+            SignalKind::Progress => {
+                self.handle_progress(now, key, &signal.sdp.unwrap_or_default());
+            }
             SignalKind::Answer => self.handle_answer(now, key, sealed.hash(), &signal),
             SignalKind::Reject => self.handle_reject(now, key, signal.reason),
             SignalKind::Cancel => self.handle_cancel(now, key),
@@ -130,10 +131,7 @@ impl Engine {
         if let Some((&key, _)) = called
             && !sealed.is_signed_by(from)
         {
-            self.send_signal(now, key, SignalKind::Cancel, |s| {
-                s.reason = Some(Reason::Incompatible)
-            });
-            self.end(now, key, EndReason::Protocol);
+            self.cancel(now, key, Reason::Incompatible, EndReason::Protocol);
         }
     }
 
@@ -201,8 +199,10 @@ impl Engine {
         self.send_signal(now, key, SignalKind::Ringing, |s| s.offer_hash = Some(hash));
         self.emit(Event::Incoming { call: key });
         self.seek_relay(now, key);
-        if self.config.auto_answer && !crosses {
-            self.answer(now, key);
+        match self.config.auto_answer {
+            _ if crosses => {}
+            true => self.answer(now, key),
+            false => self.progress(now, key),
         }
     }
 
@@ -216,7 +216,7 @@ impl Engine {
         self.calls.remove(&key);
     }
 
-    fn handle_ringing(&mut self, key: CallKey) {
+    pub(super) fn handle_ringing(&mut self, key: CallKey) {
         let Some(call) = self.calls.get_mut(&key) else { return };
         if matches!(call.phase, Phase::Offered) {
             call.phase = Phase::RingingThere;
@@ -225,14 +225,18 @@ impl Engine {
         }
     }
 
-    fn handle_answer(&mut self, now: Instant, key: CallKey, hash: Bytes32, signal: &Signal) {
+    pub(super) fn handle_answer(
+        &mut self,
+        now: Instant,
+        key: CallKey,
+        hash: Bytes32,
+        signal: &Signal,
+    ) {
         let Some(call) = self.calls.get_mut(&key) else { return };
-        let (Phase::Offered | Phase::RingingThere, Some(sdp), Some(session)) =
-            (&call.phase, &signal.sdp, &mut call.session)
-        else {
+        let (Phase::Offered | Phase::RingingThere, Some(sdp)) = (&call.phase, &signal.sdp) else {
             return;
         };
-        if let Err(error) = session.accept_answer(now, sdp) {
+        if let Err(error) = call.take_description(now, sdp) {
             tracing::debug!(%error, "answer refused");
             self.say_bye(now, key, Reason::Incompatible);
             return self.end(now, key, EndReason::Protocol);
@@ -246,12 +250,12 @@ impl Engine {
             call.phase = Phase::Connecting;
             call.answered = Some(now);
             call.deadline = now + CONNECT_TIMEOUT;
-            let trickled = std::mem::take(&mut call.trickled);
-            self.add_candidates(now, key, &trickled);
         }
+        self.add_trickled(now, key);
         self.emit(Event::Answered { call: key });
         self.tell_presence(now);
         self.drain_session(now, key);
+        self.connect_early(now, key);
     }
 
     fn handle_reject(&mut self, now: Instant, key: CallKey, reason: Option<Reason>) {
@@ -297,22 +301,21 @@ impl Engine {
     }
 
     pub(super) fn answer(&mut self, now: Instant, key: CallKey) {
-        let candidates = self.candidates_of(key);
-        let first = SequenceNumber(self.random.next_u32() as u16);
         let sas_nonce = self.nonce_for_answer(key);
-        let Some(call) = self.calls.get_mut(&key) else { return };
-        let Phase::RingingHere { sdp } = &call.phase else { return };
-        match Session::answer(now, self.config.epoch, first, &candidates, sdp) {
-            Ok((session, description)) => {
-                call.session = Some(session);
-                let (peer, hash, tracker) = (call.peer, call.offer_hash, call.tracker);
-                let claimed = call.claimed_name.take();
+        let Some(call) = self.calls.get_mut(&key).filter(|call| call.rings_here()) else { return };
+        let (peer, hash, tracker) = (call.peer, call.offer_hash, call.tracker);
+        let claimed = call.claimed_name.take();
+        match self.describe(now, key) {
+            Ok(description) => {
                 let answer = self.send_signal(now, key, SignalKind::Answer, |signal| {
                     signal.offer_hash = hash;
                     signal.sdp = Some(description);
                     signal.sas_nonce = sas_nonce;
                 });
-                self.agree(key, answer, sas_nonce);
+                self.agree(key, answer.as_ref().map(SealedSignal::hash), sas_nonce);
+                if let Some(answer) = answer {
+                    self.tell_answer(now, key, answer);
+                }
                 self.answered(now, key);
                 if let (Some(name), Some(peer)) = (claimed, peer) {
                     self.verify_name(now, tracker, name, peer);
@@ -320,13 +323,13 @@ impl Engine {
             }
             Err(error) => {
                 tracing::debug!(%error, "offer refused");
-                let hash = call.offer_hash;
-                self.send_signal(now, key, SignalKind::Reject, |signal| {
-                    signal.offer_hash = hash;
-                    signal.reason = Some(Reason::Incompatible);
-                });
-                self.end(now, key, EndReason::Protocol);
+                self.refuse(now, key, Reason::Incompatible, EndReason::Protocol);
             }
         }
+    }
+
+    /// A random number at which a stream of packets begins.
+    pub(super) fn first_sequence(&mut self) -> SequenceNumber {
+        SequenceNumber(self.random.next_u32() as u16)
     }
 }

@@ -12,6 +12,21 @@ use crate::wire::signal::MAX_CANDIDATES;
 /// A description of one stream and one channel takes 1.5 KiB.
 const MAX_DESCRIPTION: usize = 16 * 1024;
 
+/// In both descriptions: the one who answers leads ICE (RFC 8445 §6.1.1 would have it the other way round) and DTLS. It has
+/// the other's description a whole way earlier, and so a path to send its first message on half a round trip earlier.
+const ANSWERER_LEADS: &str = "a=x-voip-answerer-leads";
+
+/// Completes our own description: the one who answers may lead, or does.
+pub(super) fn let_answerer_lead(description: &mut String) {
+    description.push_str(ANSWERER_LEADS);
+    description.push_str("\r\n");
+}
+
+/// Whether a peer's description lets the one who answers lead.
+pub(super) fn answerer_leads(description: &str) -> bool {
+    description.lines().any(|line| line == ANSWERER_LEADS)
+}
+
 /// An address at which this node can be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LocalCandidate {
@@ -54,6 +69,11 @@ pub(crate) fn candidate_lines(candidates: &[LocalCandidate]) -> Vec<String> {
 
 pub(super) fn parse_offer(text: &str) -> Result<SdpOffer, SessionError> {
     check(text)?;
+    // The wrapped machine would be passive where it may choose (RFC 8842 §5.3).
+    let text = match answerer_leads(text) {
+        true => &text.replace("a=setup:actpass", "a=setup:passive"),
+        false => text,
+    };
     contain(|| {
         SdpOffer::from_sdp_string(text).map_err(|e| SessionError::Description(e.to_string()))
     })

@@ -21,9 +21,11 @@ use str0m::crypto::{CryptoError, CryptoProvider, from_feature_flags};
 /// When a flight is first sent again; the time doubles with each. What browsers begin with, too: on
 /// a longer way some messages go twice, which costs a few packets once.
 const FIRST_RETRANSMISSION: Duration = Duration::from_millis(50);
-/// Times a flight is sent again: for 25 s, longer than anybody waits for a connection, so that it is
-/// not DTLS that gives up.
-const RETRANSMISSIONS: usize = 8;
+/// It is not DTLS that gives up: calls have time limits of their own, and one whose path is sought while it rings may
+/// have a long one. The first flight waits for the path and is sent as soon as there is one, so that the long pauses
+/// before late repetitions cost nothing.
+const RETRANSMISSIONS: usize = 16;
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 
 /// All the cryptography of sessions.
 pub(super) fn provider() -> Arc<CryptoProvider> {
@@ -49,7 +51,8 @@ impl DtlsProvider for QuickDtls {
         let mut config = Config::builder()
             .use_server_cookie(false)
             .flight_start_rto(FIRST_RETRANSMISSION)
-            .flight_retries(RETRANSMISSIONS);
+            .flight_retries(RETRANSMISSIONS)
+            .handshake_timeout(HANDSHAKE_TIMEOUT);
         if let Some(mtu) = mtu {
             config = config.mtu(mtu);
         }

@@ -103,18 +103,26 @@ impl Guard {
             return None;
         }
         match self.key.as_deref().filter(|_| is_dtls(datagram)) {
-            Some(key) => {
-                let (content, received) = datagram.split_last_chunk::<TAG>()?;
-                let peer = match self.side {
-                    Side::Offers => Side::Answers,
-                    Side::Answers => Side::Offers,
-                };
-                let expected = tag(key, peer, content);
-                let differing = received.iter().zip(expected).fold(0, |d, (a, b)| d | (a ^ b));
-                (differing == 0).then_some(content)
-            }
+            Some(key) => self.untagged(key, datagram),
             None => Some(datagram),
         }
+    }
+
+    /// Whether it is a datagram of DTLS with a tag that holds: the peer sent it, whatever address it comes from.
+    pub(super) fn is_tagged(&self, datagram: &[u8]) -> bool {
+        let key = self.key.as_deref().filter(|_| is_dtls(datagram));
+        key.is_some_and(|key| self.untagged(key, datagram).is_some())
+    }
+
+    fn untagged<'a>(&self, key: &[u8], datagram: &'a [u8]) -> Option<&'a [u8]> {
+        let (content, received) = datagram.split_last_chunk::<TAG>()?;
+        let peer = match self.side {
+            Side::Offers => Side::Answers,
+            Side::Answers => Side::Offers,
+        };
+        let expected = tag(key, peer, content);
+        let differing = received.iter().zip(expected).fold(0, |d, (a, b)| d | (a ^ b));
+        (differing == 0).then_some(content)
     }
 
     fn is_new(&mut self, datagram: &[u8]) -> bool {

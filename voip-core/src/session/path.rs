@@ -10,10 +10,10 @@ const ONE_MORE: u64 = 15;
 const MAX_ADDED_EVER: usize = 500;
 
 impl Session {
-    /// There is no path any more: looks for one again, from these addresses to all that are known of the peer. The
-    /// peer need not know; keys and streams stay. [`PathBack`](super::SessionOutput::PathBack) tells of success.
+    /// There is no path, or none any more: looks for one again, from these addresses to all that are known of the peer.
+    /// The peer need not know; keys and streams stay. [`PathBack`](super::SessionOutput::PathBack) tells of success.
     pub(crate) fn look_for_path(&mut self, now: Instant, candidates: &[LocalCandidate]) {
-        if !self.connected || self.closed {
+        if self.pending.is_some() || self.closed {
             return;
         }
         self.path_lost = true;

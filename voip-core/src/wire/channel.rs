@@ -4,12 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use super::json;
 use super::sealed::Bytes32;
+use super::signal::{MAX_SIGNAL, SealedSignal};
 
-/// The longest message that is read, in bytes.
-const MAX_MESSAGE: usize = 4096;
+/// The longest message that is read, in bytes: an answer.
+const MAX_MESSAGE: usize = MAX_SIGNAL;
 
 /// A message on the data channel.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum ChannelMessage {
     /// The sender's microphone is muted, or no longer.
@@ -20,6 +21,8 @@ pub(crate) enum ChannelMessage {
     Discontinuous,
     /// How the packets of the last second came.
     Report(ReportMessage),
+    /// The callee takes the call, whose path was made while it rang: the answer that the tracker has, too.
+    Answer { signal: SealedSignal },
     /// The caller's nonce for the verification words, to which it has committed itself in its offer.
     Reveal { sas_nonce: Bytes32 },
     /// Nothing came for a while: whoever gets this acknowledges it, which shows that there is a path.
@@ -51,8 +54,8 @@ impl ChannelMessage {
         serde_json::from_slice(bytes).ok()
     }
 
-    pub(crate) fn to_bytes(self) -> Vec<u8> {
-        json(&self).into_bytes()
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        json(self).into_bytes()
     }
 }
 
@@ -83,6 +86,6 @@ mod tests {
         let later = br#"{"type":"dance","steps":3}"#;
         assert_eq!(ChannelMessage::parse(later), Some(ChannelMessage::Unknown));
         assert_eq!(ChannelMessage::parse(b"muted"), None);
-        assert_eq!(ChannelMessage::parse(&[b' '; 5000]), None);
+        assert_eq!(ChannelMessage::parse(&[b' '; MAX_MESSAGE + 1]), None);
     }
 }

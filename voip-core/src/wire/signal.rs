@@ -26,6 +26,9 @@ pub enum SignalKind {
     Offer,
     /// The callee's device rings.
     Ringing,
+    /// It rings at somebody who knows the caller: carries the SDP answer ahead of the answer, so that the path is made
+    /// meanwhile (early, as in SIP's response of that name, RFC 3261 §21.1.5). No sound is sent before the answer.
+    Progress,
     /// The callee takes the call: carries an SDP answer.
     Answer,
     /// The callee does not take the call; the reason says why.
@@ -34,7 +37,7 @@ pub enum SignalKind {
     Cancel,
     /// Either side hangs up an answered call.
     Bye,
-    /// Either side of an answered call has lost the path: carries the addresses at which it may be reached now.
+    /// Either side has more addresses at which it may be reached, or others since the path was lost: carries them.
     Path,
 }
 
@@ -44,6 +47,7 @@ impl SignalKind {
         match self {
             SignalKind::Offer => "offer",
             SignalKind::Ringing => "ringing",
+            SignalKind::Progress => "progress",
             SignalKind::Answer => "answer",
             SignalKind::Reject => "reject",
             SignalKind::Cancel => "cancel",
@@ -53,11 +57,12 @@ impl SignalKind {
     }
 
     const fn carries_sdp(self) -> bool {
-        matches!(self, SignalKind::Offer | SignalKind::Answer)
+        matches!(self, SignalKind::Offer | SignalKind::Progress | SignalKind::Answer)
     }
 
     const fn replies_to_an_offer(self) -> bool {
-        matches!(self, SignalKind::Ringing | SignalKind::Answer | SignalKind::Reject)
+        use SignalKind::{Answer, Progress, Reject, Ringing};
+        matches!(self, Ringing | Progress | Answer | Reject)
     }
 }
 
@@ -106,7 +111,7 @@ pub struct Signal {
     /// pins to the key that signs. Without one the caller goes by its key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The session description, RFC 8866, of offer and answer.
+    /// The session description, RFC 8866, of offer, progress and answer; the last two have the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sdp: Option<String>,
     /// In an offer, the commitment to the nonce that the caller reveals on the data channel: with it the
@@ -116,7 +121,7 @@ pub struct Signal {
     /// In the answer to an offer with a commitment, the callee's nonce for the words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sas_nonce: Option<Bytes32>,
-    /// SHA-256 of the body of the offer this replies to (ringing, answer, reject).
+    /// SHA-256 of the body of the offer this replies to (ringing, progress, answer, reject).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offer_hash: Option<Bytes32>,
     /// Why (reject, cancel, bye).

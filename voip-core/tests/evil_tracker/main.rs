@@ -18,7 +18,7 @@ use scene::{By, Deed, Label, Message, Outcome, Scene, Seen, is_signed};
 /// All messages of a call that nobody disturbs, and values of other calls to exchange theirs for.
 fn undisturbed(by: By) -> (Vec<Message>, Arc<Pool>) {
     let mut pool = Pool::new();
-    let mut others = Scene::new(&Arc::default(), None);
+    let mut others = Scene::new(&Arc::default(), None, By::Key);
     others.short_call(others.bob, others.mallory);
     others.short_call(others.mallory, others.bob);
     for message in others.messages() {
@@ -26,7 +26,7 @@ fn undisturbed(by: By) -> (Vec<Message>, Arc<Pool>) {
         collect(&message.text, if hers { "mallory's" } else { "another's" }, &mut pool);
     }
     let pool = Arc::new(pool);
-    let mut scene = Scene::new(&pool, None);
+    let mut scene = Scene::new(&pool, None, by);
     assert_eq!(scene.call(by).outcome, Outcome::NoEffect);
     let of_mallory = |m: &Message| m.label.contains("mallory");
     let messages = scene.messages().into_iter().filter(|m| !of_mallory(m));
@@ -38,7 +38,7 @@ fn undisturbed(by: By) -> (Vec<Message>, Arc<Pool>) {
 fn play(by: By, pool: &Arc<Pool>, deeds: &[(Label, Deed)]) -> Vec<Seen> {
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
     let part = deeds.len().div_ceil(threads).max(1);
-    let play = |deed: &(Label, Deed)| Scene::new(pool, Some(deed.clone())).call(by);
+    let play = |deed: &(Label, Deed)| Scene::new(pool, Some(deed.clone()), by).call(by);
     std::thread::scope(|scope| {
         let threads: Vec<_> = deeds
             .chunks(part)
@@ -155,6 +155,61 @@ fn every_part_of_every_message_is_changed() {
     assert_eq!(late, AS_WITHHELD.map(str::to_owned).into());
 }
 
+/// What may be changed in the message that makes a contact's path while it rings, so that the call goes as without it:
+/// hints, and what makes of it nothing that is for Alice.
+const AS_WITHOUT_EARLY_PATH: [&str; 9] = [
+    ">alice signal.progress from",
+    ">alice signal.progress signal", // a whole one that Bob has signed for another
+    ">alice signal.progress type",
+    "bob> signal.progress id",
+    "bob> signal.progress signal",
+    "bob> signal.progress signal.body",
+    "bob> signal.progress signal.signature",
+    "bob> signal.progress to",
+    "bob> signal.progress type",
+];
+
+/// What may be changed in it so that Bob's connection to the tracker ends, and his answer does not come.
+const ENDS_BOBS_CONNECTION: [&str; 1] = ["bob> signal.progress id"];
+
+#[test]
+fn every_part_of_an_early_description_is_changed() {
+    let (messages, pool) = undisturbed(By::Contact);
+    let mut deeds = Vec::new();
+    for Message { label, text } in messages.iter().filter(|m| m.label.ends_with("progress")) {
+        let names = edits(text, "", &pool).into_iter().map(|edit| edit.name());
+        deeds.extend(names.enumerate().map(|(i, name)| (label.clone(), Deed::Edit(i, name))));
+        let whole = [Deed::Withhold, Deed::Replay, Deed::Misdirect];
+        deeds.extend(whole.map(|deed| (label.clone(), deed)));
+        let hers = [false, true].map(|sender| Deed::SignAsMallory { sender });
+        deeds.extend(hers.map(|deed| (label.clone(), deed)));
+    }
+    assert!(deeds.len() > 200, "{} scenes", deeds.len());
+    let (mut no_effect, mut late) = (BTreeSet::new(), BTreeSet::new());
+    for ((label, deed), seen) in deeds.iter().zip(play(By::Contact, &pool, &deeds)) {
+        let path = |name: &str| format!("{label} {}", name.split(' ').next().unwrap());
+        match (deed, seen.outcome) {
+            (Deed::Edit(_, name), Outcome::NoEffect) => {
+                no_effect.insert(path(name));
+            }
+            (Deed::Edit(_, name), Outcome::ToldLate) => {
+                late.insert(path(name));
+            }
+            (Deed::Edit(..), Outcome::ToldSoon) => {}
+            (deed, outcome) => {
+                // The tracker's word for it, and a signature that is not that sender's.
+                let sender = |d: &Deed| matches!(d, Deed::SignAsMallory { sender: true });
+                let told = matches!(deed, Deed::SignAsMallory { .. })
+                    && (label.starts_with("bob>") || !sender(deed));
+                let expected = if told { Outcome::ToldSoon } else { Outcome::NoEffect };
+                assert_eq!(outcome, expected, "{label} {deed:?}: {seen:?}");
+            }
+        }
+    }
+    assert_eq!(no_effect, AS_WITHOUT_EARLY_PATH.map(str::to_owned).into());
+    assert_eq!(late, ENDS_BOBS_CONNECTION.map(str::to_owned).into());
+}
+
 #[test]
 fn messages_are_withheld_repeated_misdirected_and_signed_by_another() {
     for by in [By::Key, By::Name] {
@@ -194,7 +249,7 @@ fn expected(by: By, label: &str, deed: &Deed) -> (Outcome, EndReason) {
         // Alice loses the tracker, and has it back before she calls or while she talks.
         ("alice>", "register" | "register#1", Deed::SignAsMallory { .. }) => (ToldSoon, PeerHungUp),
         (_, "found", Deed::SignAsMallory { .. }) if side == ">alice" => {
-            (ToldSoon, if by == By::Key { UnknownPeer } else { KeyChanged })
+            (ToldSoon, if by == By::Name { KeyChanged } else { UnknownPeer })
         }
         _ if BYSTANDERS.contains(&label) => no_effect,
         (">bob", "hello", _) | ("bob>", "register", _) => (ToldSoon, UnknownPeer),

@@ -8,7 +8,7 @@ use voip_core::protocol::{
     FrameReader, Identity, PresenceRecord, Signal, binding_response, frame, is_stun,
 };
 use voip_core::sim::{Link, NodeKey, NodeOptions, Passing, SimCall, World};
-use voip_core::{CallState, Duration, EndReason, Event};
+use voip_core::{CallState, ContactState, Duration, EndReason, Event};
 
 use super::edits::{Pool, edits};
 
@@ -18,6 +18,8 @@ const RING: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(20);
 const STEP: Duration = Duration::from_millis(20);
 const SOON: Duration = Duration::from_secs(1);
+/// How long it rings at Bob, if he does not answer at once.
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// Which message: who sends or gets it, what it is, and unless it is the first of that kind, which.
 pub type Label = String;
@@ -52,6 +54,8 @@ pub enum By {
     Key,
     /// A name that she has pinned.
     Name,
+    /// His key, and he knows hers: he lets it ring for a moment, and the path is made meanwhile.
+    Contact,
 }
 
 /// What Alice sees of it.
@@ -213,7 +217,7 @@ pub struct Scene {
 
 impl Scene {
     /// All three are registered, as far as the tracker lets them.
-    pub fn new(pool: &Arc<Pool>, deed: Option<(Label, Deed)>) -> Scene {
+    pub fn new(pool: &Arc<Pool>, deed: Option<(Label, Deed)>, by: By) -> Scene {
         let mut world = World::new(4);
         world.set_link(Link { delay: Duration::from_millis(2), ..Link::default() });
         let evil = Arc::new(Mutex::new(Tracker { pool: pool.clone(), deed, ..Tracker::default() }));
@@ -225,7 +229,7 @@ impl Scene {
             let address = SocketAddr::from(([10, 1, 0, secret], 5000));
             evil.lock().unwrap().addresses.push((address, name));
             let options = NodeOptions {
-                auto_answer: name != "alice",
+                auto_answer: name == "mallory" || name == "bob" && by != By::Contact,
                 stand_in_codec: true,
                 ring_timeout: RING,
                 secret: Some([secret; 32]),
@@ -236,6 +240,10 @@ impl Scene {
             node
         };
         let (alice, bob, mallory) = (node("alice", 1), node("bob", 2), node("mallory", MALLORY));
+        if by == By::Contact {
+            let id = world.id(alice);
+            world.set_contact(bob, "alice", id, ContactState::Accepted);
+        }
         world.run_for(Duration::from_millis(200));
         Scene { world, alice, bob, mallory, tracker: evil }
     }
@@ -261,7 +269,7 @@ impl Scene {
         let lost = |e: &Event<SimCall>| matches!(e, Event::TrackerLost { .. });
         let lost_early = self.events_of_alice().iter().any(lost);
         let call = match by {
-            By::Key => self.world.place(self.alice, &bob.to_string()),
+            By::Key | By::Contact => self.world.place(self.alice, &bob.to_string()),
             By::Name => {
                 self.world.accept_key(self.alice, "bob", bob);
                 self.world.place(self.alice, "bob")
@@ -273,6 +281,9 @@ impl Scene {
         let ended = loop {
             self.world.run_for(STEP);
             let now = self.world.elapsed();
+            if by == By::Contact && now >= placed + MOMENT {
+                self.let_bob_answer();
+            }
             if self.events_of_alice().iter().any(lost) {
                 lost_at = lost_at.or(Some(now));
             }
@@ -317,6 +328,14 @@ impl Scene {
             }
         }
         events
+    }
+
+    fn let_bob_answer(&mut self) {
+        for call in self.world.calls(self.bob) {
+            if self.world.state(self.bob, call) == Some(CallState::Ringing) {
+                self.world.answer(self.bob, call);
+            }
+        }
     }
 
     fn check_that_bob_hears(&mut self, call: SimCall) {
