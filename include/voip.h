@@ -589,7 +589,10 @@ voip_status voip_peer_list_free(voip_peer_list *list);
 typedef enum voip_contact_state {
     /** The name was used in a call, and is pinned to its key since. */
     VOIP_CONTACT_STATE_SEEN = 0,
-    /** The user's contact: may call though there is voip_node_builder_contacts_only. */
+    /**
+     * The user's contact: may call though there is voip_node_builder_contacts_only, and learns this
+     * node's addresses while it rings, so that the answer is heard at once.
+     */
     VOIP_CONTACT_STATE_ACCEPTED = 1,
     /**
      * A contact of whom the user knows that the key is theirs: words or safety numbers were

@@ -44,7 +44,8 @@ pub struct Peer {
 pub enum ContactState {
     /// The name was used in a call, and is pinned to its key since.
     Seen,
-    /// The user's contact: may call though there is [`NodeBuilder::contacts_only`](crate::NodeBuilder::contacts_only).
+    /// The user's contact: may call though there is [`NodeBuilder::contacts_only`](crate::NodeBuilder::contacts_only),
+    /// and learns this node's addresses while it rings, so that the answer is heard at once.
     Accepted,
     /// A contact of whom the user knows that the key is theirs: words or safety numbers were compared.
     Verified,

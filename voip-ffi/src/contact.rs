@@ -26,7 +26,8 @@ pub const VOIP_SAFETY_NUMBER_SIZE: usize = 72;
 pub enum voip_contact_state {
     /// The name was used in a call, and is pinned to its key since.
     Seen = 0,
-    /// The user's contact: may call though there is `voip_node_builder_contacts_only`.
+    /// The user's contact: may call though there is `voip_node_builder_contacts_only`, and learns this
+    /// node's addresses while it rings, so that the answer is heard at once.
     Accepted = 1,
     /// A contact of whom the user knows that the key is theirs: words or safety numbers were
     /// compared.

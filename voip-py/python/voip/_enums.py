@@ -135,7 +135,8 @@ class ContactState(Enum):
     """What somebody whose name is known is to this node's user.
 
     ``SEEN``: the name was used in a call, and is pinned to its key since. ``ACCEPTED``: the user's
-    contact, who may call though there is ``contacts_only``. ``VERIFIED``: a contact of whom the user
+    contact, who may call though there is ``contacts_only``, and learns this node's addresses while it
+    rings, so that the answer is heard at once. ``VERIFIED``: a contact of whom the user
     knows that the key is theirs: words or safety numbers were compared. ``BLOCKED``: calls from this
     key, and from whoever goes by this name, are refused unheard.
     """
