@@ -21,6 +21,10 @@ impl PeerId {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub [u8; 16]);
 
+/// A message in a gossip mesh, by its hash, written as 32 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct MessageId(pub(crate) [u8; 16]);
+
 macro_rules! hexadecimal {
     ($name:ident, $len:literal, $what:literal) => {
         impl fmt::Display for $name {
@@ -57,6 +61,7 @@ macro_rules! hexadecimal {
 }
 hexadecimal!(PeerId, 32, "a peer id of 64 hexadecimal digits");
 hexadecimal!(CallId, 16, "a call id of 32 hexadecimal digits");
+hexadecimal!(MessageId, 16, "a message id of 32 hexadecimal digits");
 
 /// RTP sequence number (RFC 3550 §5.1), which wraps at 2^16.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

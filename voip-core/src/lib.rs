@@ -65,6 +65,8 @@ mod io;
 #[cfg(feature = "sim")]
 mod line;
 mod node;
+#[cfg_attr(not(test), expect(dead_code, reason = "the engine does not use it yet"))]
+mod overlay;
 mod rate;
 mod relay;
 mod session;

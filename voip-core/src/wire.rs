@@ -2,13 +2,14 @@
 //!
 //! What a peer and a tracker say to each other ([`tracker`], in frames made by [`framing`]), what
 //! two peers say to each other through a tracker ([`signal`]), what a tracker tells about a peer
-//! ([`record`]), and the question "what is my address?" ([`stun`]), and what a
-//! relay and its clients say to each other ([`turn`]). Records and signals are signed
+//! ([`record`]), and the question "what is my address?" ([`stun`]), what a
+//! relay and its clients say to each other ([`turn`]), and neighbours in a gossip mesh ([`gossip`]). Records and signals are signed
 //! texts ([`sealed`]): what is signed is exactly what travels. Keys live one floor up, in
 //! `identity`. `docs/tracker-protocol.md` describes all of it for clients in other languages.
 
 pub(crate) mod channel;
 pub(crate) mod framing;
+pub(crate) mod gossip;
 pub(crate) mod name;
 pub(crate) mod record;
 pub(crate) mod sealed;

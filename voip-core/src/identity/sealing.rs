@@ -2,12 +2,14 @@
 
 use super::{Identity, is_signed};
 use crate::id::PeerId;
+use crate::wire::gossip::SignedMessage;
 use crate::wire::record::{PresenceRecord, SealedRecord};
 use crate::wire::sealed::{Bytes32, OpenError, Sealed, Signature};
 use crate::wire::signal::{SealedSignal, Signal};
 
 const PRESENCE: &str = "presence";
 const REGISTER: &str = "register";
+const GOSSIP: &str = "gossip";
 
 impl PresenceRecord {
     /// Signs the record with the key it is about: its `id` becomes that of `identity`.
@@ -45,6 +47,20 @@ pub fn is_registration(
     signature: &Signature,
 ) -> bool {
     is_signed(id, REGISTER, &[&nonce.0, record.body.as_bytes()], signature)
+}
+
+#[cfg_attr(not(test), expect(dead_code, reason = "the engine does not use it yet"))]
+impl SignedMessage {
+    /// Signs a text to be disseminated; `None` if it is too long.
+    pub(crate) fn sign(identity: &Identity, body: String) -> Option<SignedMessage> {
+        let signature = identity.sign(GOSSIP, &[body.as_bytes()]);
+        SignedMessage::from_parts(identity.id(), body, signature)
+    }
+
+    /// Whether its author has signed it.
+    pub(crate) fn is_signed(&self) -> bool {
+        is_signed(self.author(), GOSSIP, &[self.body().as_bytes()], self.signature())
+    }
 }
 
 impl Signal {
