@@ -4,12 +4,14 @@
 //! [`Engine::next_timeout`]. Time and randomness come from outside, so the same engine runs under
 //! `io/` on real sockets and under `sim/` on a virtual network.
 
+mod bulletins;
 mod call;
 mod contacts;
 mod early;
 mod lifecycle;
 mod manual;
 mod media;
+mod mesh;
 mod path;
 mod placing;
 mod reflexive;
@@ -29,6 +31,7 @@ use rand_core::{Rng, SeedableRng};
 
 pub(crate) use call::CallKey;
 pub(crate) use manual::{MANUAL_QUEUE, ReadClock, WritePacer};
+pub(crate) use mesh::{LinkKey, MAX_NAMED};
 pub(crate) use relays::{NamedRelay, RelayAddress, RelayKey};
 #[cfg(feature = "devices")]
 pub(crate) use stages::Mean;
@@ -52,7 +55,9 @@ use crate::voice::{Codec, EncoderConfig, Ingress, JitterConfig};
 use crate::wire::signal::Reason;
 use crate::wire::stun::is_stun;
 use crate::wire::tracker::Target;
+use bulletins::Bulletins;
 use call::Call;
+use mesh::MeshNode;
 use placing::{Listing, Lookups};
 use reflexive::Reflexive;
 use signalling::SeenOffers;
@@ -79,6 +84,8 @@ pub(crate) struct EngineConfig {
     pub(crate) max_calls: usize,
     /// Relays beside those of the trackers.
     pub(crate) relays: Vec<NamedRelay>,
+    /// Whether to take part in the mesh; and the addresses of nodes to begin with.
+    pub(crate) mesh: Option<Vec<String>>,
     /// Whether peers shall know no address of this host, only those on relays.
     pub(crate) relay_only: bool,
     pub(crate) epoch: Epoch,
@@ -119,6 +126,10 @@ pub(crate) enum Command {
         change: PinChange,
         number: u64,
     },
+    /// Open a link to the node at this address, `host:port`.
+    Connect {
+        address: String,
+    },
     /// Say goodbye to everybody.
     Close,
 }
@@ -156,6 +167,18 @@ pub(crate) enum Output {
     RelayClose {
         relay: RelayKey,
     },
+    /// Open a link to a node at any of these addresses; tell the outcome by `handle_link_*`.
+    LinkOpen {
+        link: LinkKey,
+        addresses: Vec<String>,
+    },
+    LinkSend {
+        link: LinkKey,
+        bytes: Vec<u8>,
+    },
+    LinkClose {
+        link: LinkKey,
+    },
     /// Look which addresses this host has now, and tell them by `handle_host_addresses`.
     FindAddresses,
     /// Who is at the other end of a call.
@@ -189,6 +212,8 @@ pub(crate) struct Engine {
     verifying: Verifying,
     random: Box<dyn Rng + Send>,
     trackers: Vec<Tracker>,
+    mesh: Option<MeshNode>,
+    bulletins: Bulletins,
     calls: BTreeMap<CallKey, Call>,
     /// Unwelcome calls that ring, and of which the user never hears; at most as many as `max_calls`.
     unheard: Vec<(CallKey, Call)>,
@@ -228,6 +253,8 @@ impl Engine {
             verifying: Verifying::default(),
             random,
             trackers: Vec::new(),
+            mesh: None,
+            bulletins: Bulletins::default(),
             calls: BTreeMap::new(),
             unheard: Vec::new(),
             routes: HashMap::new(),
@@ -247,6 +274,10 @@ impl Engine {
             stats: NodeStats::default(),
             config,
         };
+        if let Some(named) = engine.config.mesh.clone() {
+            let random = Box::new(ChaCha8Rng::seed_from_u64(engine.random.next_u64()));
+            engine.mesh = Some(MeshNode::new(engine.id(), &named, random));
+        }
         for address in engine.config.trackers.clone() {
             let random = Box::new(ChaCha8Rng::seed_from_u64(engine.random.next_u64()));
             let mut client = Client::new(engine.identity.clone(), &engine.config.name, random);
@@ -267,6 +298,7 @@ impl Engine {
     pub(crate) fn handle_host_addresses(&mut self, now: Instant, addresses: Vec<SocketAddr>) {
         self.host_addresses = addresses;
         self.look_for_paths(now);
+        self.tell_mesh_addresses(now);
     }
 
     /// How this engine takes part in verification from now on.
@@ -349,6 +381,7 @@ impl Engine {
             Command::ChangePins { name, change, number } => {
                 self.change_pins(now, &name, &change, number);
             }
+            Command::Connect { address } => self.connect(now, &address),
             Command::Close => self.close(now),
         }
         self.drain(now);
@@ -374,6 +407,7 @@ impl Engine {
         }
         self.reflexive.handle_timeout(now, &mut self.random);
         self.expire_listings(now);
+        self.handle_mesh_timeout(now);
         self.drain(now);
     }
 
@@ -387,6 +421,7 @@ impl Engine {
             .chain(unheard)
             .chain(trackers)
             .chain(listings)
+            .chain(self.mesh.as_ref().map(MeshNode::next_timeout))
             .chain([self.reflexive.next_timeout()])
             .min()
             .unwrap_or(Instant::FAR_FUTURE)

@@ -40,7 +40,7 @@ impl Identity {
         Signature(self.key.sign(&signed_bytes(kind, parts)).to_bytes())
     }
 
-    fn secret(&self) -> &[u8; 32] {
+    pub(crate) fn secret(&self) -> &[u8; 32] {
         self.key.as_bytes()
     }
 }

@@ -17,6 +17,7 @@ use std::thread::JoinHandle;
 use parking_lot::{Condvar, Mutex};
 
 use crate::call::{Call, CallShared, WeakCall};
+use crate::directory::address::is_host_and_port;
 use crate::engine::{CallKey, Command};
 use crate::error::{Error, ErrorKind};
 use crate::event::{CallState, Event, Peer};
@@ -69,8 +70,18 @@ struct Inner {
     frame: FrameDuration,
     auto_answer: bool,
     has_one_tracker: bool,
+    is_in_mesh: bool,
     #[cfg(feature = "sim")]
     line: Option<crate::io::bad_line::LineCounts>,
+}
+
+/// Whether it is `host:port`.
+fn check_node_address(field: &str, address: &str) -> Result<(), Error> {
+    if is_host_and_port(address) {
+        return Ok(());
+    }
+    let message = format!("{field}: {address:?} is not host:port");
+    Err(Error::new(ErrorKind::InvalidArgument, message))
 }
 
 /// A call that is not over.
@@ -183,6 +194,21 @@ impl Node {
                 Error::new(ErrorKind::TimedOut, "the trackers did not answer in time")
             })
         })
+    }
+
+    /// Links this node to the one that listens at this address, `host:port`, and so to all that it knows. Returns at once; an
+    /// address that cannot be reached is tried again, ever more seldom, up to once a minute.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for what is no address; [`ErrorKind::InvalidState`] unless the node takes part in
+    /// the mesh ([`NodeBuilder::mesh`]); [`ErrorKind::Closed`].
+    pub fn connect(&self, address: &str) -> Result<(), Error> {
+        check_node_address("address", address)?;
+        if !self.inner.is_in_mesh {
+            let message = "this node takes no part in the mesh: say mesh(true) when it is built";
+            return Err(Error::new(ErrorKind::InvalidState, message));
+        }
+        self.send(Command::Connect { address: address.to_owned() })
     }
 
     /// Calls somebody: a name, or a key as [`PeerId`] or its 64 hexadecimal digits. Returns at

@@ -152,6 +152,17 @@ impl Mesh {
         self.settle(now);
     }
 
+    /// A contact that the user has named, and that is there: to become its neighbour, and to fall back on it.
+    pub(crate) fn join(&mut self, now: Instant, contact: Contact) {
+        self.membership.join(now, contact);
+        self.settle(now);
+    }
+
+    /// Where this node can be reached now.
+    pub(crate) fn set_addresses(&mut self, addresses: Vec<String>) {
+        self.membership.set_addresses(addresses);
+    }
+
     /// Disseminates a message that this node has signed; `false` if it says more than others would hand on.
     pub(crate) fn broadcast(&mut self, now: Instant, message: SignedMessage) -> bool {
         let may = self.guard.author_may(now, message.author());

@@ -26,6 +26,7 @@
 //! which they were sent: how many datagrams a handshake takes does not change which packets of
 //! sound are lost.
 
+mod links;
 mod middle;
 mod network;
 mod node;
@@ -191,6 +192,19 @@ impl World {
         SimCall(call)
     }
 
+    /// Links a node to another, if it takes part in the mesh.
+    pub fn connect(&mut self, node: NodeKey, to: NodeKey) {
+        let address = self.nodes[to.0].address.to_string();
+        self.command(node, Command::Connect { address });
+    }
+
+    /// The nodes that a node is linked to in the mesh.
+    pub fn neighbors(&self, node: NodeKey) -> Vec<NodeKey> {
+        let ids = self.nodes[node.0].engine.neighbors();
+        let key = |id| self.nodes.iter().position(|n| n.engine.id() == id).map(NodeKey);
+        ids.into_iter().filter_map(key).collect()
+    }
+
     /// Answers a call that rings here.
     pub fn answer(&mut self, node: NodeKey, call: SimCall) {
         self.command(node, Command::Answer { call: call.0 });
@@ -341,7 +355,7 @@ impl World {
     fn deliver(&mut self, arrival: network::Arrival) {
         let to = arrival.destination();
         if let Some(node) = self.nodes.iter_mut().find(|n| n.is_at(to)) {
-            node.receive(self.now, arrival);
+            node.receive(self.now, arrival, &mut self.network);
         } else if let Some(tracker) = self.trackers.iter_mut().find(|t| t.address.ip() == to.ip()) {
             tracker.receive(self.now, arrival, &mut self.network);
         }

@@ -60,7 +60,7 @@ fn parse_trust(text: &str) -> Result<Trust, &'static str> {
     }
 }
 
-fn is_host_and_port(place: &str) -> bool {
+pub(crate) fn is_host_and_port(place: &str) -> bool {
     let Some((host, port)) = place.rsplit_once(':') else { return false };
     let of_no_host = |c: char| c.is_whitespace() || c.is_control() || "/@?#".contains(c);
     !host.is_empty() && !host.contains(of_no_host) && port.parse::<u16>().is_ok_and(|p| p > 0)

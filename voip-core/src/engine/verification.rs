@@ -180,6 +180,7 @@ mod tests {
             ring_timeout: Duration::from_secs(45),
             max_calls: 1,
             relays: Vec::new(),
+            mesh: None,
             relay_only: false,
             epoch: Epoch::new(std::time::Instant::now()),
             wall_at_zero: UnixMillis(0),

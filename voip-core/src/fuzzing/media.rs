@@ -119,6 +119,7 @@ pub fn engine(data: &[u8]) {
         ring_timeout: Duration::from_secs(45),
         max_calls: 2,
         relays: Vec::new(),
+        mesh: None,
         relay_only: false,
         epoch: epoch(),
         wall_at_zero: WALL,

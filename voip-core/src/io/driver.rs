@@ -3,6 +3,7 @@
 
 mod device;
 mod manual;
+mod mesh;
 mod relays;
 
 use std::collections::HashMap;
@@ -13,12 +14,12 @@ use std::time::Duration;
 
 use polling::{Event as Readiness, Events, PollMode, Poller};
 
-use super::tracker_link::{Destination, Progress, TrackerLink, literal, resolve};
+use super::link::{Destination, Link, Progress, literal, resolve};
 use super::udp::UdpPort;
 use super::{Clock, realtime, spawn};
 #[cfg(feature = "devices")]
 use crate::device::{DeviceChoice, DeviceDirection};
-use crate::engine::{CallKey, Command, Engine, Output, RelayAddress, RelayKey};
+use crate::engine::{CallKey, Command, Engine, LinkKey, Output, RelayAddress, RelayKey};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Peer};
 use crate::id::PeerId;
@@ -29,6 +30,7 @@ use crate::time::Instant;
 pub(crate) use device::{DeviceClock, NullDevice, Sound, SoundDevice};
 use manual::ManualCalls;
 pub(crate) use manual::ManualPort;
+pub(crate) use mesh::MeshSockets;
 use relays::RelayLink;
 
 /// Commands handled in one turn of the loop, so that a flood of them cannot starve the media.
@@ -37,6 +39,30 @@ const COMMAND_BUDGET: usize = 64;
 const PUBLISH_EVERY: Duration = Duration::from_millis(200);
 /// How long goodbyes may take when a node is closed.
 const FAREWELL: Duration = Duration::from_millis(200);
+
+/// What a key at the poller counts, if it is none of the node's UDP sockets and trackers, whose keys are below.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Kind(usize);
+
+const RELAYS: Kind = Kind(0);
+const LISTENERS: Kind = Kind(1);
+const NODES: Kind = Kind(2);
+const KINDS: usize = 3;
+const FIRST_KEY: usize = 1 << 16;
+
+impl Kind {
+    fn key(self, number: usize) -> usize {
+        FIRST_KEY + KINDS * number + self.0
+    }
+
+    fn of(key: usize) -> Kind {
+        Kind((key - FIRST_KEY) % KINDS)
+    }
+
+    fn number(self, key: usize) -> usize {
+        (key - FIRST_KEY - self.0) / KINDS
+    }
+}
 
 /// What the threads of the user send to the engine's.
 pub(crate) enum Request {
@@ -53,6 +79,8 @@ pub(crate) enum Request {
     Resolved(usize, u64, Vec<SocketAddr>),
     /// The name of a relay was looked up.
     RelayResolved(RelayKey, RelayAddress, RelayTransport, Vec<SocketAddr>),
+    /// The name of another node's host was looked up.
+    NodeResolved(LinkKey, Vec<SocketAddr>),
     Stop,
 }
 
@@ -120,10 +148,11 @@ pub(crate) struct Driver<L> {
     engine: Engine,
     clock: Clock,
     udp: UdpPort,
-    links: HashMap<usize, TrackerLink>,
+    links: HashMap<usize, Link>,
     trackers: Vec<Destination>,
     relays: HashMap<RelayKey, RelayLink>,
     named_relays: Vec<Destination>,
+    mesh: Option<MeshSockets>,
     sound: Sound,
     manual: ManualCalls,
     requests: Requests,
@@ -142,7 +171,7 @@ impl<L: Listener> Driver<L> {
     pub(crate) fn new(
         engine: Engine,
         clock: Clock,
-        udp: UdpPort,
+        (udp, mesh): (UdpPort, Option<MeshSockets>),
         (trackers, named_relays): (Vec<Destination>, Vec<Destination>),
         sound: Sound,
         (requests, inbox): (Requests, Receiver<Request>),
@@ -157,6 +186,7 @@ impl<L: Listener> Driver<L> {
             trackers,
             relays: HashMap::new(),
             named_relays,
+            mesh,
             sound,
             requests,
             inbox,
@@ -173,7 +203,7 @@ impl<L: Listener> Driver<L> {
     pub(crate) fn run(mut self) {
         self.engine.handle_realtime(realtime::ask());
         self.find_addresses();
-        match self.watch_udp() {
+        match self.watch_udp().and_then(|()| self.watch_listeners()) {
             Ok(()) => self.turn_until_stopped(),
             Err(error) => tracing::error!(%error, "the engine cannot watch its sockets"),
         }
@@ -186,6 +216,7 @@ impl<L: Listener> Driver<L> {
         for relay in self.relays.keys().copied().collect::<Vec<_>>() {
             self.close_relay(relay);
         }
+        self.close_mesh();
         for family in self.udp.families() {
             if let Err(error) = self.requests.poller.delete(&family.socket) {
                 tracing::debug!(%error, "a socket was not watched");
@@ -253,8 +284,12 @@ impl<L: Listener> Driver<L> {
         let first_link = self.udp.families().len();
         for event in events.iter().filter(|e| e.key >= first_link && e.key != usize::MAX) {
             match event.key {
-                key if key >= relays::FIRST_KEY => self.serve_relay(event),
-                key => self.serve_link(key - first_link, event),
+                key if key < FIRST_KEY => self.serve_link(key - first_link, event),
+                key => match Kind::of(key) {
+                    LISTENERS => self.accept_nodes(LISTENERS.number(key)),
+                    NODES => self.serve_node_link(LinkKey(NODES.number(key) as u64), event),
+                    _ => self.serve_relay(event),
+                },
             }
         }
         let mut stop = false;
@@ -302,6 +337,7 @@ impl<L: Listener> Driver<L> {
             Request::RelayResolved(relay, address, transport, addresses) => {
                 self.open_relay_at(relay, address, transport, addresses);
             }
+            Request::NodeResolved(link, addresses) => self.open_node_link_at(link, addresses),
             Request::Stop => {
                 self.engine.handle_command(now, Command::Close);
                 return true;
@@ -356,6 +392,9 @@ impl<L: Listener> Driver<L> {
                 }
                 Output::RelaySend { relay, bytes } => self.send_relay(relay, &bytes),
                 Output::RelayClose { relay } => self.close_relay(relay),
+                Output::LinkOpen { link, addresses } => self.open_node_link(link, &addresses),
+                Output::LinkSend { link, bytes } => self.send_node_link(link, &bytes),
+                Output::LinkClose { link } => self.close_node_link(link),
                 Output::FindAddresses => self.find_addresses(),
                 Output::TrackerConnect { tracker } => self.begin_connecting(tracker),
                 Output::TrackerSend { tracker, bytes } => {
@@ -437,13 +476,13 @@ impl<L: Listener> Driver<L> {
             addresses.rotate_left(first);
         }
         let Some(destination) = self.trackers.get(tracker) else { return };
-        self.links.insert(tracker, TrackerLink::to(destination, addresses));
+        self.links.insert(tracker, Link::to(destination, addresses));
         self.after_link(tracker, Progress::Failed);
     }
 
     fn close_link(&mut self, tracker: usize) {
         self.lookups.remove(&tracker);
-        if let Some(socket) = self.links.remove(&tracker).as_ref().and_then(TrackerLink::socket) {
+        if let Some(socket) = self.links.remove(&tracker).as_ref().and_then(Link::socket) {
             self.unwatch(socket);
         }
     }
@@ -536,7 +575,7 @@ impl<L: Listener> Driver<L> {
         self.links.insert(tracker, link);
     }
 
-    fn link_interest(&self, tracker: usize, link: &TrackerLink) -> Readiness {
+    fn link_interest(&self, tracker: usize, link: &Link) -> Readiness {
         let key = self.udp.families().len() + tracker;
         Readiness::new(key, link.wants_read(), link.wants_write())
     }

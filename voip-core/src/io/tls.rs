@@ -1,10 +1,11 @@
-//! TLS 1.3 (RFC 8446) between nodes and trackers, by rustls with the cryptography of the calls.
+//! TLS 1.3 (RFC 8446) between nodes and trackers, and between nodes, by rustls with the cryptography of the calls.
 //!
 //! [`Session`] is one connection, either side, as a state machine: bytes of the socket go in and come
-//! out of it, whoever owns the socket carries them. [`client`] decides whom to trust, [`server`] has
-//! the certificate.
+//! out of it, whoever owns the socket carries them. [`client`] decides which tracker to trust, [`server`] has
+//! the tracker's certificate; two nodes show each other their keys ([`peer`]).
 
 pub(crate) mod client;
+pub(crate) mod peer;
 pub(crate) mod server;
 
 use std::io::{Read, Write};
@@ -17,6 +18,8 @@ use rustls::{
     AlertDescription, ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection,
 };
 use sha2::{Digest, Sha256};
+
+use crate::id::PeerId;
 
 /// The first byte of a TLS connection: a record of the handshake.
 pub(crate) const FIRST_BYTE: u8 = 0x16;
@@ -62,6 +65,11 @@ impl Session {
     fn new(mut connection: Connection) -> Self {
         connection.set_buffer_limit(Some(BUFFER));
         Session { connection, handshake: 0 }
+    }
+
+    /// The key that the other node has shown.
+    pub(crate) fn peer(&self) -> Option<PeerId> {
+        self.connection.peer_certificates().and_then(|shown| peer::key_of(shown.first()?))
     }
 
     /// Whether nothing can be said yet.

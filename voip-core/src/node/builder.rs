@@ -11,18 +11,19 @@ use parking_lot::{Condvar, Mutex};
 use super::turn_server::{MAX_TURN_SERVERS, TurnServer};
 use super::{Board, Contacts, Inner, Node, Reporter};
 use crate::directory::address::TrackerAddress;
-use crate::engine::{Engine, EngineConfig, NamedRelay};
+use crate::engine::{Engine, EngineConfig, MAX_NAMED, NamedRelay};
 use crate::error::{Error, ErrorKind};
 use crate::identity::Identity;
 use crate::identity::pins::Pins;
 #[cfg(feature = "sim")]
 use crate::io::bad_line::BadLine;
-use crate::io::driver::{DeviceClock, Driver, NullDevice, Requests, Sound};
+use crate::io::driver::{DeviceClock, Driver, MeshSockets, NullDevice, Requests, Sound};
 use crate::io::events::EventQueue;
 use crate::io::identity_file::{load_or_create, load_pins};
+use crate::io::link::Destination;
 use crate::io::pins_file::PinsFile;
 use crate::io::random::{OsRandom, secret};
-use crate::io::tracker_link::Destination;
+use crate::io::tls::peer::PeerTls;
 use crate::io::udp::UdpPort;
 use crate::io::wav::WavDevice;
 use crate::io::{Clock, ProcessorClock, spawn};
@@ -92,10 +93,14 @@ pub struct NodeBuilder {
     max_calls: usize,
     turn_servers: Vec<TurnServer>,
     relay_only: bool,
+    mesh: bool,
+    nodes: Vec<String>,
     #[cfg(feature = "sim")]
     line: Option<(Link, u64)>,
 }
 
+/// How often to let the system choose a port before one is free for TCP and UDP.
+const PORTS_TRIED: u32 = 16;
 /// Trackers of one node.
 const MAX_TRACKERS: usize = 16;
 
@@ -130,6 +135,8 @@ impl NodeBuilder {
             max_calls: 1,
             turn_servers: Vec::new(),
             relay_only: false,
+            mesh: false,
+            nodes: Vec::new(),
             #[cfg(feature = "sim")]
             line: None,
         }
@@ -236,6 +243,20 @@ impl NodeBuilder {
         self
     }
 
+    /// Whether to take part in the mesh of nodes that needs no tracker: the node listens for others, TCP on its own port
+    /// number, and is reached by them and whoever they know. Default no, unless [`connect`](Self::connect) names one.
+    pub fn mesh(mut self, yes: bool) -> Self {
+        self.mesh = yes;
+        self
+    }
+
+    /// Takes part in the mesh, and begins with the node that listens at this address, `host:port`. Up to 64. One that
+    /// cannot be reached is tried again, ever more seldom, up to once a minute.
+    pub fn connect(mut self, address: impl Into<String>) -> Self {
+        self.nodes.push(address.into());
+        self
+    }
+
     /// Sends everything through a bad line: sound, handshakes and checks of the path alike, but not
     /// what goes to trackers. For trials; one side's line is one direction of the call. The seed
     /// decides all chances: [`Link::sound_lost`] tells them beforehand, [`Node::line_stats`] counts.
@@ -262,7 +283,7 @@ impl NodeBuilder {
         let trackers = self.destinations()?;
         let pins_file = self.identity_file.as_deref().map(PinsFile::beside);
         #[cfg_attr(not(feature = "sim"), expect(unused_mut, reason = "only a line is added"))]
-        let mut udp = UdpPort::bind(bind)?;
+        let (mut udp, mesh) = self.sockets(bind, &identity)?;
         #[cfg(feature = "sim")]
         let line = self.line.map(|(link, seed)| {
             let line = BadLine::new(link, seed);
@@ -289,6 +310,7 @@ impl NodeBuilder {
             max_calls: self.max_calls,
             relays,
             relay_only: self.relay_only,
+            mesh: mesh.is_some().then(|| self.nodes.clone()),
             epoch: clock.epoch(),
             wall_at_zero: clock.wall_at_zero(),
         };
@@ -317,14 +339,40 @@ impl NodeBuilder {
             frame: self.encoder.frame,
             auto_answer: self.auto_answer,
             has_one_tracker: trackers.len() == 1,
+            is_in_mesh: mesh.is_some(),
             #[cfg(feature = "sim")]
             line,
         });
         let reporter = Reporter(inner.clone());
         let addresses = (trackers, named_relays);
-        let driver = Driver::new(engine, clock, udp, addresses, sound, (requests, inbox), reporter);
+        let driver = Driver::new(engine, clock, (udp, mesh), addresses, sound, (requests, inbox), reporter);
         let thread = Mutex::new(Some(spawn("voip-engine", move || driver.run())?));
         Ok(Node { inner, name: self.name, id, local_address, thread })
+    }
+
+    /// The node's port, by UDP and, if it takes part in the mesh, by TCP. With port 0 one that is free for both.
+    fn sockets(
+        &self,
+        bind: SocketAddr,
+        identity: &Identity,
+    ) -> Result<(UdpPort, Option<MeshSockets>), Error> {
+        if !self.mesh && self.nodes.is_empty() {
+            return Ok((UdpPort::bind(bind)?, None));
+        }
+        let tls = PeerTls::of(identity)?;
+        let mut tries = if bind.port() == 0 { PORTS_TRIED } else { 1 };
+        loop {
+            let udp = UdpPort::bind(bind)?;
+            let addresses: Vec<_> = udp.families().iter().map(|family| family.local).collect();
+            tries -= 1;
+            match MeshSockets::listen(tls.clone(), &addresses) {
+                Ok(mesh) => return Ok((udp, Some(mesh))),
+                Err(error) if tries == 0 || error.kind() != ErrorKind::AddressInUse => {
+                    return Err(error);
+                }
+                Err(_) => {}
+            }
+        }
     }
 
     fn validate(&self) -> Result<SocketAddr, Error> {
@@ -338,6 +386,12 @@ impl NodeBuilder {
             if self.trackers[..i].contains(tracker) {
                 return Err(invalid("tracker", &format!("{tracker:?} is there twice")));
             }
+        }
+        if self.nodes.len() > MAX_NAMED {
+            return Err(invalid("connect", "64 are possible"));
+        }
+        for node in &self.nodes {
+            super::check_node_address("connect", node)?;
         }
         self.encoder.validate()?;
         self.jitter.validate()?;

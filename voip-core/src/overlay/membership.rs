@@ -125,6 +125,18 @@ impl Membership {
         self.rng.next_u64()
     }
 
+    /// A contact from outside the mesh that is there.
+    pub(crate) fn join(&mut self, now: Instant, contact: Contact) {
+        let is_alone = self.active.is_empty();
+        let ask = if is_alone { Ask::Join } else { Ask::Neighbor(Priority::High) };
+        self.add_contacts(now, vec![contact.clone()]);
+        self.open(now, contact, ask);
+    }
+
+    pub(crate) fn set_addresses(&mut self, addresses: Vec<String>) {
+        self.me.addresses = addresses;
+    }
+
     /// Contacts from outside the mesh, to begin with and to fall back on.
     pub(crate) fn add_contacts(&mut self, now: Instant, contacts: Vec<Contact>) {
         for contact in contacts {
@@ -400,7 +412,8 @@ impl Membership {
     /// A contact cannot be reached.
     fn miss(&mut self, now: Instant, contact: Contact) {
         self.passive.remove(contact.id);
-        self.bootstrap.postpone(contact.id, now + PROBE_EVERY[usize::from(!self.active.is_empty())]);
+        self.bootstrap
+            .postpone(contact.id, now + PROBE_EVERY[usize::from(!self.active.is_empty())]);
         if self.lost.is_empty() {
             self.probe_at = now + self.probe_pause(now);
         }
@@ -490,8 +503,7 @@ impl Membership {
     }
 
     fn probe_pause(&mut self, now: Instant) -> Duration {
-        let is_recent =
-            self.lost.is_empty() || self.lost.iter().any(|k| now - k.since < RECENT);
+        let is_recent = self.lost.is_empty() || self.lost.iter().any(|k| now - k.since < RECENT);
         let pause = match (self.active.is_empty(), is_recent) {
             (true, _) => PROBE_EVERY[0],
             (_, true) => PROBE_EVERY[1],

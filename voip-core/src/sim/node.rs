@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
+use super::links::SimLinks;
 use super::network::{Arrival, Network};
-use super::{TrackerKey, WALL_AT_ZERO, tracker};
+use super::{NodeKey, TrackerKey, WALL_AT_ZERO, tracker};
 use crate::engine::{
     CallKey, Engine, EngineConfig, Output, RelayAddress, RelayKey, Stopwatch, Verifying,
 };
@@ -45,6 +46,8 @@ pub struct NodeOptions {
     pub stand_in_codec: bool,
     /// How long an outgoing call rings. Default 45 s.
     pub ring_timeout: Duration,
+    /// Takes part in the mesh, and begins with these nodes. Default not at all.
+    pub mesh: Option<Vec<NodeKey>>,
     /// Lets peers know no address but those on relays. Default no.
     pub relay_only: bool,
     /// Calls at one time. Default 1.
@@ -72,6 +75,7 @@ impl NodeOptions {
             jitter: JitterConfig::default(),
             stand_in_codec: false,
             ring_timeout: Duration::from_secs(45),
+            mesh: None,
             relay_only: false,
             max_calls: 1,
             manual_reads: false,
@@ -96,6 +100,7 @@ impl Stopwatch for NoTime {
 pub(super) struct SimNode {
     pub(super) address: SocketAddr,
     pub(super) engine: Engine,
+    pub(super) links: SimLinks,
     /// The two ends of each way to a relay.
     relays: BTreeMap<RelayKey, (SocketAddr, SocketAddr, RelayTransport)>,
     pub(super) microphone: VecDeque<f32>,
@@ -146,6 +151,9 @@ impl SimNode {
             ring_timeout: options.ring_timeout,
             max_calls: options.max_calls,
             relays: Vec::new(),
+            mesh: options.mesh.map(|nodes| {
+                nodes.into_iter().map(|node| address(node.0).to_string()).collect()
+            }),
             relay_only: options.relay_only,
             epoch,
             wall_at_zero: WALL_AT_ZERO,
@@ -159,6 +167,7 @@ impl SimNode {
         Ok(SimNode {
             address: address(index),
             engine,
+            links: SimLinks::default(),
             relays: BTreeMap::new(),
             microphone: VecDeque::new(),
             microphone_runs: true,
@@ -257,7 +266,9 @@ impl SimNode {
         let is_here = |(local, ..): &(SocketAddr, SocketAddr, RelayTransport)| {
             *local == address && local.ip() == self.address.ip()
         };
-        address == self.address || self.relays.values().any(is_here)
+        address == self.address
+            || self.relays.values().any(is_here)
+            || address.ip() == self.address.ip() && self.links.has(address)
     }
 
     /// The way to a relay, if it begins at the address that the node has now.
@@ -272,12 +283,19 @@ impl SimNode {
         self.relays.iter().find(|(_, (local, ..))| *local == address).map(|(relay, _)| *relay)
     }
 
-    pub(super) fn receive(&mut self, now: Instant, arrival: Arrival) {
+    pub(super) fn receive(&mut self, now: Instant, arrival: Arrival, network: &mut Network) {
         if let Some(relay) = self.relay_at(arrival.destination()) {
             return self.receive_relayed(now, relay, arrival);
         }
         let tracker_at = |s: SocketAddr| self.trackers.iter().position(|t| *t == s);
         match arrival {
+            Arrival::Opened { source, .. }
+            | Arrival::Bytes { source, .. }
+            | Arrival::Closed { source, .. }
+                if tracker_at(source).is_none() =>
+            {
+                self.receive_of_link(now, arrival, network);
+            }
             Arrival::Datagram { source, destination, contents } => {
                 self.engine.handle_datagram(now, source, destination, &contents);
             }
@@ -340,6 +358,11 @@ impl SimNode {
                         network.close(now, local, remote);
                     }
                 }
+                Output::LinkOpen { link, addresses } => {
+                    self.links.open(now, (link, &addresses), self.address, network);
+                }
+                Output::LinkSend { link, bytes } => self.links.send(now, link, bytes, network),
+                Output::LinkClose { link } => self.links.close(now, link, network),
                 Output::FindAddresses => {
                     self.engine.handle_host_addresses(now, vec![self.address]);
                 }

@@ -4,14 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use polling::{Event as Readiness, PollMode};
 
-use super::{
-    Destination, Driver, Listener, Progress, Request, TrackerLink, literal, resolve, spawn,
-};
+use super::{Destination, Driver, Link, Listener, Progress, Request, literal, resolve, spawn};
 use crate::engine::{RelayAddress, RelayKey};
 use crate::relay::client::RelayTransport;
 
-/// Keys of relays at the poller begin here; those below are the node's sockets and its trackers.
-pub(super) const FIRST_KEY: usize = 1 << 16;
 /// Datagrams read in one go.
 const BUDGET: usize = 64;
 /// Longer than any datagram of a relay.
@@ -20,7 +16,7 @@ const DATAGRAM: usize = 2048;
 /// One way to a relay.
 pub(super) enum RelayLink {
     Udp(UdpSocket),
-    Tcp(Box<TrackerLink>),
+    Tcp(Box<Link>),
 }
 
 impl<L: Listener> Driver<L> {
@@ -64,7 +60,7 @@ impl<L: Listener> Driver<L> {
                     RelayAddress::Named(i) => self.named_relays.get(i),
                 };
                 let Some(destination) = destination else { return };
-                let link = Box::new(TrackerLink::to(destination, addresses));
+                let link = Box::new(Link::to(destination, addresses));
                 self.relays.insert(relay, RelayLink::Tcp(link));
                 self.after_relay(relay, Progress::Failed);
             }
@@ -138,7 +134,7 @@ impl<L: Listener> Driver<L> {
     }
 
     pub(super) fn serve_relay(&mut self, event: Readiness) {
-        let relay = RelayKey((event.key - FIRST_KEY) as u64);
+        let relay = RelayKey(super::RELAYS.number(event.key) as u64);
         match self.relays.get_mut(&relay) {
             Some(RelayLink::Udp(_)) => self.receive_relayed(relay),
             Some(RelayLink::Tcp(link)) => {
@@ -233,9 +229,9 @@ impl<L: Listener> Driver<L> {
 }
 
 fn key_of(relay: RelayKey) -> usize {
-    FIRST_KEY + relay.0 as usize
+    super::RELAYS.key(relay.0 as usize)
 }
 
-fn interest(relay: RelayKey, link: &TrackerLink) -> Readiness {
+fn interest(relay: RelayKey, link: &Link) -> Readiness {
     Readiness::new(key_of(relay), link.wants_read(), link.wants_write())
 }

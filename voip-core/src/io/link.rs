@@ -1,5 +1,5 @@
-//! The node's TCP connection to one tracker, in TLS if its address says so: resolving, connecting,
-//! reading and writing without ever blocking. What the bytes mean is the business of `directory`.
+//! One of the node's TCP connections, to a tracker, to a relay, or with another node, in TLS if its address says so:
+//! resolving, connecting, reading and writing without ever blocking. What the bytes mean is the business of others.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -7,12 +7,14 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::tls::client::Client;
+use super::tls::peer::PeerTls;
 use super::tls::{Fault, Session};
 use crate::directory::address::TrackerAddress;
 use crate::directory::client::Loss;
 use crate::error::Error;
+use crate::id::PeerId;
 
-/// Bytes that may wait to be sent: more means that the tracker has stopped reading.
+/// Bytes that may wait to be sent: more means that the other side has stopped reading.
 const MAX_WAITING: usize = 512 * 1024;
 /// Bytes read in one go.
 const CHUNK: usize = 16 * 1024;
@@ -34,7 +36,7 @@ pub(super) enum Progress {
     Refused(Loss),
 }
 
-/// A tracker to connect to.
+/// A tracker or a relay to connect to.
 pub(crate) struct Destination {
     host_and_port: String,
     tls: Option<Client>,
@@ -52,7 +54,7 @@ impl Destination {
 }
 
 /// One link. Made anew for every attempt to connect.
-pub(super) struct TrackerLink {
+pub(super) struct Link {
     socket: Option<TcpStream>,
     /// The socket is connected; with TLS there is a handshake to come.
     reached: bool,
@@ -64,16 +66,34 @@ pub(super) struct TrackerLink {
     buffer: Vec<u8>,
 }
 
-impl TrackerLink {
-    /// A link to any of these addresses. Nothing happens before [`TrackerLink::try_next`].
-    pub(super) fn to(destination: &Destination, addresses: Vec<SocketAddr>) -> TrackerLink {
-        TrackerLink {
+impl Link {
+    /// A link to any of these addresses. Nothing happens before [`Link::try_next`].
+    pub(super) fn to(destination: &Destination, addresses: Vec<SocketAddr>) -> Link {
+        Link::new(destination.tls.clone(), addresses)
+    }
+
+    /// The same to another node.
+    pub(super) fn to_peer(tls: &PeerTls, addresses: Vec<SocketAddr>) -> Link {
+        Link::new(Some(tls.client()), addresses)
+    }
+
+    /// With a node that came to us.
+    pub(super) fn from_peer(tls: &PeerTls, socket: TcpStream) -> io::Result<Link> {
+        socket.set_nonblocking(true)?;
+        socket.set_nodelay(true)?;
+        let session = tls.server().map_err(io::Error::other)?;
+        let (socket, session) = (Some(socket), Some(session));
+        Ok(Link { socket, session, reached: true, ..Link::new(None, Vec::new()) })
+    }
+
+    fn new(tls: Option<Client>, addresses: Vec<SocketAddr>) -> Link {
+        Link {
             socket: None,
             reached: false,
             connected: false,
             addresses,
             waiting: Vec::new(),
-            tls: destination.tls.clone(),
+            tls,
             session: None,
             buffer: Vec::new(),
         }
@@ -95,6 +115,11 @@ impl TrackerLink {
 
     pub(super) fn wants_write(&self) -> bool {
         !self.reached || !self.waiting.is_empty()
+    }
+
+    /// The key of the node at the other end, once connected.
+    pub(super) fn peer(&self) -> Option<PeerId> {
+        self.session.as_ref().filter(|_| self.connected).and_then(Session::peer)
     }
 
     /// Local and remote address once connected.
@@ -192,6 +217,16 @@ impl TrackerLink {
             Some(session) => session.send(bytes, &mut self.waiting),
             None => self.waiting.extend_from_slice(bytes),
         }
+    }
+
+    /// Says that nothing more will come, and sends what the socket still takes.
+    pub(super) fn close(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.close();
+            session.take_output(&mut self.waiting);
+        }
+        // Whether it goes out does not matter any more.
+        let _ = self.flush();
     }
 
     /// Sends what waits, as far as the socket takes it.
