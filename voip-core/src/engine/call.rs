@@ -25,6 +25,15 @@ impl CallKey {
     pub(crate) const FIRST_INCOMING: CallKey = CallKey(1 << 63);
 }
 
+/// What carries a call's signalling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Carrier {
+    /// The tracker of that number.
+    Tracker(usize),
+    /// The mesh of nodes.
+    Mesh,
+}
+
 /// How far a call has come.
 #[derive(Debug)]
 pub(super) enum Phase {
@@ -65,8 +74,7 @@ pub(super) struct Call {
     pub(super) name: String,
     /// Incoming: the name that the caller gave itself, to be verified before it is pinned.
     pub(super) claimed_name: Option<String>,
-    /// The tracker that carries its signalling.
-    pub(super) tracker: usize,
+    pub(super) carrier: Carrier,
     /// What the peer's replies must name (outgoing) or ours do (incoming).
     pub(super) offer_hash: Option<Bytes32>,
     /// What the peers know of each other's words.
@@ -122,7 +130,7 @@ impl Call {
             peer: None,
             name,
             claimed_name: None,
-            tracker: 0,
+            carrier: Carrier::Mesh,
             offer_hash: None,
             verification: Verification::default(),
             offer_request: None,

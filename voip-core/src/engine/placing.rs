@@ -11,7 +11,8 @@ use crate::time::{Duration, Instant};
 use crate::wire::signal::SignalKind;
 use crate::wire::tracker::Target;
 
-use super::call::{Call, OFFER_TIMEOUT, Phase};
+use super::bulletins::Alone;
+use super::call::{Call, Carrier, OFFER_TIMEOUT, Phase};
 use super::{CallKey, Engine, Output};
 
 /// How long trackers may take to say who somebody is, or be connected at all.
@@ -38,7 +39,7 @@ const MAX_VERIFICATIONS: usize = 32;
 struct Search {
     call: CallKey,
     target: Target,
-    /// One for each tracker.
+    /// One for each tracker, and one for the mesh if this node takes part in it.
     asked: Vec<Question>,
 }
 
@@ -55,7 +56,7 @@ pub(super) struct Listing {
     request: u64,
     open: Vec<(usize, u64)>,
     peers: Vec<Peer>,
-    /// Whether at least one tracker's list came whole.
+    /// Whether at least one tracker's list came whole, or the mesh has one.
     whole: bool,
     pub(super) deadline: Instant,
 }
@@ -86,17 +87,32 @@ impl Engine {
         if busy || oneself {
             return self.end(now, key, EndReason::Busy);
         }
-        if self.trackers.is_empty() {
+        if self.trackers.is_empty() && self.mesh.is_none() {
             return self.end(now, key, EndReason::TrackerUnreachable);
         }
         let unasked = Question { request: None, answer: Answer::Pending, peer: None };
-        let asked = vec![unasked; self.trackers.len()];
+        let mut asked = vec![unasked; self.trackers.len()];
+        asked.extend(self.ask_mesh(&target));
         self.lookups.searches.push(Search { call: key, target, asked });
         for tracker in 0..self.trackers.len() {
             if self.trackers[tracker].registered {
                 self.look_up_waiting(now, tracker);
             }
         }
+        if let Some(last) = self.lookups.searches.iter().position(|s| s.call == key) {
+            self.decide(now, last);
+        }
+    }
+
+    /// What the mesh knows of somebody, if this node takes part in one: it has been told already, or will not be.
+    fn ask_mesh(&self, target: &Target) -> Option<Question> {
+        let peer = self.known_in_mesh(target)?;
+        let answer = match &peer {
+            Ok(Some(peer)) => Answer::Found(peer.id),
+            Ok(None) => Answer::NotFound,
+            Err(Alone) => Answer::Failed,
+        };
+        Some(Question { request: None, answer, peer: peer.ok().flatten() })
     }
 
     /// A tracker can be asked: ask it for everybody it was not asked for yet.
@@ -115,15 +131,29 @@ impl Engine {
     }
 
     /// Asks whether a caller's name is known to be its own, and pins it if it is.
-    pub(super) fn verify_name(&mut self, now: Instant, tracker: usize, name: String, id: PeerId) {
+    pub(super) fn verify_name(
+        &mut self,
+        now: Instant,
+        carrier: Carrier,
+        name: String,
+        id: PeerId,
+    ) {
         let request = self.new_request();
         let open = &mut self.lookups.verifications;
         if !self.config.pins_names || open.len() >= MAX_VERIFICATIONS {
             return;
         }
         open.push(Verification { request, name: name.clone(), id });
-        if let Some(tracker) = self.trackers.get_mut(tracker) {
-            tracker.client.lookup(now, request, Target::Name(name));
+        match carrier {
+            Carrier::Tracker(tracker) => {
+                if let Some(tracker) = self.trackers.get_mut(tracker) {
+                    tracker.client.lookup(now, request, Target::Name(name));
+                }
+            }
+            Carrier::Mesh => {
+                let known = self.known_in_mesh(&Target::Name(name)).and_then(Result::ok).flatten();
+                self.handle_verification(request, &Ok(known));
+            }
         }
     }
 
@@ -220,9 +250,11 @@ impl Engine {
                     self.pin_first_use(name, id);
                 }
                 let found = asked.into_iter().enumerate();
-                let found = found.filter_map(|(tracker, q)| Some((tracker, q.peer?)));
-                if let Some((tracker, peer)) = found.into_iter().find(|(_, p)| p.id == id) {
-                    self.send_offer(now, key, tracker, id, peer.name);
+                let trackers = self.trackers.len();
+                let carrier = |i| if i < trackers { Carrier::Tracker(i) } else { Carrier::Mesh };
+                let found = found.filter_map(|(i, q)| Some((carrier(i), q.peer?)));
+                if let Some((carrier, peer)) = found.into_iter().find(|(_, p)| p.id == id) {
+                    self.send_offer(now, key, carrier, id, peer.name);
                 }
             }
         }
@@ -232,7 +264,7 @@ impl Engine {
         &mut self,
         now: Instant,
         key: CallKey,
-        tracker: usize,
+        carrier: Carrier,
         peer: PeerId,
         name: String,
     ) {
@@ -261,7 +293,7 @@ impl Engine {
         call.session = Some(session);
         call.peer = Some(peer);
         call.name.clone_from(&name);
-        call.tracker = tracker;
+        call.carrier = carrier;
         call.phase = Phase::Offered;
         call.ring_deadline = now + call.ring_timeout;
         call.deadline = call.ring_deadline.min(now + OFFER_TIMEOUT);
@@ -305,13 +337,19 @@ impl Engine {
                 open.push((tracker, id));
             }
         }
+        let known = self.mesh_peers();
+        if let (true, Some(peers)) = (open.is_empty(), known.clone()) {
+            self.outputs.push_back(Output::Peers { request, result: Ok(peers) });
+            return;
+        }
         if open.is_empty() {
             let error = Error::new(ErrorKind::TrackerUnreachable, "no tracker is connected");
             self.outputs.push_back(Output::Peers { request, result: Err(error) });
             return;
         }
         let deadline = now + LOOKUP_TIMEOUT;
-        self.listings.push(Listing { request, open, peers: Vec::new(), whole: false, deadline });
+        let (whole, peers) = (known.is_some(), known.unwrap_or_default());
+        self.listings.push(Listing { request, open, peers, whole, deadline });
     }
 
     /// One page of a tracker's list, or (`None`) its failure.

@@ -16,7 +16,7 @@ use crate::time::{Duration, Instant};
 use crate::wire::signal::SignalKind;
 use crate::wire::stun::is_stun;
 
-use super::call::{Call, Phase};
+use super::call::{Call, Carrier, Phase};
 use super::{CallKey, Engine, Output};
 
 /// How long datagrams have to reach a relay before a connection is tried, too.
@@ -128,7 +128,8 @@ impl Engine {
             call.relay.plans.push(Plan { at: now, address, transport, credentials });
         }
         let peer = call.peer;
-        if let Some(tracker) = self.trackers.get_mut(call.tracker).filter(|t| t.client.has_relay())
+        if let Carrier::Tracker(tracker) = call.carrier
+            && let Some(tracker) = self.trackers.get_mut(tracker).filter(|t| t.client.has_relay())
             && let Some(peer) = peer
         {
             call.relay.request = Some(request);
@@ -147,7 +148,7 @@ impl Engine {
         let asked = self.calls.iter_mut().find(|(_, call)| call.relay.request == Some(request));
         let Some((&key, call)) = asked else { return };
         call.relay.request = None;
-        let tracker = call.tracker;
+        let Carrier::Tracker(tracker) = call.carrier else { return };
         let server = self.trackers.get(tracker).and_then(|tracker| tracker.remote);
         let (Some(credentials), Some(server)) = (credentials, server) else { return };
         let blocked = self.reflexive.has_no_answer(tracker);

@@ -10,7 +10,7 @@ use crate::time::{Duration, Instant};
 use crate::wire::sealed::{Bytes32, Nonce};
 use crate::wire::signal::{Reason, SealedSignal, Signal, SignalKind};
 
-use super::call::{CONNECT_TIMEOUT, Call, Phase, RING_GRACE};
+use super::call::{CONNECT_TIMEOUT, Call, Carrier, Phase, RING_GRACE};
 use super::verification::Verification;
 use super::{CallKey, Engine, Output};
 
@@ -56,23 +56,38 @@ impl Engine {
         let mut nonce = Nonce([0; 16]);
         self.random.fill_bytes(&mut nonce.0);
         let request = self.new_request();
-        let reachable = |t: usize| self.trackers.get(t).is_some_and(|t| t.registered);
-        let other = (0..self.trackers.len()).find(|t| reachable(*t));
+        let call = self.calls.get(&key)?;
+        let (peer, carrier) = (call.peer?, self.carrier_for(call));
         let call = self.calls.get_mut(&key)?;
-        let peer = call.peer?;
-        if !reachable(call.tracker) {
-            call.tracker = other.unwrap_or(call.tracker);
-        }
+        call.carrier = carrier;
         let mut signal = Signal::new(kind, call.id, self.identity.id(), peer, wall, nonce);
         complete(&mut signal);
         let sealed = signal.seal(&self.identity);
         if kind == SignalKind::Offer {
             call.offer_request = Some(request);
         }
-        if let Some(tracker) = self.trackers.get_mut(call.tracker) {
-            tracker.client.signal(now, request, peer, sealed.clone());
+        match carrier {
+            Carrier::Tracker(tracker) => {
+                if let Some(tracker) = self.trackers.get_mut(tracker) {
+                    tracker.client.signal(now, request, peer, sealed.clone());
+                }
+            }
+            Carrier::Mesh => self.signal_by_mesh(now, peer, &sealed),
         }
         Some(sealed)
+    }
+
+    /// What carries a call's next signal: what has carried the others, unless that is gone and there is another way.
+    fn carrier_for(&self, call: &Call) -> Carrier {
+        let works = |tracker: usize| self.trackers.get(tracker).is_some_and(|t| t.registered);
+        let is_in_mesh = call.peer.is_some_and(|peer| self.is_in_mesh(peer));
+        let other = || (0..self.trackers.len()).find(|t| works(*t)).map(Carrier::Tracker);
+        match call.carrier {
+            Carrier::Tracker(tracker) if works(tracker) => call.carrier,
+            Carrier::Mesh if is_in_mesh => call.carrier,
+            Carrier::Tracker(_) if is_in_mesh => Carrier::Mesh,
+            _ => other().unwrap_or(call.carrier),
+        }
     }
 
     /// A signal came. Whatever is forged, stale or makes no sense is dropped and counted.
@@ -80,17 +95,17 @@ impl Engine {
     pub(super) fn handle_signal(
         &mut self,
         now: Instant,
-        tracker: usize,
+        carrier: Carrier,
         from: PeerId,
         sealed: &SealedSignal,
     ) {
         let opened = sealed.open(self.identity.id(), None);
         let Some(signal) = opened.ok().filter(|s| s.is_timely(self.wall(now))) else {
             self.stats.signals_dropped += 1;
-            return self.handle_unusable(now, tracker, from, sealed);
+            return self.handle_unusable(now, carrier, from, sealed);
         };
         if signal.kind == SignalKind::Offer {
-            return self.handle_offer(now, tracker, sealed.hash(), signal);
+            return self.handle_offer(now, carrier, sealed.hash(), signal);
         }
         let known = self.calls.iter().find(|(_, call)| {
             call.id == signal.call
@@ -99,7 +114,7 @@ impl Engine {
         });
         let Some(key) = known.map(|(key, _)| *key) else {
             self.handle_unheard(&signal);
-            return self.handle_unusable(now, tracker, from, sealed);
+            return self.handle_unusable(now, carrier, from, sealed);
         };
         match signal.kind {
             SignalKind::Ringing => self.handle_ringing(key),
@@ -121,12 +136,12 @@ impl Engine {
     fn handle_unusable(
         &mut self,
         now: Instant,
-        tracker: usize,
+        carrier: Carrier,
         from: PeerId,
         sealed: &SealedSignal,
     ) {
         let called = self.calls.iter().find(|(_, call)| {
-            call.peer == Some(from) && call.tracker == tracker && call.is_outgoing_unanswered()
+            call.peer == Some(from) && call.carrier == carrier && call.is_outgoing_unanswered()
         });
         if let Some((&key, _)) = called
             && !sealed.is_signed_by(from)
@@ -135,7 +150,7 @@ impl Engine {
         }
     }
 
-    fn handle_offer(&mut self, now: Instant, tracker: usize, hash: Bytes32, signal: Signal) {
+    fn handle_offer(&mut self, now: Instant, carrier: Carrier, hash: Bytes32, signal: Signal) {
         let Some(sdp) = signal.sdp else { return };
         let name = signal.name.clone().unwrap_or_else(|| signal.from.short());
         if signal.from == self.identity.id() || !self.seen_offers.insert(now, signal.call) {
@@ -160,7 +175,7 @@ impl Engine {
         let phase = Phase::RingingHere { sdp };
         let mut call = Call::new(signal.call, phase, name.clone(), now, ring);
         call.peer = Some(signal.from);
-        call.tracker = tracker;
+        call.carrier = carrier;
         call.offer_hash = Some(hash);
         call.claimed_name = signal.name;
         self.give_up_relay(now, key);
@@ -303,7 +318,7 @@ impl Engine {
     pub(super) fn answer(&mut self, now: Instant, key: CallKey) {
         let sas_nonce = self.nonce_for_answer(key);
         let Some(call) = self.calls.get_mut(&key).filter(|call| call.rings_here()) else { return };
-        let (peer, hash, tracker) = (call.peer, call.offer_hash, call.tracker);
+        let (peer, hash, carrier) = (call.peer, call.offer_hash, call.carrier);
         let claimed = call.claimed_name.take();
         match self.describe(now, key) {
             Ok(description) => {
@@ -318,7 +333,7 @@ impl Engine {
                 }
                 self.answered(now, key);
                 if let (Some(name), Some(peer)) = (claimed, peer) {
-                    self.verify_name(now, tracker, name, peer);
+                    self.verify_name(now, carrier, name, peer);
                 }
             }
             Err(error) => {

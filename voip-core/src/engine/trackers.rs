@@ -9,7 +9,7 @@ use crate::relay::client::RelayCredentials;
 use crate::time::Instant;
 use crate::wire::tracker::ErrorCode;
 
-use super::call::Call;
+use super::call::{Call, Carrier};
 use super::{Engine, Output};
 
 /// One tracker and what is known of it.
@@ -110,7 +110,7 @@ impl Engine {
                 self.handle_peers(now, tracker, request, Some((peers, next)));
             }
             client::Event::Signal { from, signal } => {
-                self.handle_signal(now, tracker, from, &signal);
+                self.handle_signal(now, Carrier::Tracker(tracker), from, &signal);
             }
             client::Event::Undeliverable { request, to: _ } => {
                 self.handle_undeliverable(now, request);
