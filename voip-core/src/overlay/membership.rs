@@ -400,7 +400,8 @@ impl Membership {
     /// A contact cannot be reached.
     fn miss(&mut self, now: Instant, contact: Contact) {
         self.passive.remove(contact.id);
-        self.bootstrap.postpone(contact.id, now + PROBE_EVERY[usize::from(!self.active.is_empty())]);
+        self.bootstrap
+            .postpone(contact.id, now + PROBE_EVERY[usize::from(!self.active.is_empty())]);
         if self.lost.is_empty() {
             self.probe_at = now + self.probe_pause(now);
         }
@@ -490,8 +491,7 @@ impl Membership {
     }
 
     fn probe_pause(&mut self, now: Instant) -> Duration {
-        let is_recent =
-            self.lost.is_empty() || self.lost.iter().any(|k| now - k.since < RECENT);
+        let is_recent = self.lost.is_empty() || self.lost.iter().any(|k| now - k.since < RECENT);
         let pause = match (self.active.is_empty(), is_recent) {
             (true, _) => PROBE_EVERY[0],
             (_, true) => PROBE_EVERY[1],

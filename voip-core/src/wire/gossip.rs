@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
+use super::exchange::Exchange;
 use super::json;
 use super::sealed::{Signature, signed_bytes};
 use crate::id::{MessageId, PeerId};
@@ -41,7 +42,8 @@ pub(crate) struct Contact {
 impl Contact {
     pub(crate) fn is_valid(&self) -> bool {
         let is_plain = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
-        let is_address = |a: &String| (1..=MAX_ADDRESS).contains(&a.len()) && a.bytes().all(is_plain);
+        let is_address =
+            |a: &String| (1..=MAX_ADDRESS).contains(&a.len()) && a.bytes().all(is_plain);
         self.addresses.len() <= MAX_ADDRESSES && self.addresses.iter().all(is_address)
     }
 }
@@ -138,7 +140,7 @@ impl<'de> Deserialize<'de> for SignedMessage {
 }
 
 /// The length of a text within JSON, so that nobody's message grows too long on its way.
-fn escaped_len(text: &str) -> usize {
+pub(super) fn escaped_len(text: &str) -> usize {
     let escaped = |b: u8| match b {
         b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
         0..0x20 => 6,
@@ -181,6 +183,8 @@ pub(crate) enum GossipMessage {
     Ping { n: u32 },
     /// See `Ping`.
     Pong { n: u32 },
+    /// What both sides have of the posts.
+    Exchange(Exchange),
     /// A type of a later version: ignored.
     #[serde(other)]
     Unknown,
@@ -209,6 +213,7 @@ impl GossipMessage {
             }
             Self::IHave { messages, .. } => messages.len() <= MAX_IDS,
             Self::Graft { ids } => ids.len() <= MAX_IDS,
+            Self::Exchange(exchange) => exchange.is_valid(),
             Self::Gossip { .. }
             | Self::Disconnect { .. }
             | Self::Prune
@@ -252,7 +257,10 @@ mod tests {
                 message: signed(&"\u{1}\"".repeat(MAX_BODY / 8)).unwrap(),
                 hops: u16::MAX,
             },
-            GossipMessage::IHave { messages: vec![Have { id, hops: u16::MAX }; MAX_IDS], ask: false },
+            GossipMessage::IHave {
+                messages: vec![Have { id, hops: u16::MAX }; MAX_IDS],
+                ask: false,
+            },
             GossipMessage::Graft { ids: vec![id; MAX_IDS] },
             GossipMessage::Prune,
             GossipMessage::Ping { n: u32::MAX },
