@@ -2,9 +2,11 @@
 //!
 //! A peer *is* its Ed25519 key ([`Identity`]). It signs its presence records, its registrations and
 //! its signals ([`sealing`]); a name is only what a key calls itself, remembered on first use
-//! ([`pins`]). [`verification`] is what two people compare. Nothing here touches a file or a source of randomness: [`text`] has the form of the
+//! ([`pins`]). [`envelope`] seals for one reader. [`verification`] is what two people compare. Nothing here touches a file or a source of randomness: [`text`] has the form of the
 //! identity file, `io/identity_file.rs` reads and writes it.
 
+#[cfg_attr(not(test), expect(dead_code, reason = "the engine does not use it yet"))]
+pub(crate) mod envelope;
 pub(crate) mod pins;
 pub(crate) mod sealing;
 pub(crate) mod text;

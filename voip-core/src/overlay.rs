@@ -11,6 +11,7 @@ mod dissemination;
 mod limits;
 mod membership;
 mod missing;
+mod posts;
 mod pulse;
 mod rtt;
 mod store;
@@ -27,6 +28,7 @@ use rand_core::Rng;
 
 use crate::id::PeerId;
 use crate::time::Instant;
+use crate::wire::exchange::Exchange;
 use crate::wire::gossip::{Contact, GossipMessage, SignedMessage};
 use dissemination::{Plumtree, Reception, TreeStats};
 use limits::{Guard, Offence};
@@ -62,6 +64,8 @@ pub(crate) enum Output {
     Deliver(SignedMessage, u16),
     NeighborUp(PeerId),
     NeighborDown(PeerId),
+    /// What a neighbour says about the posts it has.
+    Exchange(PeerId, Exchange),
 }
 
 /// What was dropped and why, and some of what was done.
@@ -171,6 +175,13 @@ impl Mesh {
             self.settle(now);
         }
         may
+    }
+
+    /// Tells a neighbour about posts; to others nothing is sent.
+    pub(crate) fn send_exchange(&mut self, peer: PeerId, exchange: Exchange) {
+        if self.membership.is_active(peer) {
+            self.outputs.push_back(Output::Send(peer, GossipMessage::Exchange(exchange)));
+        }
     }
 
     /// Says goodbye to all neighbours.
@@ -286,6 +297,9 @@ impl Mesh {
             }
             GossipMessage::IHave { .. } | GossipMessage::Graft { .. } | GossipMessage::Prune => {
                 self.tree.handle(now, from, message);
+            }
+            GossipMessage::Exchange(exchange) => {
+                self.outputs.push_back(Output::Exchange(from, exchange));
             }
             GossipMessage::Ping { n } => {
                 self.outputs.push_back(Output::Send(from, GossipMessage::Pong { n }));

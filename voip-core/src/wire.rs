@@ -3,11 +3,16 @@
 //! What a peer and a tracker say to each other ([`tracker`], in frames made by [`framing`]), what
 //! two peers say to each other through a tracker ([`signal`]), what a tracker tells about a peer
 //! ([`record`]), and the question "what is my address?" ([`stun`]), what a
-//! relay and its clients say to each other ([`turn`]), and neighbours in a gossip mesh ([`gossip`]). Records and signals are signed
+//! relay and its clients say to each other ([`turn`]), and neighbours in a gossip mesh
+//! ([`gossip`], [`exchange`]) and in what they hand on ([`bulletin`]). Records and signals are signed
 //! texts ([`sealed`]): what is signed is exactly what travels. Keys live one floor up, in
 //! `identity`. `docs/tracker-protocol.md` describes all of it for clients in other languages.
 
+pub(crate) mod base64;
+#[cfg_attr(not(test), expect(dead_code, reason = "the engine does not use it yet"))]
+pub(crate) mod bulletin;
 pub(crate) mod channel;
+pub(crate) mod exchange;
 pub(crate) mod framing;
 pub(crate) mod gossip;
 pub(crate) mod name;
@@ -26,6 +31,6 @@ pub(crate) const CLOCK_TOLERANCE: crate::time::Duration = crate::time::Duration:
 
 /// Writes one of our own messages as JSON.
 #[expect(clippy::expect_used, reason = "messages hold strings, numbers and lists: nothing fails")]
-fn json(message: &impl Serialize) -> String {
+pub(crate) fn json(message: &impl Serialize) -> String {
     serde_json::to_string(message).expect("a message of strings and numbers")
 }

@@ -2,6 +2,7 @@
 
 use super::{Identity, is_signed};
 use crate::id::PeerId;
+use crate::wire::bulletin::Bulletin;
 use crate::wire::gossip::SignedMessage;
 use crate::wire::record::{PresenceRecord, SealedRecord};
 use crate::wire::sealed::{Bytes32, OpenError, Sealed, Signature};
@@ -60,6 +61,12 @@ impl SignedMessage {
     /// Whether its author has signed it.
     pub(crate) fn is_signed(&self) -> bool {
         is_signed(self.author(), GOSSIP, &[self.body().as_bytes()], self.signature())
+    }
+
+    /// Checks form and signature, the cheap thing first.
+    pub(crate) fn open(&self) -> Result<Bulletin, OpenError> {
+        let bulletin = Bulletin::parse(self.body()).ok_or(OpenError::Malformed)?;
+        if self.is_signed() { Ok(bulletin) } else { Err(OpenError::BadSignature) }
     }
 }
 

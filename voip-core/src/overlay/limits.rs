@@ -70,14 +70,7 @@ struct Account {
 impl Account {
     fn new(peer: PeerId) -> Self {
         let full = Bucket::default();
-        Account {
-            peer,
-            messages: full,
-            bytes: full,
-            walks_in: full,
-            walks_out: full,
-            points: full,
-        }
+        Account { peer, messages: full, bytes: full, walks_in: full, walks_out: full, points: full }
     }
 }
 
@@ -193,7 +186,8 @@ mod tests {
     #[test]
     fn big_messages_are_counted_by_their_bytes() {
         let mut guard = Guard::new(1);
-        let admitted = (0..1_000).filter(|_| guard.admit(Instant::ZERO, peer(1), 32 * 1024)).count();
+        let admitted =
+            (0..1_000).filter(|_| guard.admit(Instant::ZERO, peer(1), 32 * 1024)).count();
         assert_eq!(admitted, 96);
     }
 

@@ -374,7 +374,8 @@ impl World {
             Event::Down { at, peer, link } => {
                 let before = self.nodes[at].links.len();
                 self.nodes[at].links.retain(|l| l.number != link);
-                if self.nodes[at].links.len() < before && self.nodes[at].side == self.nodes[peer].side
+                if self.nodes[at].links.len() < before
+                    && self.nodes[at].side == self.nodes[peer].side
                 {
                     self.nodes[at].mesh.handle_link_down(now, id(peer));
                     self.follow(at);
@@ -414,7 +415,7 @@ impl World {
                         self.push(arrives, Event::Down { at: peer, peer: n, link });
                     }
                 }
-                Output::NeighborUp(_) | Output::NeighborDown(_) => {}
+                Output::NeighborUp(_) | Output::NeighborDown(_) | Output::Exchange(..) => {}
             }
         }
         let wake = self.nodes[n].mesh.next_timeout().max(now);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
+use super::exchange::Exchange;
 use super::json;
 use super::sealed::{Signature, signed_bytes};
 use crate::id::{MessageId, PeerId};
@@ -139,7 +140,7 @@ impl<'de> Deserialize<'de> for SignedMessage {
 }
 
 /// The length of a text within JSON, so that nobody's message grows too long on its way.
-fn escaped_len(text: &str) -> usize {
+pub(super) fn escaped_len(text: &str) -> usize {
     let escaped = |b: u8| match b {
         b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
         0..0x20 => 6,
@@ -182,6 +183,8 @@ pub(crate) enum GossipMessage {
     Ping { n: u32 },
     /// See `Ping`.
     Pong { n: u32 },
+    /// What both sides have of the posts.
+    Exchange(Exchange),
     /// A type of a later version: ignored.
     #[serde(other)]
     Unknown,
@@ -210,6 +213,7 @@ impl GossipMessage {
             }
             Self::IHave { messages, .. } => messages.len() <= MAX_IDS,
             Self::Graft { ids } => ids.len() <= MAX_IDS,
+            Self::Exchange(exchange) => exchange.is_valid(),
             Self::Gossip { .. }
             | Self::Disconnect { .. }
             | Self::Prune

@@ -62,12 +62,21 @@ fn probe() {
             let started = std::time::SystemTime::UNIX_EPOCH;
             let _ = started;
             let mut world = World::grown(1, delays, n);
-            println!("{delays:?} {authors:?} parts {} degrees {:?} opened {}", world.parts(), degrees(&world), world.opened);
+            println!(
+                "{delays:?} {authors:?} parts {} degrees {:?} opened {}",
+                world.parts(),
+                degrees(&world),
+                world.opened
+            );
             let tree = measure(&mut world, authors, 20, ms(0));
             println!("   tree {tree:?}");
             let steady = measure(&mut world, authors, 20, secs(10));
-            println!("   steady {steady:?} degrees {:?} opened {} eager {}", degrees(&world), world.opened,
-              world.nodes.iter().map(|n| n.mesh.tree.eager().count()).sum::<usize>());
+            println!(
+                "   steady {steady:?} degrees {:?} opened {} eager {}",
+                degrees(&world),
+                world.opened,
+                world.nodes.iter().map(|n| n.mesh.tree.eager().count()).sum::<usize>()
+            );
         }
     }
 }
