@@ -422,6 +422,7 @@ impl Engine {
             .chain(trackers)
             .chain(listings)
             .chain(self.mesh.as_ref().map(MeshNode::next_timeout))
+            .chain([self.bulletin_timeout()])
             .chain([self.reflexive.next_timeout()])
             .min()
             .unwrap_or(Instant::FAR_FUTURE)
@@ -556,6 +557,7 @@ impl Engine {
         for tracker in &mut self.trackers {
             tracker.client.leave(now);
         }
+        self.leave_mesh(now);
     }
 }
 

@@ -5,7 +5,6 @@
 //! ([`pins`]). [`envelope`] seals for one reader. [`verification`] is what two people compare. Nothing here touches a file or a source of randomness: [`text`] has the form of the
 //! identity file, `io/identity_file.rs` reads and writes it.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the engine does not use it yet"))]
 pub(crate) mod envelope;
 pub(crate) mod pins;
 pub(crate) mod sealing;

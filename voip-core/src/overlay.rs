@@ -64,6 +64,8 @@ pub(crate) enum Output {
     Deliver(SignedMessage, u16),
     NeighborUp(PeerId),
     NeighborDown(PeerId),
+    /// It is down, and has not said why.
+    NeighborLost(PeerId),
     /// What a neighbour says about the posts it has.
     Exchange(PeerId, Exchange),
 }
@@ -182,6 +184,13 @@ impl Mesh {
         if self.membership.is_active(peer) {
             self.outputs.push_back(Output::Send(peer, GossipMessage::Exchange(exchange)));
         }
+    }
+
+    /// What a neighbour has said about posts or nodes is not true.
+    pub(crate) fn blame_invalid(&mut self, now: Instant, peer: PeerId) {
+        self.stats.invalid += 1;
+        self.blame(now, peer, Offence::Invalid);
+        self.settle(now);
     }
 
     /// Says goodbye to all neighbours.
@@ -405,6 +414,7 @@ impl Mesh {
                 self.tree.link_down(peer);
                 self.outputs.push_back(Output::NeighborDown(peer));
             }
+            Action::Lost(peer) => self.outputs.push_back(Output::NeighborLost(peer)),
             Action::Blame(peer, offence) => self.blame(now, peer, offence),
         }
     }

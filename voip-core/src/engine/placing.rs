@@ -39,7 +39,7 @@ const MAX_VERIFICATIONS: usize = 32;
 struct Search {
     call: CallKey,
     target: Target,
-    /// One for each tracker, and one for the mesh if this node takes part in it.
+    /// One for each tracker, and behind them those of the mesh if this node takes part in it.
     asked: Vec<Question>,
 }
 
@@ -104,15 +104,19 @@ impl Engine {
         }
     }
 
-    /// What the mesh knows of somebody, if this node takes part in one: it has been told already, or will not be.
-    fn ask_mesh(&self, target: &Target) -> Option<Question> {
-        let peer = self.known_in_mesh(target)?;
-        let answer = match &peer {
-            Ok(Some(peer)) => Answer::Found(peer.id),
-            Ok(None) => Answer::NotFound,
-            Err(Alone) => Answer::Failed,
-        };
-        Some(Question { request: None, answer, peer: peer.ok().flatten() })
+    /// What the mesh knows of somebody, if this node takes part in one: it has been told already, or will not be. Where
+    /// several keys use a name, each is an answer.
+    fn ask_mesh(&self, target: &Target) -> Vec<Question> {
+        let answered = |answer, peer| Question { request: None, answer, peer };
+        match self.known_in_mesh(target) {
+            None => Vec::new(),
+            Some(Err(Alone)) => vec![answered(Answer::Failed, None)],
+            Some(Ok(peers)) if peers.is_empty() => vec![answered(Answer::NotFound, None)],
+            Some(Ok(peers)) => {
+                let found = |peer: Peer| answered(Answer::Found(peer.id), Some(peer));
+                peers.into_iter().map(found).collect()
+            }
+        }
     }
 
     /// A tracker can be asked: ask it for everybody it was not asked for yet.
@@ -151,7 +155,8 @@ impl Engine {
                 }
             }
             Carrier::Mesh => {
-                let known = self.known_in_mesh(&Target::Name(name)).and_then(Result::ok).flatten();
+                let known = self.known_in_mesh(&Target::Name(name)).and_then(Result::ok);
+                let known = known.unwrap_or_default().into_iter().find(|peer| peer.id == id);
                 self.handle_verification(request, &Ok(known));
             }
         }

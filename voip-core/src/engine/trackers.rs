@@ -144,14 +144,20 @@ impl Engine {
         self.forget_listings_of(tracker);
     }
 
-    /// Lets the trackers know whether this node is in a call.
+    /// Lets the trackers and the mesh know whether this node is in a call.
     pub(super) fn tell_presence(&mut self, now: Instant) {
-        let busy = self.calls.values().any(Call::is_answered);
-        let presence = if busy { Presence::Busy } else { Presence::Available };
+        let presence = self.presence();
         let wall = self.wall(now);
         for tracker in &mut self.trackers {
             tracker.client.set_presence(now, wall, presence);
         }
+        self.tell_presence_change_in_mesh(now);
+    }
+
+    /// What others are told of this node.
+    pub(super) fn presence(&self) -> Presence {
+        let busy = self.calls.values().any(Call::is_answered);
+        if busy { Presence::Busy } else { Presence::Available }
     }
 }
 

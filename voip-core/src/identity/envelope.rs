@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::Identity;
 use crate::id::PeerId;
-use crate::wire::bulletin::{Bulletin, Enclosed, Envelope};
+use crate::wire::bulletin::{Enclosed, Envelope};
 use crate::wire::json;
 use crate::wire::sealed::{Bytes32, signed_bytes};
 use crate::wire::signal::SealedSignal;
@@ -48,14 +48,13 @@ impl Identity {
     }
 }
 
-/// A signal of a call, for its addressee alone. `None` if it is too long, or the id no key.
+/// A signal of a call, for its addressee alone. `None` if the id is no key.
 pub(crate) fn seal_signal(
     identity: &Identity,
     to: PeerId,
     signal: &SealedSignal,
-) -> Option<Bulletin> {
-    let envelope = identity.seal_for(to, Enclosed::Signal, json(signal).as_bytes())?;
-    Some(Bulletin::Signal { to, signal: envelope })
+) -> Option<Envelope> {
+    identity.seal_for(to, Enclosed::Signal, json(signal).as_bytes())
 }
 
 /// The signal in an envelope. Who signed it is for [`SealedSignal::open`] to check.

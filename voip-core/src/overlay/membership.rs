@@ -59,6 +59,8 @@ pub(crate) enum Action {
     Up(PeerId),
     /// Is none any more.
     Down(PeerId),
+    /// It was one, and has gone without a word.
+    Lost(PeerId),
     Blame(PeerId, Offence),
 }
 
@@ -183,6 +185,7 @@ impl Membership {
     /// A link is gone.
     pub(crate) fn handle_link_down(&mut self, now: Instant, peer: PeerId) {
         if let Some(contact) = self.deactivate(now, peer) {
+            self.actions.push_back(Action::Lost(peer));
             self.miss(now, contact);
         } else if let Some(contact) = self.links.remove(peer) {
             // It was there: whoever closed it has no room.

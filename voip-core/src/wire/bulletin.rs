@@ -102,9 +102,17 @@ pub(crate) enum Bulletin {
         record: SealedRecord,
         addresses: Vec<String>,
     },
+    /// A peer is gone: it says so itself, or another one that has lost its link to it.
+    Gone {
+        peer: PeerId,
+        /// Of the presence record that this ends.
+        seq: u64,
+        at: UnixMillis,
+    },
     /// A signal of a call, sealed for one peer.
     Signal {
         to: PeerId,
+        at: UnixMillis,
         signal: Envelope,
     },
     /// A type of a later version.
@@ -143,8 +151,14 @@ enum Form {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         addresses: Vec<String>,
     },
+    Gone {
+        peer: PeerId,
+        seq: u64,
+        at: UnixMillis,
+    },
     Signal {
         to: PeerId,
+        at: UnixMillis,
         signal: Envelope,
     },
     #[serde(other)]
@@ -221,7 +235,7 @@ impl Bulletin {
                     && record.body.len() <= super::record::MAX_RECORD
             }
             Bulletin::Signal { signal, .. } => signal.ciphertext.len() <= MAX_BODY,
-            Bulletin::Unknown => true,
+            Bulletin::Gone { .. } | Bulletin::Unknown => true,
         };
         valid.then_some(bulletin)
     }
@@ -242,7 +256,8 @@ impl Bulletin {
             }
             Form::Note { log, seq, sealed } => Bulletin::Note { log, seq, sealed },
             Form::Presence { record, addresses } => Bulletin::Presence { record, addresses },
-            Form::Signal { to, signal } => Bulletin::Signal { to, signal },
+            Form::Gone { peer, seq, at } => Bulletin::Gone { peer, seq, at },
+            Form::Signal { to, at, signal } => Bulletin::Signal { to, at, signal },
             Form::Unknown => Bulletin::Unknown,
         })
     }
@@ -262,7 +277,8 @@ impl Bulletin {
             },
             Bulletin::Note { log, seq, sealed } => Form::Note { log, seq, sealed },
             Bulletin::Presence { record, addresses } => Form::Presence { record, addresses },
-            Bulletin::Signal { to, signal } => Form::Signal { to, signal },
+            Bulletin::Gone { peer, seq, at } => Form::Gone { peer, seq, at },
+            Bulletin::Signal { to, at, signal } => Form::Signal { to, at, signal },
             Bulletin::Unknown => Form::Unknown,
         };
         json(&form)

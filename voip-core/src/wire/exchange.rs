@@ -65,6 +65,8 @@ pub(crate) enum Exchange {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         without: Vec<Span>,
     },
+    /// Nodes that the sender knows of: what they have told of themselves last.
+    Presences { messages: Vec<SignedMessage> },
     /// Something of a later version.
     #[serde(other)]
     Unknown,
@@ -122,6 +124,9 @@ impl Exchange {
             Exchange::Posts { messages, without } => {
                 let bytes: usize = messages.iter().map(len_within).sum();
                 bytes <= MAX_POSTS_BYTES && are_spans(without)
+            }
+            Exchange::Presences { messages } => {
+                messages.iter().map(len_within).sum::<usize>() <= MAX_POSTS_BYTES
             }
             Exchange::Unknown => true,
         }

@@ -96,11 +96,7 @@ fn nothing_is_sealed_for_a_key_of_small_order() {
 fn a_signal_is_sealed_for_its_addressee() {
     let (alice, bob) = (identity(1), identity(2));
     let signal = SealedSignal::from_parts("secret".into(), alice.sign("offer", &[]));
-    let Some(Bulletin::Signal { to, signal: envelope }) = seal_signal(&alice, bob.id(), &signal)
-    else {
-        panic!("not sealed")
-    };
-    assert_eq!(to, bob.id());
+    let envelope = seal_signal(&alice, bob.id(), &signal).unwrap();
     assert_eq!(open_signal(&bob, alice.id(), &envelope), Some(signal));
     assert_eq!(open_signal(&alice, alice.id(), &envelope), None);
 }

@@ -32,7 +32,8 @@ fn what_is_written_is_read() {
         Bulletin::Note { log: 1, seq: 2, sealed: envelope(20) },
         Bulletin::Presence { record: record.clone(), addresses: vec!["192.0.2.1:1".into()] },
         Bulletin::Presence { record, addresses: Vec::new() },
-        Bulletin::Signal { to: PeerId([5; 32]), signal: envelope(4_000) },
+        Bulletin::Signal { to: PeerId([5; 32]), at: UnixMillis(7), signal: envelope(4_000) },
+        Bulletin::Gone { peer: PeerId([5; 32]), seq: 7, at: UnixMillis(7) },
     ] {
         let body = bulletin.body();
         assert!(body.len() <= MAX_BODY);
