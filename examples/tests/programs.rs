@@ -4,6 +4,8 @@
 
 #[path = "programs/harness.rs"]
 mod harness;
+#[path = "programs/tracker_file.rs"]
+mod tracker_file;
 
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
@@ -75,6 +77,8 @@ fn wrong_numbers_and_options_are_usage_errors() {
         ("peer", ["--colour", "red"]),
         ("tracker", ["--port", "-1"]),
         ("tracker", ["--tls-self-signed=a", "--tls-cert"]),
+        ("tracker", ["--request-rate", "0"]),
+        ("tracker", ["--relay=false", "--relay-private"]),
         ("demo", ["--seconds", "0"]),
         ("demo", ["--loss", "120"]),
         ("demo", ["--loss", "much"]),
