@@ -307,7 +307,7 @@ impl Conversation {
                 if let Some(tls) = &self.tls {
                     line.secure(tls, &self.clock, until).map_err(|e| e.to_string())?;
                 }
-                Way::Tcp(line)
+                Way::Tcp(Box::new(line))
             }
         };
         relay::allocate(&self.clock, way, self.server, &credentials, until)

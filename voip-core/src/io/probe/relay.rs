@@ -15,7 +15,7 @@ const DATAGRAM: usize = 2048;
 /// How the relay is reached.
 pub(super) enum Way {
     Udp(UdpSocket),
-    Tcp(Line),
+    Tcp(Box<Line>),
 }
 
 impl Way {
