@@ -225,6 +225,7 @@ fn words_are_compared_and_the_blocked_do_not_ring() {
     alice.type_line("call bob");
     alice.line_with("it rings at bob");
     alice.type_line("hangup");
+    alice.line_with("call with bob over");
     bob.type_line("contacts");
     bob.line_with("  alice                blocked");
     bob.type_line("unblock alice");
