@@ -4,6 +4,8 @@
 
 #[path = "programs/harness.rs"]
 mod harness;
+#[path = "programs/tracker_file.rs"]
+mod tracker_file;
 
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
@@ -75,6 +77,8 @@ fn wrong_numbers_and_options_are_usage_errors() {
         ("peer", ["--colour", "red"]),
         ("tracker", ["--port", "-1"]),
         ("tracker", ["--tls-self-signed=a", "--tls-cert"]),
+        ("tracker", ["--request-rate", "0"]),
+        ("tracker", ["--relay=false", "--relay-private"]),
         ("demo", ["--seconds", "0"]),
         ("demo", ["--loss", "120"]),
         ("demo", ["--loss", "much"]),
@@ -221,6 +225,7 @@ fn words_are_compared_and_the_blocked_do_not_ring() {
     alice.type_line("call bob");
     alice.line_with("it rings at bob");
     alice.type_line("hangup");
+    alice.line_with("call with bob over");
     bob.type_line("contacts");
     bob.line_with("  alice                blocked");
     bob.type_line("unblock alice");
