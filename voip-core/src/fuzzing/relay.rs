@@ -196,6 +196,7 @@ fn talk(transport: RelayTransport, data: &[u8]) -> Done {
             drain(now, &mut client, &mut server, &mut done);
         }
         assert!(client.next_timeout() > now, "woken for ever");
+        assert!(done.allocated <= 1, "{} addresses", done.allocated);
         assert!(client.held() <= MAX_HELD, "{} bytes kept", client.held());
         assert!(done.received <= came, "{} bytes of {came}", done.received);
         assert!(done.sent - sent_before <= 2 * MAX_PEERS, "{} messages", done.sent - sent_before);
