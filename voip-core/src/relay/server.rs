@@ -160,6 +160,14 @@ impl Relay {
         Stats { allocations: self.allocations.len() as u64, ..self.stats }
     }
 
+    /// All that is kept of clients.
+    #[cfg(test)]
+    pub(crate) fn entries(&self) -> usize {
+        let Relay { allocations, by_client, by_relayed, per_key, agenda, .. } = self;
+        let of_clients = allocations.len() + by_client.len() + by_relayed.len() + per_key.len();
+        of_clients + agenda.len() + self.grants.entries()
+    }
+
     /// Credentials for one peer of a call.
     pub(crate) fn grant(
         &mut self,
