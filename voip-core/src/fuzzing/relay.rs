@@ -15,6 +15,7 @@ use turn_types::message::{ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, DATA, REFRE
 
 use super::Script;
 use crate::id::{CallId, PeerId};
+use crate::rate::Rate;
 use crate::relay::client::{MAX_PEERS, RelayClient, RelayCredentials, RelayOutput, RelayTransport};
 use crate::relay::server::{AllocationId, Arrival, Config, Granted, Output, Relay, StreamId, Via};
 use crate::time::{Duration, Instant};
@@ -58,7 +59,7 @@ pub(super) struct Server {
 impl Server {
     pub(super) fn new(now: Instant, transport: RelayTransport) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let mut relay = Relay::new(Config::default(), &mut rng);
+        let mut relay = Relay::new(Config::default(), Rate::per_second(5, 20), &mut rng);
         let (owner, peer) = (PeerId([1; 32]), PeerId([2; 32]));
         let Granted { username, password, .. } =
             relay.grant(now, owner, peer, CallId([3; 16]), &mut rng);
