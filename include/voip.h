@@ -825,7 +825,7 @@ typedef enum voip_check_kind {
     VOIP_CHECK_KIND_LOUDSPEAKER = 1,
     /** Two nodes of this program call each other on this machine, and sound is heard. */
     VOIP_CHECK_KIND_LOOPBACK_CALL = 2,
-    /** A tracker can be reached by TCP, and answers. */
+    /** A tracker can be reached by TCP, in TLS if its address says so, and answers. */
     VOIP_CHECK_KIND_TRACKER = 3,
     /** The tracker accepts a registration. */
     VOIP_CHECK_KIND_REGISTRATION = 4,
@@ -872,9 +872,9 @@ typedef struct voip_check {
 /**
  * Says why a call would not work here, and what to change. Opens the devices, has two nodes of this
  * program call each other on this machine, and asks each tracker for all that a call needs of it. At a
- * tracker it is registered for a moment, with a key and a name (doctor-...) of its own. trackers:
- * host:port, up to 16 with commas between them; "" for none. Two of different hosts tell the kind of
- * router, too. input, output: as in voip_node_builder_audio_devices, "default" or "off", say.
+ * tracker it is registered for a moment, with a key and a name (doctor-...) of its own. trackers: each as
+ * in voip_node_builder_tracker, up to 16 with commas between them (and none in them); "" for none. Two of
+ * different hosts tell the kind of router, too. input, output: as in voip_node_builder_audio_devices, "default" or "off", say.
  *
  * Blocks for at most timeout_ms, 1 s to 10 min, and half a second. The report
  * is freed with voip_report_free.
@@ -1587,15 +1587,16 @@ voip_status voip_tracker_builder_relay(voip_tracker_builder *builder,
                                        bool on);
 
 /**
- * The most allocations of the relay at once; a call needs two at most. Default 1000. Switches the relay
- * on, as all its options do. Does not block.
+ * The most allocations of the relay at once, any number; a call needs two at most. Default 1000. Switches
+ * the relay on, as all its options do. Does not block.
  */
 voip_status voip_tracker_builder_relay_allocations(voip_tracker_builder *builder,
                                                    size_t most);
 
 /**
- * Bits per second that one allocation may relay each way; twice as many in the first second. What is above
- * is dropped. Default 100000, enough for sound of 64 kbit/s. Does not block.
+ * Bits per second that one allocation may relay each way, 1000 to 1000000000; twice as many in the first
+ * second. What is above is dropped. Default 100000, enough for sound of 64 kbit/s. Checked by
+ * voip_tracker_builder_start. Does not block.
  */
 voip_status voip_tracker_builder_relay_bitrate(voip_tracker_builder *builder,
                                                uint32_t bits_per_second);
@@ -1627,6 +1628,39 @@ voip_status voip_tracker_builder_wire_log(voip_tracker_builder *builder, bool on
 voip_status voip_tracker_builder_max_connections(voip_tracker_builder *builder, size_t connections);
 
 /**
+ * The most connections at once of one IPv4 address or IPv6 /64, 1 to 1000000; others are turned away. More
+ * where many peers are behind one router. This machine's own are not counted. Default 64. Checked by
+ * voip_tracker_builder_start. Does not block.
+ */
+voip_status voip_tracker_builder_max_per_address(voip_tracker_builder *builder,
+                                                 uint32_t connections);
+
+/**
+ * New connections a second of one IPv4 address or IPv6 /64, 1 to 10000, and ten seconds' worth at once; others
+ * are turned away. This machine's own are not counted. Default 10. Checked by
+ * voip_tracker_builder_start. Does not block.
+ */
+voip_status voip_tracker_builder_connection_rate(voip_tracker_builder *builder,
+                                                 uint32_t per_second);
+
+/**
+ * Requests a second of one connection, 1 to 10000, and five seconds' worth at once; others are refused. To
+ * list all peers takes one for each fifty. Default 20. Checked by voip_tracker_builder_start. Does not
+ * block.
+ */
+voip_status voip_tracker_builder_request_rate(voip_tracker_builder *builder,
+                                              uint32_t per_second);
+
+/**
+ * Answers a second over UDP to one IPv4 /24 or IPv6 /56, 1 to 10000, and four seconds' worth at once: of STUN,
+ * and as many of the relay to who has no credentials yet. More where many peers are in one network; each
+ * answer may hit somebody who never asked. This machine's own questions of STUN are not counted. Default 5.
+ * Checked by voip_tracker_builder_start. Does not block.
+ */
+voip_status voip_tracker_builder_stun_rate(voip_tracker_builder *builder,
+                                           uint32_t per_second);
+
+/**
  * Takes TLS 1.3 on the same port, with this certificate: PEM files of the chain, the tracker's own
  * first, and of its key. They are read at the start only. Default: no TLS. Does not block.
  */
@@ -1644,20 +1678,22 @@ voip_status voip_tracker_builder_tls_self_signed(voip_tracker_builder *builder,
                                                  const char *file);
 
 /**
- * Whether connections that are not in TLS are turned away. UDP (STUN) is answered either way.
- * Default: no. Does not block.
+ * Whether connections that are not in TLS are turned away. UDP is answered either way: STUN, and TURN if
+ * there is a relay. Default: no. Does not block.
  */
-voip_status voip_tracker_builder_require_tls(voip_tracker_builder *builder, bool on);
+voip_status voip_tracker_builder_require_tls(voip_tracker_builder *builder,
+                                             bool on);
 
 /**
  * Starts a tracker. Blocks for as long as the system needs to resolve a name, if the address is
  * one. The tracker's handle is freed with voip_tracker_free; the builder stays as it is.
  *
- * Errors: VOIP_INVALID_ARGUMENT (the address is none, or not of this machine; TLS is required and
- * there is no certificate), VOIP_FILE (a certificate or key), VOIP_ADDRESS_IN_USE,
- * VOIP_SYSTEM.
+ * Errors: VOIP_INVALID_ARGUMENT (the address is none, or not of this machine; a limit is out of its
+ * range; TLS is required and there is no certificate), VOIP_FILE (a certificate or key),
+ * VOIP_ADDRESS_IN_USE, VOIP_SYSTEM.
  */
-voip_status voip_tracker_builder_start(const voip_tracker_builder *builder, voip_tracker **tracker);
+voip_status voip_tracker_builder_start(const voip_tracker_builder *builder,
+                                       voip_tracker **tracker);
 
 /** Frees a builder. Trackers that it started live on. Does not block. */
 voip_status voip_tracker_builder_free(voip_tracker_builder *builder);

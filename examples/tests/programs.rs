@@ -4,6 +4,8 @@
 
 #[path = "programs/harness.rs"]
 mod harness;
+#[path = "programs/tracker_file.rs"]
+mod tracker_file;
 
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
@@ -75,6 +77,8 @@ fn wrong_numbers_and_options_are_usage_errors() {
         ("peer", ["--colour", "red"]),
         ("tracker", ["--port", "-1"]),
         ("tracker", ["--tls-self-signed=a", "--tls-cert"]),
+        ("tracker", ["--request-rate", "0"]),
+        ("tracker", ["--relay=false", "--relay-private"]),
         ("demo", ["--seconds", "0"]),
         ("demo", ["--loss", "120"]),
         ("demo", ["--loss", "much"]),
@@ -221,6 +225,7 @@ fn words_are_compared_and_the_blocked_do_not_ring() {
     alice.type_line("call bob");
     alice.line_with("it rings at bob");
     alice.type_line("hangup");
+    alice.line_with("call with bob over");
     bob.type_line("contacts");
     bob.line_with("  alice                blocked");
     bob.type_line("unblock alice");
@@ -231,6 +236,39 @@ fn words_are_compared_and_the_blocked_do_not_ring() {
     bob.line_with("missed");
     bob.type_line("accept alice");
     bob.line_with("is accepted");
+}
+
+#[test]
+fn a_tracker_that_is_killed_and_started_again_at_once_is_not_missed() {
+    let scratch = Scratch::new();
+    let (running, address) = tracker(&scratch);
+    let start = |name, more: &[&str]| {
+        let fixed = ["--host", "127.0.0.1", "--ephemeral", "--tracker", &address];
+        let heard = scratch.path(&format!("{name}.wav"));
+        let who = ["--username", name, "--record", &heard];
+        let running = Running::start("peer", &[&fixed, &who[..], more].concat(), &scratch);
+        running.line_with("registered");
+        running
+    };
+    let bob = start("bob", &["--auto-answer"]);
+    let mut alice = start("alice", &[]);
+    alice.type_line("call bob");
+    alice.line_with("connected with bob");
+    bob.line_with("connected with alice");
+    // With SIGKILL.
+    drop(running);
+    let port = address.rsplit_once(':').unwrap().1;
+    let again = Running::start("tracker", &["--host", "127.0.0.1", "--port", port], &scratch);
+    again.line_with("tracker on ");
+    for peer in [&alice, &bob] {
+        peer.line_with("registered");
+    }
+    alice.type_line("verify");
+    alice.line_with("safety number");
+    alice.type_line("hangup");
+    bob.line_with("call with alice over: the peer hung up");
+    alice.type_line("call bob");
+    alice.line_with("connected with bob");
 }
 
 #[test]

@@ -17,7 +17,8 @@ use crate::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DoctorOptions {
-    /// Trackers, `host:port` (those that require TLS cannot be looked at), up to 16. Two of different hosts tell the kind of router, too.
+    /// Trackers, written as in [`NodeBuilder::tracker`](crate::NodeBuilder::tracker), up to 16. Two of different hosts tell
+    /// the kind of router, too.
     pub trackers: Vec<String>,
     /// The microphone; [`DeviceChoice::Off`] leaves it out. Default: the system's.
     pub input: DeviceChoice,
@@ -71,7 +72,7 @@ pub enum CheckKind {
     Loudspeaker,
     /// Two nodes of this program call each other on this machine, and sound is heard.
     LoopbackCall,
-    /// A tracker can be reached by TCP, and answers.
+    /// A tracker can be reached by TCP, in TLS if its address says so, and answers.
     Tracker,
     /// The tracker accepts a registration.
     Registration,
@@ -187,9 +188,6 @@ pub fn doctor(options: &DoctorOptions) -> Result<Report, Error> {
     }
     if options.trackers.len() > 16 {
         return invalid("trackers: 16 are possible");
-    }
-    if options.trackers.iter().any(|tracker| tracker.starts_with("tls://")) {
-        return invalid("trackers: each is host:port, without tls://");
     }
     let clock = Clock::new();
     let deadline = clock.now() + options.limit;

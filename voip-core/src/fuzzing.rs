@@ -7,6 +7,7 @@
 mod media;
 #[cfg(test)]
 mod mutations;
+mod relay;
 
 use std::collections::BTreeMap;
 
@@ -30,23 +31,26 @@ use crate::wire::stun;
 use crate::wire::tracker::{Entry, PeerMessage, TrackerMessage};
 
 pub use media::{engine, jitter_buffer, opus_payload, session_description, wav};
+pub use relay::relay_client;
 
 /// A target: its name in `fuzz/`, and what it does with an input.
 pub type FuzzTarget = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [FuzzTarget; 12] = [
+pub const TARGETS: [FuzzTarget; 14] = [
     ("channel_message", channel_message),
     ("engine", engine),
     ("identity_file", |data| of_text(data, identity_file)),
     ("jitter_buffer", jitter_buffer),
     ("opus_payload", opus_payload),
+    ("relay_client", relay_client),
     ("session_description", |data| of_text(data, session_description)),
     ("signal", signal),
     ("stun", stun),
     ("tracker_client", tracker_client),
     ("tracker_message", tracker_message),
     ("tracker_server", tracker_server),
+    ("tracker_stream", tracker_stream),
     ("wav", wav),
 ];
 
@@ -81,6 +85,14 @@ impl<'a> Script<'a> {
         let (text, rest) = self.0.split_at(end);
         self.0 = rest.get(1..).unwrap_or_default();
         text
+    }
+
+    /// Any bytes, behind a byte that says how many.
+    fn sized(&mut self) -> &'a [u8] {
+        let length = self.byte().map_or(0, usize::from).min(self.0.len());
+        let (bytes, rest) = self.0.split_at(length);
+        self.0 = rest;
+        bytes
     }
 }
 

@@ -149,6 +149,11 @@ impl World {
         self.network.set_direct_blocked(blocked, trackers);
     }
 
+    /// How many connections a node has begun, to trackers and relays.
+    pub fn connections_begun(&self, node: NodeKey) -> u64 {
+        self.network.opened(self.nodes[node.0].address.ip())
+    }
+
     /// What a tracker has counted.
     pub fn tracker_stats(&self, tracker: TrackerKey) -> TrackerStats {
         self.trackers[tracker.0].stats()
@@ -353,11 +358,24 @@ impl World {
     }
 
     fn deliver(&mut self, arrival: network::Arrival) {
+        let arrival = self.refused(arrival);
         let to = arrival.destination();
         if let Some(node) = self.nodes.iter_mut().find(|n| n.is_at(to)) {
             node.receive(self.now, arrival, &mut self.network);
         } else if let Some(tracker) = self.trackers.iter_mut().find(|t| t.address.ip() == to.ip()) {
             tracker.receive(self.now, arrival, &mut self.network);
+        }
+    }
+
+    /// A tracker that does not run refuses connections.
+    fn refused(&self, arrival: network::Arrival) -> network::Arrival {
+        match arrival {
+            network::Arrival::Opened { source, destination }
+                if self.trackers.iter().any(|t| t.address == source && !t.is_running()) =>
+            {
+                network::Arrival::Closed { source, destination }
+            }
+            arrival => arrival,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use crate::directory::server::{Config, TrackerEvent, TrackerStats};
@@ -66,9 +67,38 @@ impl TrackerBuilder {
         self
     }
 
-    /// The most connections at once; others are turned away. Default: 10,000.
+    /// The most connections at once, any number; others are turned away, and with 0 all. Default: 10,000.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.config.max_connections = connections;
+        self
+    }
+
+    /// The most connections at once of one IPv4 address or IPv6 /64, 1 to 1,000,000; others are turned away. More where
+    /// many peers are behind one router. This machine's own are not counted. Default: 64.
+    pub fn max_per_address(mut self, connections: u32) -> Self {
+        self.config.max_per_address = connections;
+        self
+    }
+
+    /// New connections a second of one IPv4 address or IPv6 /64, 1 to 10,000, and ten seconds' worth at once; others are
+    /// turned away. This machine's own are not counted. Default: 10.
+    pub fn connection_rate(mut self, per_second: u32) -> Self {
+        self.config.connection_rate = per_second;
+        self
+    }
+
+    /// Requests a second of one connection, 1 to 10,000, and five seconds' worth at once; others are refused. To list
+    /// all peers takes one for each fifty. Default: 20.
+    pub fn request_rate(mut self, per_second: u32) -> Self {
+        self.config.request_rate = per_second;
+        self
+    }
+
+    /// Answers a second over UDP to one IPv4 /24 or IPv6 /56, 1 to 10,000, and four seconds' worth at once: of STUN, and
+    /// as many of the relay to who has no credentials yet. More where many peers are in one network; each answer may hit
+    /// somebody who never asked. This machine's own questions of STUN are not counted. Default: 5.
+    pub fn stun_rate(mut self, per_second: u32) -> Self {
+        self.config.stun_rate = per_second;
         self
     }
 
@@ -84,14 +114,14 @@ impl TrackerBuilder {
         self
     }
 
-    /// The most allocations of the relay at once; a call needs two at most. Default: 1,000. Switches the relay on, as
-    /// all its options do.
+    /// The most allocations of the relay at once, any number; a call needs two at most. Default: 1,000. Switches the
+    /// relay on, as all its options do.
     pub fn relay_allocations(self, most: usize) -> Self {
         self.relay_option(|relay| relay.max_allocations = most)
     }
 
-    /// Bits per second that one allocation may relay each way; twice as many in the first second. What is above is
-    /// dropped. Default: 100,000, enough for sound of 64 kbit/s.
+    /// Bits per second that one allocation may relay each way, 1,000 to 1,000,000,000; twice as many in the first second.
+    /// What is above is dropped. Default: 100,000, enough for sound of 64 kbit/s.
     pub fn relay_bitrate(self, bits_per_second: u32) -> Self {
         self.relay_option(|relay| relay.bitrate = bits_per_second)
     }
@@ -130,21 +160,22 @@ impl TrackerBuilder {
         self
     }
 
-    /// Whether connections that are not in TLS are turned away. UDP (STUN) is answered either way.
-    /// Default: no.
+    /// Whether connections that are not in TLS are turned away. UDP is answered either way: STUN, and TURN if there is
+    /// a relay. Default: no.
     pub fn require_tls(mut self, on: bool) -> Self {
         self.requires_tls = on;
         self
     }
 
     /// Starts. Errors: [`ErrorKind::InvalidArgument`] (an address is none, or not of this
-    /// machine; TLS is required and there is no certificate), [`ErrorKind::File`] (a certificate or
-    /// key), [`ErrorKind::AddressInUse`], [`ErrorKind::System`].
+    /// machine; a limit is out of its range; TLS is required and there is no certificate),
+    /// [`ErrorKind::File`] (a certificate or key), [`ErrorKind::AddressInUse`], [`ErrorKind::System`].
     pub fn start(self) -> Result<Tracker, Error> {
         if self.requires_tls && self.certificate.is_none() {
             let message = "require_tls: there is no certificate, of tls or tls_self_signed";
             return Err(Error::new(ErrorKind::InvalidArgument, message));
         }
+        self.check_limits()?;
         let bind = self.addresses()?;
         let identity = self.certificate.as_ref().map(Identity::load).transpose()?;
         let key_sha256 = identity.as_ref().map(|identity| hex::encode(identity.key_hash));
@@ -152,6 +183,16 @@ impl TrackerBuilder {
         let offer = Offer { tls, requires_tls: self.requires_tls };
         let server = TrackerServer::start(&bind, self.config()?, offer)?;
         Ok(Tracker { server, key_sha256 })
+    }
+
+    fn check_limits(&self) -> Result<(), Error> {
+        let Config { max_per_address, connection_rate, request_rate, stun_rate, .. } = self.config;
+        in_range("max_per_address", max_per_address, 1..=1_000_000)?;
+        in_range("connection_rate", connection_rate, 1..=10_000)?;
+        in_range("request_rate", request_rate, 1..=10_000)?;
+        in_range("stun_rate", stun_rate, 1..=10_000)?;
+        let bitrate = self.config.relay.as_ref().map(|relay| relay.bitrate);
+        bitrate.map_or(Ok(()), |bits| in_range("relay_bitrate", bits, 1_000..=1_000_000_000))
     }
 
     fn addresses(&self) -> Result<Vec<SocketAddr>, Error> {
@@ -177,6 +218,14 @@ impl TrackerBuilder {
 
 /// Addresses of one tracker.
 const MAX_ADDRESSES: usize = 8;
+
+fn in_range(field: &str, value: u32, range: RangeInclusive<u32>) -> Result<(), Error> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let message = format!("{field} is {value}: {} to {} are possible", range.start(), range.end());
+    Err(Error::new(ErrorKind::InvalidArgument, message))
+}
 
 fn resolve(bind: &str) -> Result<SocketAddr, Error> {
     let bad = |why: String| {

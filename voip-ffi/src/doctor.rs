@@ -28,7 +28,7 @@ pub enum voip_check_kind {
     Loudspeaker = 1,
     /// Two nodes of this program call each other on this machine, and sound is heard.
     LoopbackCall = 2,
-    /// A tracker can be reached by TCP, and answers.
+    /// A tracker can be reached by TCP, in TLS if its address says so, and answers.
     Tracker = 3,
     /// The tracker accepts a registration.
     Registration = 4,
@@ -108,9 +108,9 @@ impl Opaque for voip_report {
 
 /// Says why a call would not work here, and what to change. Opens the devices, has two nodes of this
 /// program call each other on this machine, and asks each tracker for all that a call needs of it. At a
-/// tracker it is registered for a moment, with a key and a name (`doctor-...`) of its own. `trackers`:
-/// host:port, up to 16 with commas between them; "" for none. Two of different hosts tell the kind of
-/// router, too. `input`, `output`: as in `voip_node_builder_audio_devices`, "default" or "off", say.
+/// tracker it is registered for a moment, with a key and a name (`doctor-...`) of its own. `trackers`: each as
+/// in `voip_node_builder_tracker`, up to 16 with commas between them (and none in them); "" for none. Two of
+/// different hosts tell the kind of router, too. `input`, `output`: as in `voip_node_builder_audio_devices`, "default" or "off", say.
 ///
 /// Blocks for at most `timeout_ms`, 1 s to 10 min, and half a second. The report
 /// is freed with `voip_report_free`.

@@ -98,8 +98,8 @@ pub extern "C" fn voip_tracker_builder_relay(
     guard(|| build(builder, |b| b.relay(on)))
 }
 
-/// The most allocations of the relay at once; a call needs two at most. Default 1000. Switches the relay
-/// on, as all its options do. Does not block.
+/// The most allocations of the relay at once, any number; a call needs two at most. Default 1000. Switches
+/// the relay on, as all its options do. Does not block.
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_tracker_builder_relay_allocations(
     builder: *mut voip_tracker_builder,
@@ -108,8 +108,9 @@ pub extern "C" fn voip_tracker_builder_relay_allocations(
     guard(|| build(builder, |b| b.relay_allocations(most)))
 }
 
-/// Bits per second that one allocation may relay each way; twice as many in the first second. What is above
-/// is dropped. Default 100000, enough for sound of 64 kbit/s. Does not block.
+/// Bits per second that one allocation may relay each way, 1000 to 1000000000; twice as many in the first
+/// second. What is above is dropped. Default 100000, enough for sound of 64 kbit/s. Checked by
+/// `voip_tracker_builder_start`. Does not block.
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_tracker_builder_relay_bitrate(
     builder: *mut voip_tracker_builder,
@@ -162,6 +163,51 @@ pub extern "C" fn voip_tracker_builder_max_connections(
     guard(|| build(builder, |b| b.max_connections(connections)))
 }
 
+/// The most connections at once of one IPv4 address or IPv6 /64, 1 to 1000000; others are turned away. More
+/// where many peers are behind one router. This machine's own are not counted. Default 64. Checked by
+/// `voip_tracker_builder_start`. Does not block.
+#[unsafe(no_mangle)]
+pub extern "C" fn voip_tracker_builder_max_per_address(
+    builder: *mut voip_tracker_builder,
+    connections: u32,
+) -> voip_status {
+    guard(|| build(builder, |b| b.max_per_address(connections)))
+}
+
+/// New connections a second of one IPv4 address or IPv6 /64, 1 to 10000, and ten seconds' worth at once; others
+/// are turned away. This machine's own are not counted. Default 10. Checked by
+/// `voip_tracker_builder_start`. Does not block.
+#[unsafe(no_mangle)]
+pub extern "C" fn voip_tracker_builder_connection_rate(
+    builder: *mut voip_tracker_builder,
+    per_second: u32,
+) -> voip_status {
+    guard(|| build(builder, |b| b.connection_rate(per_second)))
+}
+
+/// Requests a second of one connection, 1 to 10000, and five seconds' worth at once; others are refused. To
+/// list all peers takes one for each fifty. Default 20. Checked by `voip_tracker_builder_start`. Does not
+/// block.
+#[unsafe(no_mangle)]
+pub extern "C" fn voip_tracker_builder_request_rate(
+    builder: *mut voip_tracker_builder,
+    per_second: u32,
+) -> voip_status {
+    guard(|| build(builder, |b| b.request_rate(per_second)))
+}
+
+/// Answers a second over UDP to one IPv4 /24 or IPv6 /56, 1 to 10000, and four seconds' worth at once: of STUN,
+/// and as many of the relay to who has no credentials yet. More where many peers are in one network; each
+/// answer may hit somebody who never asked. This machine's own questions of STUN are not counted. Default 5.
+/// Checked by `voip_tracker_builder_start`. Does not block.
+#[unsafe(no_mangle)]
+pub extern "C" fn voip_tracker_builder_stun_rate(
+    builder: *mut voip_tracker_builder,
+    per_second: u32,
+) -> voip_status {
+    guard(|| build(builder, |b| b.stun_rate(per_second)))
+}
+
 /// Takes TLS 1.3 on the same port, with this certificate: PEM files of the chain, the tracker's own
 /// first, and of its key. They are read at the start only. Default: no TLS. Does not block.
 #[unsafe(no_mangle)]
@@ -193,8 +239,8 @@ pub unsafe extern "C" fn voip_tracker_builder_tls_self_signed(
     })
 }
 
-/// Whether connections that are not in TLS are turned away. UDP (STUN) is answered either way.
-/// Default: no. Does not block.
+/// Whether connections that are not in TLS are turned away. UDP is answered either way: STUN, and TURN if
+/// there is a relay. Default: no. Does not block.
 #[unsafe(no_mangle)]
 pub extern "C" fn voip_tracker_builder_require_tls(
     builder: *mut voip_tracker_builder,
@@ -206,9 +252,9 @@ pub extern "C" fn voip_tracker_builder_require_tls(
 /// Starts a tracker. Blocks for as long as the system needs to resolve a name, if the address is
 /// one. The tracker's handle is freed with `voip_tracker_free`; the builder stays as it is.
 ///
-/// Errors: `VOIP_INVALID_ARGUMENT` (the address is none, or not of this machine; TLS is required and
-/// there is no certificate), `VOIP_FILE` (a certificate or key), `VOIP_ADDRESS_IN_USE`,
-/// `VOIP_SYSTEM`.
+/// Errors: `VOIP_INVALID_ARGUMENT` (the address is none, or not of this machine; a limit is out of its
+/// range; TLS is required and there is no certificate), `VOIP_FILE` (a certificate or key),
+/// `VOIP_ADDRESS_IN_USE`, `VOIP_SYSTEM`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_tracker_builder_start(
     builder: *const voip_tracker_builder,

@@ -41,8 +41,8 @@ record! {
 ///
 /// Opens the devices, has two nodes of this program call each other on this machine, and asks each
 /// tracker for all that a call needs of it. At a tracker it is registered for a moment, with a key and a
-/// name (`doctor-…`) of its own. Two trackers of different hosts tell the kind of router, too. `input` and
-/// `output` are as in `Devices`; `"off"` leaves them out. It takes at most
+/// name (`doctor-…`) of its own. `trackers` are written as for `Node`, up to 16; two of different hosts tell the
+/// kind of router, too. `input` and `output` are as in `Devices`; `"off"` leaves them out. It takes at most
 /// `timeout`, 1 s to 10 min, and half a second. Raises `InvalidArgument`.
 #[pyfunction]
 #[pyo3(

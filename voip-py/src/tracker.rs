@@ -20,13 +20,22 @@ use crate::waiting::{Timeout, ask, wait};
 /// as well as IPv6. `wire_log=True` makes every message in and out a `TrackerEvent.Wire`. Of more
 /// than `max_connections` at once the others are turned away.
 ///
+/// What one address may do: an IPv4 address or IPv6 /64, but for this machine's own, has `max_per_address`
+/// connections at once, 1 to 1,000,000, and `connection_rate` new ones a second, 1 to 10,000, with ten seconds'
+/// worth at once; others are turned away. More of both where many peers are behind one router.
+/// `request_rate`: requests a second of one connection, 1 to 10,000, with five seconds' worth at once; others are
+/// refused. To list all peers takes one for each fifty.
+/// `stun_rate`: answers a second over UDP to one IPv4 /24 or IPv6 /56, 1 to 10,000, with four seconds' worth at
+/// once: of STUN, and as many of the relay to who has no credentials yet.
+///
 /// `also_bind`: more addresses to listen on, up to 8 in all: at port 443, say, for peers whose networks let
 /// nothing else out.
 /// `relay=True` relays for peers whose routers let nothing of each other through: as a TURN server (RFC 8656)
 /// at the same addresses, by UDP and TCP, for the two peers of a call and with credentials that the tracker
 /// gives to those registered. It needs UDP ports above 1024 open to the world. What follows switches it on, too.
 /// `relay_allocations`: the most addresses that it has for peers at once; a call needs two at most.
-/// `relay_bitrate`: bits per second that one of them may relay each way, twice as many in the first second.
+/// `relay_bitrate`: bits per second that one of them may relay each way, 1,000 to 1,000,000,000, twice as many in
+/// the first second.
 /// `relay_address`: the IP address by which the world reaches this machine, if it does not have it itself.
 /// `relay_private=True` relays to private, shared and loopback addresses, too: only for a network that is no
 /// part of the Internet.
@@ -34,11 +43,13 @@ use crate::waiting::{Timeout, ask, wait};
 /// `tls=(chain, key)` takes TLS 1.3 on the same port, with the certificate in these PEM files: the
 /// chain, the tracker's own first, and its key. `tls_self_signed=file` takes it with a key and a
 /// certificate of the tracker's own making, kept in that file, which is made at the first start: peers
-/// know it by `key_sha256`. Give one of the two. `require_tls=True` turns away who comes without.
+/// know it by `key_sha256`. Give one of the two. `require_tls=True` turns away who comes without; UDP is
+/// answered either way: STUN, and TURN if there is a relay.
 ///
 /// It runs until `close()`, the end of its `with` block, or until it is dropped. Raises
-/// `InvalidArgument` (the address is none, or not of this machine; TLS is required and there is no
-/// certificate, or there are two), `FileError` (a certificate or key), `AddressInUse`, `SystemError`.
+/// `InvalidArgument` (the address is none, or not of this machine; a limit is out of its range; TLS is required
+/// and there is no certificate, or there are two), `FileError` (a certificate or key), `AddressInUse`,
+/// `SystemError`.
 #[pyclass(frozen, module = "voip")]
 pub(crate) struct Tracker {
     core: core::Tracker,
@@ -51,11 +62,13 @@ impl Tracker {
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     #[pyo3(
         signature = (
-            bind = "0.0.0.0:6000", *, wire_log = false, max_connections = None, also_bind = Vec::new(),
+            bind = "0.0.0.0:6000", *, wire_log = false, max_connections = None, max_per_address = None,
+            connection_rate = None, request_rate = None, stun_rate = None, also_bind = Vec::new(),
             relay = false, relay_allocations = None, relay_bitrate = None, relay_address = None,
             relay_private = false, tls = None, tls_self_signed = None, require_tls = false,
         ),
-        text_signature = "(bind='0.0.0.0:6000', *, wire_log=False, max_connections=10000, also_bind=(), \
+        text_signature = "(bind='0.0.0.0:6000', *, wire_log=False, max_connections=10000, max_per_address=64, \
+            connection_rate=10, request_rate=20, stun_rate=5, also_bind=(), \
             relay=False, relay_allocations=1000, relay_bitrate=100000, relay_address=None, relay_private=False, \
             tls=None, tls_self_signed=None, require_tls=False)"
     )]
@@ -64,6 +77,10 @@ impl Tracker {
         bind: &str,
         wire_log: bool,
         max_connections: Option<Bound<'_, PyAny>>,
+        max_per_address: Option<Bound<'_, PyAny>>,
+        connection_rate: Option<Bound<'_, PyAny>>,
+        request_rate: Option<Bound<'_, PyAny>>,
+        stun_rate: Option<Bound<'_, PyAny>>,
         also_bind: Vec<String>,
         relay: bool,
         relay_allocations: Option<Bound<'_, PyAny>>,
@@ -87,6 +104,18 @@ impl Tracker {
         };
         if let Some(most) = max_connections {
             builder = builder.max_connections(whole("max_connections", &most)?);
+        }
+        if let Some(most) = max_per_address {
+            builder = builder.max_per_address(whole("max_per_address", &most)?);
+        }
+        if let Some(rate) = connection_rate {
+            builder = builder.connection_rate(whole("connection_rate", &rate)?);
+        }
+        if let Some(rate) = request_rate {
+            builder = builder.request_rate(whole("request_rate", &rate)?);
+        }
+        if let Some(rate) = stun_rate {
+            builder = builder.stun_rate(whole("stun_rate", &rate)?);
         }
         builder =
             also_bind.into_iter().fold(builder, |b, address| b.also_bind(address)).relay(relay);

@@ -98,7 +98,15 @@ def test_a_lost_tracker_is_told_with_an_error(tracker: voip.Tracker) -> None:
 
 
 def test_what_happens_at_a_tracker() -> None:
-    with voip.Tracker("127.0.0.1:0", wire_log=True, max_connections=10) as tracker:
+    with voip.Tracker(
+        "127.0.0.1:0",
+        wire_log=True,
+        max_connections=10,
+        max_per_address=10,
+        connection_rate=5,
+        request_rate=50,
+        stun_rate=9,
+    ) as tracker:
         waiting = in_thread(lambda: list(tracker.events()))
         with online("alice", tracker, audio=None) as alice:
             key = alice.id

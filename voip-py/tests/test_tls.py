@@ -31,6 +31,16 @@ def test_nodes_call_each_other_over_tls_by_the_trackers_key(tmp_path: Path) -> N
         assert (tracker.stats().tls, tracker.stats().tls_required) == (2, 0)
 
 
+def test_the_doctor_looks_at_it_as_nodes_do(tmp_path: Path) -> None:
+    with start(tmp_path, require_tls=True) as tracker:
+        right = f"tls://{tracker.address}#sha256={tracker.key_sha256}"
+        report = voip.doctor([right, tracker.address], input="off", output="off", timeout=8)
+    of_tracker = {check.subject: check for check in report.checks if check.what is voip.CheckKind.TRACKER}
+    assert of_tracker[right].verdict is voip.Verdict.GOOD
+    assert of_tracker[tracker.address].verdict is voip.Verdict.BAD
+    assert "tls://" in of_tracker[tracker.address].advice
+
+
 def test_another_key_raises_at_once(tmp_path: Path) -> None:
     with start(tmp_path) as tracker:
         wrong = f"tls://{tracker.address}#sha256={'00' * 32}"

@@ -14,8 +14,8 @@ use voip_examples::console::{self, Failure};
 #[derive(Parser)]
 #[command(version)]
 struct Args {
-    /// A tracker, HOST:PORT; give it again for more than one. Two on different hosts tell the kind of
-    /// your router, too
+    /// A tracker, HOST:PORT or tls://HOST:PORT as peers have it; give it again for more than one. Two on
+    /// different hosts tell the kind of your router, too
     #[arg(long, default_value = "127.0.0.1:6000")]
     tracker: Vec<String>,
     /// The microphone: an id, a name or a part of it, or off

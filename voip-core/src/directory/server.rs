@@ -47,6 +47,12 @@ pub(crate) struct Config {
     /// Connections at once of one IPv4 address or IPv6 /64. This machine's own are not counted:
     /// they are a proxy's, or somebody's tests.
     pub(crate) max_per_address: u32,
+    /// New connections a second of one IPv4 address or IPv6 /64, and ten seconds' worth at once.
+    pub(crate) connection_rate: u32,
+    /// Requests a second of one connection, and five seconds' worth at once.
+    pub(crate) request_rate: u32,
+    /// Answers a second to datagrams of strangers, of one IPv4 /24 or IPv6 /56, and four seconds' worth at once.
+    pub(crate) stun_rate: u32,
     /// Bytes that may wait for a peer which does not read.
     pub(crate) max_backlog: usize,
     /// Tell of every message.
@@ -60,15 +66,15 @@ impl Default for Config {
         Config {
             max_connections: 10_000,
             max_per_address: 64,
+            connection_rate: 10,
+            request_rate: 20,
+            stun_rate: 5,
             max_backlog: 256 * 1024,
             wire_log: false,
             relay: None,
         }
     }
 }
-
-/// New connections of one IPv4 address or IPv6 /64.
-const NEWCOMERS: Rate = Rate::per_second(10, 100);
 
 /// See the module.
 pub(crate) struct Server {
@@ -79,6 +85,8 @@ pub(crate) struct Server {
     agenda: BTreeSet<(Instant, ConnId)>,
     per_address: BTreeMap<IpAddr, u32>,
     newcomers: PrefixTable,
+    /// Requests of each connection.
+    requests: Rate,
     reflector: Reflector,
     relay: Option<Relay>,
     registry: Registry,
@@ -90,11 +98,15 @@ pub(crate) struct Server {
 impl Server {
     /// `rng` makes the challenges: nobody must be able to guess them.
     pub(crate) fn new(config: Config, mut rng: Box<dyn CryptoRng + Send>) -> Self {
-        let relay = config.relay.clone().map(|config| Relay::new(config, &mut *rng));
+        let worth = |rate: u32, seconds| Rate::per_second(rate, rate * seconds);
+        let answers = worth(config.stun_rate, 4);
+        let relay = config.relay.clone().map(|config| Relay::new(config, answers, &mut *rng));
+        let newcomers = worth(config.connection_rate, 10);
         Server {
+            requests: worth(config.request_rate, 5),
             config,
-            newcomers: PrefixTable::new(rng.next_u64(), NEWCOMERS, 32, 64),
-            reflector: Reflector::new(rng.next_u64()),
+            newcomers: PrefixTable::new(rng.next_u64(), newcomers, 32, 64),
+            reflector: Reflector::new(rng.next_u64(), answers),
             relay,
             rng,
             connections: BTreeMap::new(),
@@ -275,7 +287,7 @@ impl Server {
         let Some(connection) = self.connections.get_mut(&conn) else { return };
         let message = PeerMessage::parse(content);
         let registers = matches!(message, Ok(PeerMessage::Register { .. }));
-        if !connection.may_ask(now) || registers && !connection.may_register(now) {
+        if !connection.may_ask(now, self.requests) || registers && !connection.may_register(now) {
             self.stats.rate_limited += 1;
             let id = message.as_ref().map_or_else(|bad| bad.id, request_id);
             return self.refuse(conn, id, ErrorCode::RateLimited, "wait a second");

@@ -2,7 +2,7 @@
 
 use super::CheckKind as Kind;
 use super::{Check, Verdict, check};
-use crate::io::probe::{Mapping, TrackerFindings};
+use crate::io::probe::{Mapping, TrackerFindings, Unreached};
 use crate::time::{Duration, millis};
 
 /// Of a peer's clock that is off by more a tracker and other peers do not take what it signs.
@@ -14,15 +14,13 @@ pub(super) fn tracker(found: &TrackerFindings, mapping: Option<&Mapping>) -> Vec
     let name = found.tracker.as_str();
     let mut checks = Vec::new();
     match &found.greeted {
-        Ok(took) => checks.push(good(Kind::Tracker, name, format!("answers after {}", words(*took)))),
-        Err(why) => checks.push(check(
-            Kind::Tracker,
-            name,
-            Verdict::Bad,
-            why,
-            "Check its address and that it runs. If others reach it, a firewall here or there stops TCP to its port: \
-             let it through, or use a tracker at port 443.",
-        )),
+        Ok(took) => {
+            checks.push(good(Kind::Tracker, name, format!("answers after {}", words(*took))))
+        }
+        Err(why) => {
+            let advice = how_to_reach(name, why);
+            checks.push(check(Kind::Tracker, name, Verdict::Bad, why.to_string(), advice));
+        }
     }
     match &found.registered {
         Some(Ok(registered)) => checks.push(good(
@@ -51,11 +49,44 @@ pub(super) fn tracker(found: &TrackerFindings, mapping: Option<&Mapping>) -> Vec
             format!("answered after {}, seen as {}", words(mapping.took), mapping.seen),
         ),
         None if found.address.is_none() => skipped(Kind::Udp, name, "the tracker has no address"),
-        None if found.greeted.is_err() => skipped(Kind::Udp, name, "no answer, as by TCP"),
+        None if found.greeted.is_err() => {
+            skipped(Kind::Udp, name, "no answer, and the tracker was not reached")
+        }
         None => udp_blocked(name, found.relays()),
     });
     checks.extend(relay(found));
     checks
+}
+
+/// What to change so that a tracker greets.
+fn how_to_reach(name: &str, why: &Unreached) -> &'static str {
+    match why {
+        Unreached::Address(_) => {
+            "Write it as host:port, or as tls://host:port where there is TLS; behind that #sha256= with the 64 digits that \
+             the tracker prints at its start, or #ca= with a PEM file of certificates of authorities."
+        }
+        Unreached::Silent(_) => {
+            "Check its address and that it runs. If others reach it, a firewall here or there stops TCP to its port: \
+             let it through, or use a tracker at port 443."
+        }
+        Unreached::Untrusted(_) if name.contains("#sha256=") => {
+            "Ask who runs the tracker for the address that it prints at its start, and use that if its key was changed. If \
+             it was not, somebody sits between you and it: calls would not be heard, but who calls whom would be seen."
+        }
+        Unreached::Untrusted(_) => {
+            "If the tracker made its certificate itself, put #sha256=DIGITS behind its address, as it prints at its start; \
+             if an authority of your own did, #ca=FILE. Else use the host that the certificate is for, set this machine's \
+             clock if it is wrong, or have who runs the tracker renew the certificate."
+        }
+        Unreached::TlsRequired => {
+            "Put tls:// before its address, and if it made its certificate itself #sha256=DIGITS behind it, as it prints at \
+             its start."
+        }
+        Unreached::NoTls(_) => {
+            "Check the port. If it is the tracker's, have who runs it give it a certificate (tracker --tls-self-signed \
+             FILE), or leave tls:// out: who calls whom can be seen on the way then."
+        }
+    }
 }
 
 fn udp_blocked(name: &str, relays: bool) -> Check {

@@ -2,19 +2,23 @@
 
 use std::net::SocketAddr;
 
+use super::relay::{Server, client_at, server_at};
 use super::{Script, WALL, identity, random};
-use crate::engine::{CallKey, Command, Engine, EngineConfig, Output, Stopwatch};
+use crate::engine::{
+    CallKey, Command, Engine, EngineConfig, NamedRelay, Output, RelayKey, Stopwatch,
+};
 use crate::frame::AudioFrame;
-use crate::id::{RtpTimestamp, SequenceNumber};
+use crate::id::{CallId, RtpTimestamp, SequenceNumber};
 use crate::identity::pins::Pins;
 use crate::io::wav::Player;
+use crate::relay::client::{RelayCredentials, RelayTransport};
 use crate::session::{LocalCandidate, Session};
 use crate::time::{Duration, Epoch, Instant};
 use crate::voice::{Codec, Decoder, EncoderConfig, JitterBuffer, JitterConfig};
 use crate::wire::framing::frame;
-use crate::wire::sealed::Bytes32;
-use crate::wire::signal::Reason;
-use crate::wire::tracker::{Target, TrackerMessage};
+use crate::wire::sealed::{Bytes32, Nonce};
+use crate::wire::signal::{Reason, Signal, SignalKind};
+use crate::wire::tracker::{PeerMessage, Target, TrackerMessage};
 
 #[cfg_attr(
     test,
@@ -105,8 +109,17 @@ impl Stopwatch for NoTime {
     }
 }
 
-/// A node: what its tracker sends, what comes to its port, what its user does, and time.
+/// A node: what its tracker and its relays send, what comes to its port, what its user does, and time.
 pub fn engine(data: &[u8]) {
+    node(data);
+}
+
+/// Whether the node got an address on a relay.
+fn node(data: &[u8]) -> bool {
+    let mut now = Instant::ZERO;
+    let mut relay = Server::new(now, RelayTransport::Udp);
+    let credentials = relay.credentials.clone();
+    let named = NamedRelay { transport: RelayTransport::Udp, credentials };
     let config = EngineConfig {
         name: "alice".into(),
         trackers: vec!["192.0.2.9:6000".into()],
@@ -118,21 +131,23 @@ pub fn engine(data: &[u8]) {
         contacts_only: data.len().is_multiple_of(3),
         ring_timeout: Duration::from_secs(45),
         max_calls: 2,
-        relays: Vec::new(),
+        relays: vec![named],
         mesh: None,
-        relay_only: false,
+        relay_only: data.len().is_multiple_of(5),
         epoch: epoch(),
         wall_at_zero: WALL,
     };
-    let mut now = Instant::ZERO;
     let engine = Engine::new(config, identity(1), Pins::default(), random(), Box::new(NoTime), now);
-    let Ok(mut engine) = engine else { return };
+    let Ok(mut engine) = engine else { return false };
     engine.handle_host_addresses(now, vec![here(5000)]);
     let mut script = Script(data);
     let mut frame10 = AudioFrame::SILENCE;
+    // The last request for credentials.
+    let mut grant = None;
     while let (Some(command), Some(argument)) = (script.byte(), script.byte()) {
         let call = CallKey(u64::from(argument % 4));
-        match command % 12 {
+        let way = RelayKey(u64::from(argument % 4));
+        match command % 17 {
             0 => engine.handle_tracker_connected(now, 0, here(4000), here(6000)),
             1 => {
                 let hello =
@@ -140,7 +155,7 @@ pub fn engine(data: &[u8]) {
                 engine.handle_tracker_bytes(now, 0, &hello.to_frame());
                 let id = u32::from(argument);
                 let registered =
-                    TrackerMessage::Registered { id, observed: here(1), online: 1, relay: false };
+                    TrackerMessage::Registered { id, observed: here(1), online: 1, relay: true };
                 engine.handle_tracker_bytes(now, 0, &registered.to_frame());
             }
             2 => engine.handle_tracker_bytes(now, 0, &frame(script.text())),
@@ -163,18 +178,58 @@ pub fn engine(data: &[u8]) {
                 engine.handle_playout(now, &mut frame10);
                 assert!(frame10.0.iter().all(|s| s.is_finite()));
             }
-            _ => {
+            11 => {
                 now += Duration::from_millis(u64::from(argument) * 20);
                 engine.handle_timeout(now);
+            }
+            12 => engine.handle_relay_opened(now, way, client_at(), server_at()),
+            13 => {
+                let what = (argument >> 2, argument);
+                if let Some(bytes) = relay.say(now, what, &mut script) {
+                    engine.handle_relay_bytes(now, way, &bytes);
+                }
+            }
+            14 => engine.handle_relay_closed(now, way),
+            15 => engine.handle_tracker_bytes(now, 0, &call_of_bob(now, argument)),
+            _ => {
+                let RelayCredentials { username, password } = relay.credentials.clone();
+                let id = grant.take().unwrap_or_default();
+                let granted = TrackerMessage::Relay { id, username, password, lifetime: 600 };
+                engine.handle_tracker_bytes(now, 0, &granted.to_frame());
             }
         }
         let mut outputs = 0;
         while let Some(output) = engine.poll() {
             outputs += 1;
             assert!(outputs < 10_000, "endless {output:?}");
-            assert!(!matches!(output, Output::TrackerSend { tracker: 1.., .. }));
+            match output {
+                Output::TrackerSend { tracker, bytes } => {
+                    assert_eq!(tracker, 0);
+                    if let Ok(PeerMessage::Relay { id, .. }) = PeerMessage::parse(&bytes[4..]) {
+                        grant = Some(id);
+                    }
+                }
+                Output::RelaySend { bytes, .. } => relay.receive(now, &bytes),
+                _ => {}
+            }
         }
     }
+    relay.has_allocation()
+}
+
+/// What the tracker says when Bob calls.
+fn call_of_bob(now: Instant, number: u8) -> Vec<u8> {
+    let candidates = [LocalCandidate::Host(([192, 0, 2, 2], 5000).into())];
+    let Ok((_, sdp)) = Session::offer(now, epoch(), SequenceNumber(1), &candidates) else {
+        return Vec::new();
+    };
+    let (alice, bob) = (identity(1).id(), identity(2));
+    let (call, nonce) = (CallId([number; 16]), Nonce([number; 16]));
+    let at = WALL.plus(now.since(Instant::ZERO));
+    let mut offer = Signal::new(SignalKind::Offer, call, bob.id(), alice, at, nonce);
+    offer.sdp = Some(sdp);
+    offer.name = Some("bob".to_owned());
+    TrackerMessage::Signal { from: bob.id(), signal: offer.seal(&bob) }.to_frame()
 }
 
 /// A sound file: whatever is in it, it ends.
@@ -185,4 +240,13 @@ pub fn wav(data: &[u8]) {
     assert!(
         blocks.take(most).inspect(|b| assert!(b.0.iter().all(|s| s.is_finite()))).count() < most
     );
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_seed_of_a_relayed_call_gets_an_address_on_the_relay() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds/engine/relayed");
+        assert!(super::node(&std::fs::read(path).unwrap()));
+    }
 }

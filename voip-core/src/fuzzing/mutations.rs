@@ -89,7 +89,7 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
     files.sort();
     let mut seeds: Vec<Vec<u8>> = files.iter().map(|file| std::fs::read(file).unwrap()).collect();
     // Commands of scripts, each with an argument.
-    seeds.push((0..64).flat_map(|i| [i % 12, i]).collect());
+    seeds.push((0..64).flat_map(|i| [i % 17, i]).collect());
     seeds.push(binding_request(TransactionId([7; 12])));
     seeds.push(Vec::new());
     seeds
@@ -106,6 +106,23 @@ fn run(target: &str, feed: fn(&[u8]), count: usize) {
         let fed = std::panic::catch_unwind(|| feed(&input));
         assert!(fed.is_ok(), "{target}, input {number}: {}", input.escape_ascii());
     }
+}
+
+#[test]
+fn each_target_is_in_the_list_and_has_seeds() {
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    let names = |folder: &str| -> Vec<String> {
+        let entries = std::fs::read_dir(fuzz.join(folder)).unwrap();
+        let path = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().path();
+        let mut names: Vec<_> = entries
+            .map(|entry| path(entry).file_stem().unwrap().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    };
+    let targets: Vec<_> = TARGETS.iter().map(|(target, _)| (*target).to_owned()).collect();
+    assert_eq!(names("fuzz_targets"), targets);
+    assert_eq!(names("seeds"), targets);
 }
 
 #[test]

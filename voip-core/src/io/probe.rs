@@ -1,20 +1,27 @@
 //! What a tracker gives to somebody at this machine, asked step by step, with a time limit: for the doctor.
 
-use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
+mod line;
+mod relay;
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 
 use rand_core::Rng;
 
+use self::line::Line;
+use self::relay::Way;
 use super::Clock;
 use super::random::{OsRandom, secret};
+use super::tls::client::Client;
+use crate::directory::address::TrackerAddress;
 use crate::id::{CallId, PeerId};
 use crate::identity::Identity;
-use crate::relay::client::{RelayClient, RelayCredentials, RelayOutput, RelayTransport};
+use crate::relay::client::{RelayCredentials, RelayTransport};
 use crate::time::{Duration, Instant};
 use crate::wire::framing::FrameReader;
 use crate::wire::record::{Presence, PresenceRecord};
 use crate::wire::stun::{TransactionId, binding_request, parse_response};
-use crate::wire::tracker::{PROTOCOL_VERSION, PeerMessage, TrackerMessage};
+use crate::wire::tracker::{ErrorCode, PROTOCOL_VERSION, PeerMessage, TrackerMessage};
 
 /// How long one step may take, of those that only wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -30,10 +37,45 @@ pub(crate) struct TrackerFindings {
     /// The one that could be connected to, or the first.
     pub(crate) address: Option<SocketAddr>,
     /// From the look-up of its name to its greeting.
-    pub(crate) greeted: Result<Duration, String>,
+    pub(crate) greeted: Result<Duration, Unreached>,
     /// How far the clock here is ahead of its.
     pub(crate) clock_ahead_ms: Option<i64>,
     pub(crate) registered: Option<Result<Registered, String>>,
+}
+
+/// Why a tracker did not greet.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unreached {
+    /// What is written is no address, or what it trusts cannot be read.
+    #[error("{0}")]
+    Address(String),
+    /// No connection, or no tracker's answer.
+    #[error("{0}")]
+    Silent(String),
+    /// Its certificate is not what the address asks for.
+    #[error("its certificate does not fit: {0}")]
+    Untrusted(String),
+    /// It takes TLS only, and was not asked for it.
+    #[error("connected, but it takes TLS only")]
+    TlsRequired,
+    /// It was asked for TLS.
+    #[error("connected, but there is no TLS with it: {0}")]
+    NoTls(String),
+}
+
+/// Why a question had no answer.
+#[derive(Debug, thiserror::Error)]
+enum Unanswered {
+    #[error("it refused ({0:?}): {1}")]
+    Refused(ErrorCode, String),
+    #[error("{0}")]
+    Silent(String),
+}
+
+impl From<&str> for Unanswered {
+    fn from(why: &str) -> Self {
+        Unanswered::Silent(why.to_owned())
+    }
 }
 
 #[derive(Debug)]
@@ -63,7 +105,7 @@ pub(crate) struct Mapping {
 
 impl TrackerFindings {
     pub(crate) fn nothing(tracker: String) -> TrackerFindings {
-        let greeted = Err("no answer within the time limit".to_owned());
+        let greeted = Err(Unreached::Silent("no answer within the time limit".to_owned()));
         TrackerFindings { tracker, address: None, greeted, clock_ahead_ms: None, registered: None }
     }
 
@@ -80,32 +122,42 @@ impl TrackerFindings {
 pub(crate) fn probe(tracker: String, deadline: Instant) -> TrackerFindings {
     let begun = Clock::new().now();
     let mut found = TrackerFindings::nothing(tracker);
-    let addresses: Vec<SocketAddr> = match found.tracker.to_socket_addrs() {
-        Ok(addresses) => addresses.take(8).collect(),
-        Err(error) => {
-            found.greeted = Err(format!("its name has no address: {error}"));
-            return found;
-        }
-    };
+    if let Err(why) = converse(begun, deadline, &mut found) {
+        found.greeted = Err(why);
+    }
+    found
+}
+
+fn converse(
+    begun: Instant,
+    deadline: Instant,
+    found: &mut TrackerFindings,
+) -> Result<(), Unreached> {
+    let place = TrackerAddress::parse(&found.tracker)
+        .map_err(|why| Unreached::Address(format!("this address {why}")))?;
+    let tls = Client::of(&place).map_err(|e| Unreached::Address(e.message().to_owned()))?;
+    let addresses = place.host_and_port.to_socket_addrs();
+    let addresses = addresses
+        .map_err(|error| Unreached::Silent(format!("its name has no address: {error}")))?;
+    let addresses: Vec<SocketAddr> = addresses.take(8).collect();
     found.address = addresses.first().copied();
     let mut last = "its name has no address".to_owned();
     for address in addresses {
-        match Conversation::begin(address, deadline) {
+        match Conversation::begin(address, tls.clone(), deadline) {
             Ok(mut conversation) => {
                 found.address = Some(address);
-                conversation.run(begun, &mut found);
-                return found;
+                return conversation.run(begun, found);
             }
             Err(error) => last = format!("no connection to {address}: {error}"),
         }
     }
-    found.greeted = Err(last);
-    found
+    Err(Unreached::Silent(last))
 }
 
 struct Conversation {
     clock: Clock,
-    stream: TcpStream,
+    line: Line,
+    tls: Option<Client>,
     server: SocketAddr,
     reader: FrameReader,
     unread: Vec<u8>,
@@ -115,16 +167,19 @@ struct Conversation {
 }
 
 impl Conversation {
-    #[expect(clippy::disallowed_methods, reason = "io/ is where sockets are opened")]
-    fn begin(server: SocketAddr, deadline: Instant) -> Result<Conversation, String> {
+    /// Connects, and says nothing yet.
+    fn begin(
+        server: SocketAddr,
+        tls: Option<Client>,
+        deadline: Instant,
+    ) -> Result<Conversation, String> {
         let clock = Clock::new();
         let limit = remaining(&clock, deadline).min(PATIENCE);
-        let stream = TcpStream::connect_timeout(&server, limit).map_err(|e| e.to_string())?;
-        // Only a matter of speed.
-        let _ = stream.set_nodelay(true);
+        let line = Line::connect(server, limit).map_err(|e| e.to_string())?;
         Ok(Conversation {
             clock,
-            stream,
+            line,
+            tls,
             server,
             reader: FrameReader::default(),
             unread: Vec::new(),
@@ -134,7 +189,11 @@ impl Conversation {
         })
     }
 
-    fn run(&mut self, begun: Instant, found: &mut TrackerFindings) {
+    fn run(&mut self, begun: Instant, found: &mut TrackerFindings) -> Result<(), Unreached> {
+        if let Some(tls) = &self.tls {
+            let until = self.deadline.min(self.clock.now() + PATIENCE);
+            self.line.secure(tls, &self.clock, until)?;
+        }
         // A tracker with a relay waits for what is spoken here before it says anything.
         let hello = self.ask(&PeerMessage::Ping { id: 0 }, |message| match message {
             TrackerMessage::Hello { nonce, time, .. } => Some((nonce, time)),
@@ -142,7 +201,10 @@ impl Conversation {
         });
         let (nonce, time) = match hello {
             Ok(hello) => hello,
-            Err(why) => return found.greeted = Err(format!("connected, but {why}")),
+            Err(Unanswered::Refused(ErrorCode::TlsRequired, _)) => {
+                return Err(Unreached::TlsRequired);
+            }
+            Err(why) => return Err(Unreached::Silent(format!("connected, but {why}"))),
         };
         found.greeted = Ok(self.clock.now().since(begun));
         let wall = self.clock.wall();
@@ -154,12 +216,13 @@ impl Conversation {
         let signature = self.identity.sign_registration(&nonce, &record);
         let register =
             PeerMessage::Register { id: 1, version: PROTOCOL_VERSION, record, signature };
-        found.registered = Some(self.register(&register));
+        found.registered = Some(self.register(&register).map_err(|why| why.to_string()));
         // Nobody waits for the answer.
-        let _ = self.stream.write_all(&PeerMessage::Leave { id: 9 }.to_frame());
+        let _ = self.line.send(&PeerMessage::Leave { id: 9 }.to_frame());
+        Ok(())
     }
 
-    fn register(&mut self, register: &PeerMessage) -> Result<Registered, String> {
+    fn register(&mut self, register: &PeerMessage) -> Result<Registered, Unanswered> {
         let (observed, has_relay) = self.ask(register, |message| match message {
             TrackerMessage::Registered { observed, relay, .. } => Some((observed, relay)),
             _ => None,
@@ -181,13 +244,14 @@ impl Conversation {
         &mut self,
         message: &PeerMessage,
         answer: impl Fn(TrackerMessage) -> Option<T>,
-    ) -> Result<T, String> {
+    ) -> Result<T, Unanswered> {
         let until = self.deadline.min(self.clock.now() + PATIENCE);
-        self.stream.write_all(&message.to_frame()).map_err(|e| format!("it closed: {e}"))?;
+        let sent = self.line.send(&message.to_frame());
+        sent.map_err(|e| Unanswered::Silent(format!("it closed: {e}")))?;
         for _ in 0..MAX_MESSAGES {
             match self.hear(until)? {
                 TrackerMessage::Error { code, message, .. } => {
-                    return Err(format!("it refused ({code:?}): {message}"));
+                    return Err(Unanswered::Refused(code, message));
                 }
                 message => {
                     if let Some(answer) = answer(message) {
@@ -196,33 +260,31 @@ impl Conversation {
                 }
             }
         }
-        Err("it did not answer".to_owned())
+        Err("it did not answer".into())
     }
 
-    fn hear(&mut self, until: Instant) -> Result<TrackerMessage, String> {
-        let mut buffer = [0; 4096];
+    fn hear(&mut self, until: Instant) -> Result<TrackerMessage, Unanswered> {
         loop {
             let mut unread = &self.unread[..];
             let frame = self.reader.next(&mut unread);
             self.unread = unread.to_vec();
             if let Some(content) = frame.map_err(|_| "it is no tracker")? {
-                return TrackerMessage::parse(&content).map_err(|_| "it is no tracker".to_owned());
+                return TrackerMessage::parse(&content).map_err(|_| "it is no tracker".into());
             }
             if self.clock.now() >= until {
-                return Err("it did not answer".to_owned());
+                return Err("it did not answer".into());
             }
-            let limit = remaining(&self.clock, until);
-            self.stream.set_read_timeout(Some(limit)).map_err(|e| e.to_string())?;
-            match self.stream.read(&mut buffer) {
-                Ok(0) => return Err("it closed the connection".to_owned()),
-                Ok(n) => self.unread.extend_from_slice(&buffer[..n]),
+            match self.line.receive(remaining(&self.clock, until), &mut self.unread) {
+                Ok(()) => {}
                 Err(e) if is_patience(&e) => {}
-                Err(e) => return Err(format!("it closed the connection: {e}")),
+                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Err("it closed the connection".into());
+                }
+                Err(e) => return Err(Unanswered::Silent(format!("it closed the connection: {e}"))),
             }
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "io/ is where sockets are opened")]
     fn allocate(&mut self, transport: RelayTransport) -> Result<Duration, String> {
         let (mut call, mut peer) = ([0; 16], [0; 32]);
         self.random.fill_bytes(&mut call);
@@ -233,77 +295,22 @@ impl Conversation {
                 Some(RelayCredentials { username, password })
             }
             _ => None,
-        })?;
+        });
+        let credentials = credentials.map_err(|e| e.to_string())?;
         let until = self.deadline.min(self.clock.now() + PATIENCE);
         let words = |e: io::Error| e.to_string();
-        match transport {
-            RelayTransport::Udp => {
-                let socket = UdpSocket::bind((any(self.server), 0)).map_err(words)?;
-                socket.connect(self.server).map_err(words)?;
-                let local = socket.local_addr().map_err(words)?;
-                let receive = |buffer: &mut [u8], limit| {
-                    socket.set_read_timeout(Some(limit))?;
-                    socket.recv(buffer)
-                };
-                let client =
-                    RelayClient::new(self.clock.now(), transport, local, self.server, &credentials);
-                allocate(&self.clock, client, until, |bytes| socket.send(bytes).map(drop), receive)
-            }
+        let way = match transport {
+            RelayTransport::Udp => Way::by_datagrams(self.server).map_err(words)?,
             RelayTransport::Tcp => {
                 let limit = remaining(&self.clock, until);
-                let stream = TcpStream::connect_timeout(&self.server, limit).map_err(words)?;
-                let local = stream.local_addr().map_err(words)?;
-                let receive = |buffer: &mut [u8], limit| {
-                    stream.set_read_timeout(Some(limit))?;
-                    match (&stream).read(buffer)? {
-                        0 => Err(io::ErrorKind::UnexpectedEof.into()),
-                        n => Ok(n),
-                    }
-                };
-                let client =
-                    RelayClient::new(self.clock.now(), transport, local, self.server, &credentials);
-                allocate(&self.clock, client, until, |bytes| (&stream).write_all(bytes), receive)
-            }
-        }
-    }
-}
-
-/// Waits until the relay has given an address, and gives it back.
-fn allocate(
-    clock: &Clock,
-    mut client: RelayClient,
-    until: Instant,
-    send: impl Fn(&[u8]) -> io::Result<()>,
-    receive: impl Fn(&mut [u8], Duration) -> io::Result<usize>,
-) -> Result<Duration, String> {
-    let begun = clock.now();
-    let mut buffer = [0; 2048];
-    loop {
-        while let Some(output) = client.poll() {
-            match output {
-                RelayOutput::Send(bytes) => send(&bytes).map_err(|e| e.to_string())?,
-                RelayOutput::Allocated(_) => {
-                    let took = clock.now().since(begun);
-                    client.close(clock.now());
-                    while let Some(bytes) = client.poll_send() {
-                        // It forgets the allocation sooner or later.
-                        let _ = send(&bytes);
-                    }
-                    return Ok(took);
+                let mut line = Line::connect(self.server, limit).map_err(words)?;
+                if let Some(tls) = &self.tls {
+                    line.secure(tls, &self.clock, until).map_err(|e| e.to_string())?;
                 }
-                RelayOutput::Failed => return Err("it gives no address".to_owned()),
-                RelayOutput::Received { .. } => {}
+                Way::Tcp(Box::new(line))
             }
-        }
-        let now = clock.now();
-        if now >= until {
-            return Err("it did not answer".to_owned());
-        }
-        match receive(&mut buffer, remaining(clock, client.next_timeout().min(until))) {
-            Ok(n) => client.handle_bytes(clock.now(), &buffer[..n]),
-            Err(e) if is_patience(&e) => client.handle_timeout(clock.now()),
-            Err(e) => return Err(e.to_string()),
-        }
+        };
+        relay::allocate(&self.clock, way, self.server, &credentials, until)
     }
 }
 

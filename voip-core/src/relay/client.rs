@@ -27,7 +27,7 @@ const RETRIES: u32 = 7;
 /// How long an answer may take over a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Peers that are sent to: more than have candidates.
-const MAX_PEERS: usize = 64;
+pub(crate) const MAX_PEERS: usize = 64;
 
 /// How a relay is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -121,6 +121,16 @@ impl RelayClient {
         };
         client.handle_timeout(now);
         client
+    }
+
+    /// Bytes kept that came from outside.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn held(&self) -> usize {
+        let waiting = self.peers.values().map(|peer| match peer {
+            Peer::Asked(waiting) => waiting.len(),
+            Peer::Permitted | Peer::Refused => 0,
+        });
+        self.stream.len() + waiting.sum::<usize>()
     }
 
     /// The address at which peers reach us.

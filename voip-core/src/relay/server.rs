@@ -50,8 +50,6 @@ impl Default for Config {
 
 /// Allocations of one key: those of two calls, or of one that changes its network. One more takes the place of the oldest.
 const MAX_PER_KEY: usize = 2;
-/// Questions of strangers that are answered, of one IPv4 /24 or IPv6 /56: the answer may be longer than the question.
-const CHALLENGES: Rate = Rate::per_second(5, 20);
 
 /// How a client talks to the relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -128,15 +126,16 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    /// `rng` makes secrets.
-    pub(crate) fn new(config: Config, rng: &mut dyn CryptoRng) -> Self {
+    /// `answers` is how often strangers of one IPv4 /24 or IPv6 /56 are answered where the answer is longer than the
+    /// question; `rng` makes secrets.
+    pub(crate) fn new(config: Config, answers: Rate, rng: &mut dyn CryptoRng) -> Self {
         let bytes = (config.bitrate / 8).max(1);
         Relay {
             rate: Rate::per_second(bytes, bytes.saturating_mul(2)),
             config,
             nonces: Nonces::new(rng),
             grants: Grants::default(),
-            challenges: PrefixTable::new(rng.next_u64(), CHALLENGES, 24, 56),
+            challenges: PrefixTable::new(rng.next_u64(), answers, 24, 56),
             allocations: BTreeMap::new(),
             by_client: BTreeMap::new(),
             by_relayed: BTreeMap::new(),
@@ -159,6 +158,14 @@ impl Relay {
 
     pub(crate) fn stats(&self) -> Stats {
         Stats { allocations: self.allocations.len() as u64, ..self.stats }
+    }
+
+    /// All that is kept of clients.
+    #[cfg(test)]
+    pub(crate) fn entries(&self) -> usize {
+        let Relay { allocations, by_client, by_relayed, per_key, agenda, .. } = self;
+        let of_clients = allocations.len() + by_client.len() + by_relayed.len() + per_key.len();
+        of_clients + agenda.len() + self.grants.entries()
     }
 
     /// Credentials for one peer of a call.

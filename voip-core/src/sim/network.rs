@@ -50,6 +50,8 @@ pub(super) struct Network {
     /// What is under way, by arrival and order of sending.
     under_way: BTreeMap<(Instant, u64), Arrival>,
     sent: u64,
+    /// Connections begun from there.
+    opened: BTreeMap<IpAddr, u64>,
     cut_off: BTreeSet<IpAddr>,
     datagrams_blocked: bool,
     /// Datagrams pass only to and from these.
@@ -65,6 +67,7 @@ impl Network {
             lines: BTreeMap::new(),
             under_way: BTreeMap::new(),
             sent: 0,
+            opened: BTreeMap::new(),
             cut_off: BTreeSet::new(),
             datagrams_blocked: false,
             passing: None,
@@ -167,6 +170,7 @@ impl Network {
 
     /// A node begins a connection: the other side hears of it half a round trip after it stands.
     pub(super) fn open(&mut self, now: Instant, source: SocketAddr, destination: SocketAddr) {
+        *self.opened.entry(source.ip()).or_default() += 1;
         if !self.is_cut_off(source, destination) {
             let delay = self.link.delay;
             let (back, forth) = (destination, source);
@@ -174,6 +178,10 @@ impl Network {
             self.put(now + delay * 2, opened);
             self.put(now + delay * 3, Arrival::Opened { source, destination });
         }
+    }
+
+    pub(super) fn opened(&self, source: IpAddr) -> u64 {
+        self.opened.get(&source).copied().unwrap_or_default()
     }
 
     pub(super) fn send_bytes(

@@ -44,6 +44,10 @@ impl SimTracker {
         self.server.stats()
     }
 
+    pub(super) fn is_running(&self) -> bool {
+        self.running
+    }
+
     /// From the next start on.
     pub(super) fn add_relay(&mut self) {
         let relay = relay::Config { allow_private: true, ..relay::Config::default() };

@@ -292,7 +292,7 @@ impl Key {
         Key(credentials.make_key(IntegrityAlgorithm::Sha1))
     }
 
-    fn sign(&self, message: &mut MessageWriteVec) -> Option<()> {
+    pub(crate) fn sign(&self, message: &mut MessageWriteVec) -> Option<()> {
         message.add_message_integrity_with_key(&self.0, IntegrityAlgorithm::Sha1).ok()
     }
 }

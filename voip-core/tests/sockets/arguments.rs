@@ -118,7 +118,7 @@ fn where_a_tracker_can_listen() {
 }
 
 #[test]
-fn relays_are_checked_at_the_start() {
+fn limits_and_relays_are_checked_at_the_start() {
     let refused = |error: Error, field: &str| {
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
         assert!(error.message().starts_with(field), "{field}: {error}");
@@ -127,6 +127,13 @@ fn relays_are_checked_at_the_start() {
     refused(failure(tracker().relay_address("example.org").start()), "relay_address");
     let nine = (0..8).fold(tracker(), |tracker, _| tracker.also_bind("127.0.0.1:0"));
     refused(failure(nine.start()), "also_bind");
+    for value in [0, u32::MAX] {
+        refused(failure(tracker().max_per_address(value).start()), "max_per_address");
+        refused(failure(tracker().connection_rate(value).start()), "connection_rate");
+        refused(failure(tracker().request_rate(value).start()), "request_rate");
+        refused(failure(tracker().stun_rate(value).start()), "stun_rate");
+        refused(failure(tracker().relay_bitrate(value).start()), "relay_bitrate");
+    }
     let long = "x".repeat(509);
     for (uri, username, password) in [
         ("example.org", "alice", "secret"),

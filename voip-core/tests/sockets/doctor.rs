@@ -2,9 +2,10 @@
 
 use std::net::TcpListener;
 
-use crate::harness::tracker;
+use crate::harness::{Folder, shown, tracker};
 use voip_core::{
-    CheckKind, DeviceChoice, DoctorOptions, Duration, ErrorKind, Report, Tracker, Verdict, doctor,
+    Check, CheckKind, DeviceChoice, DoctorOptions, Duration, ErrorKind, Report, Tracker, Verdict,
+    doctor,
 };
 
 fn look(trackers: &[String]) -> Report {
@@ -82,6 +83,61 @@ fn where_datagrams_do_not_pass_it_is_said() {
     assert_eq!(verdict(&report, CheckKind::Udp), Verdict::Bad);
     assert_eq!(verdict(&report, CheckKind::Nat), Verdict::Skipped);
     assert!(!report.is_good());
+}
+
+/// The check of that kind.
+fn check(report: &Report, what: CheckKind) -> &Check {
+    report.checks.iter().find(|check| check.what == what).unwrap()
+}
+
+#[test]
+fn a_tracker_that_requires_tls_is_looked_at_as_nodes_do() {
+    let folder = Folder::new();
+    let relaying = Tracker::builder().bind("127.0.0.1:0").relay(true).relay_private(true);
+    let relaying = relaying.tls_self_signed(folder.file("tracker.pem")).require_tls(true);
+    let tracker = relaying.start().unwrap();
+    let address = format!("tls://{}", tracker.address());
+    let key = tracker.key_sha256().unwrap();
+    let report = look(&[format!("{address}#sha256={key}")]);
+    for kind in [CheckKind::Tracker, CheckKind::Registration, CheckKind::Clock, CheckKind::Udp] {
+        assert_eq!(verdict(&report, kind), Verdict::Good, "{report:?}");
+    }
+    assert_eq!(verdict(&report, CheckKind::RelayUdp), Verdict::Good);
+    assert_eq!(verdict(&report, CheckKind::RelayTcp), Verdict::Good);
+    assert!(tracker.stats().tls >= 2, "the relay in TLS, too: {:?}", tracker.stats());
+
+    let file = shown(&folder.file("tracker.pem"));
+    let missing = shown(&folder.file("missing.pem"));
+    for (address, measured, advice) in [
+        (tracker.address().to_string(), "takes TLS only", "tls://"),
+        (format!("{address}#sha256={}", "00".repeat(32)), key, "Ask who runs the tracker"),
+        (format!("{address}#ca={file}"), "certificate does not fit", "#sha256=DIGITS"),
+        (format!("{address}#ca={missing}"), missing.as_str(), "PEM file"),
+        (format!("{address}#sha1=00"), "neither sha256=DIGITS nor ca=FILE", "#sha256="),
+    ] {
+        let report = look(std::slice::from_ref(&address));
+        let check = check(&report, CheckKind::Tracker);
+        assert_eq!(check.verdict, Verdict::Bad, "{check:?}");
+        assert!(check.measured.contains(measured) && check.advice.contains(advice), "{check:?}");
+        assert_eq!(verdict(&report, CheckKind::Registration), Verdict::Skipped);
+    }
+    while tracker.stats().online > 0 {
+        tracker.next_event(Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn a_tracker_without_tls_is_told_apart_from_one_that_is_not_there() {
+    let relaying = Tracker::builder().bind("127.0.0.1:0").relay(true).start().unwrap();
+    for tracker in [tracker(), relaying] {
+        let report = look(&[format!("tls://{}#sha256={}", tracker.address(), "00".repeat(32))]);
+        let check = check(&report, CheckKind::Tracker);
+        assert_eq!(check.verdict, Verdict::Bad);
+        assert!(check.measured.contains("no TLS"), "{check:?}");
+        assert!(check.advice.contains("leave tls:// out"), "{check:?}");
+        assert_eq!(verdict(&report, CheckKind::Udp), Verdict::Good);
+        assert_eq!(tracker.stats().online, 0);
+    }
 }
 
 #[test]

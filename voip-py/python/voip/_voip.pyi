@@ -543,8 +543,8 @@ def doctor(trackers: Iterable[str] = (), *, input: _Device = None, output: _Devi
 
     Opens the devices, has two nodes of this program call each other on this machine, and asks each
     tracker for all that a call needs of it. At a tracker it is registered for a moment, with a key and a
-    name (`doctor-…`) of its own. Two trackers of different hosts tell the kind of router, too. `input` and
-    `output` are as in `Devices`; `"off"` leaves them out. It takes at most
+    name (`doctor-…`) of its own. `trackers` are written as for `Node`, up to 16; two of different hosts tell the
+    kind of router, too. `input` and `output` are as in `Devices`; `"off"` leaves them out. It takes at most
     `timeout`, 1 s to 10 min, and half a second. Raises `InvalidArgument`.
     """
 
@@ -1208,13 +1208,22 @@ class Tracker:
     as well as IPv6. `wire_log=True` makes every message in and out a `TrackerEvent.Wire`. Of more
     than `max_connections` at once the others are turned away.
 
+    What one address may do: an IPv4 address or IPv6 /64, but for this machine's own, has `max_per_address`
+    connections at once, 1 to 1,000,000, and `connection_rate` new ones a second, 1 to 10,000, with ten seconds'
+    worth at once; others are turned away. More of both where many peers are behind one router.
+    `request_rate`: requests a second of one connection, 1 to 10,000, with five seconds' worth at once; others are
+    refused. To list all peers takes one for each fifty.
+    `stun_rate`: answers a second over UDP to one IPv4 /24 or IPv6 /56, 1 to 10,000, with four seconds' worth at
+    once: of STUN, and as many of the relay to who has no credentials yet.
+
     `also_bind`: more addresses to listen on, up to 8 in all: at port 443, say, for peers whose networks let
     nothing else out.
     `relay=True` relays for peers whose routers let nothing of each other through: as a TURN server (RFC 8656)
     at the same addresses, by UDP and TCP, for the two peers of a call and with credentials that the tracker
     gives to those registered. It needs UDP ports above 1024 open to the world. What follows switches it on, too.
     `relay_allocations`: the most addresses that it has for peers at once; a call needs two at most.
-    `relay_bitrate`: bits per second that one of them may relay each way, twice as many in the first second.
+    `relay_bitrate`: bits per second that one of them may relay each way, 1,000 to 1,000,000,000, twice as many in
+    the first second.
     `relay_address`: the IP address by which the world reaches this machine, if it does not have it itself.
     `relay_private=True` relays to private, shared and loopback addresses, too: only for a network that is no
     part of the Internet.
@@ -1222,11 +1231,13 @@ class Tracker:
     `tls=(chain, key)` takes TLS 1.3 on the same port, with the certificate in these PEM files: the
     chain, the tracker's own first, and its key. `tls_self_signed=file` takes it with a key and a
     certificate of the tracker's own making, kept in that file, which is made at the first start: peers
-    know it by `key_sha256`. Give one of the two. `require_tls=True` turns away who comes without.
+    know it by `key_sha256`. Give one of the two. `require_tls=True` turns away who comes without; UDP is
+    answered either way: STUN, and TURN if there is a relay.
 
     It runs until `close()`, the end of its `with` block, or until it is dropped. Raises
-    `InvalidArgument` (the address is none, or not of this machine; TLS is required and there is no
-    certificate, or there are two), `FileError` (a certificate or key), `AddressInUse`, `SystemError`.
+    `InvalidArgument` (the address is none, or not of this machine; a limit is out of its range; TLS is required
+    and there is no certificate, or there are two), `FileError` (a certificate or key), `AddressInUse`,
+    `SystemError`.
     """
 
     def __new__(
@@ -1235,6 +1246,10 @@ class Tracker:
         *,
         wire_log: bool = False,
         max_connections: int = 10000,
+        max_per_address: int = 64,
+        connection_rate: int = 10,
+        request_rate: int = 20,
+        stun_rate: int = 5,
         also_bind: Iterable[str] = (),
         relay: bool = False,
         relay_allocations: int = 1000,

@@ -217,10 +217,7 @@ impl<'scope, 'env> Phone<'scope, 'env> {
             Command::Quit => Ok(()),
             Command::Answer => self.with_call(|call| call.answer()),
             Command::Reject => self.with_call(|call| call.reject(Reject::Declined)),
-            Command::HangUp => self.with_call(|call| {
-                call.hang_up();
-                Ok(())
-            }),
+            Command::HangUp => self.hang_up(),
             Command::Mute => self.mute(true),
             Command::Unmute => self.mute(false),
             Command::PushToTalk(on) => self.push_to_talk(on),
@@ -243,9 +240,21 @@ impl<'scope, 'env> Phone<'scope, 'env> {
         }
     }
 
+    /// Waits until it is done: the next line may be a call already.
+    fn hang_up(&mut self) -> Result<(), String> {
+        let call = self.call.clone().ok_or("there is no call")?;
+        call.hang_up();
+        let _ = call.wait_ended(SUM_UP);
+        Ok(())
+    }
+
     fn place(&mut self, name: &str) -> Result<(), String> {
-        if self.call.is_some() {
-            return Err("you are in a call; type hangup first".into());
+        // One that is over may wait among the events behind this command.
+        if let Some(call) = self.call.clone() {
+            if !matches!(call.state(), CallState::Ended(_)) {
+                return Err("you are in a call; type hangup first".into());
+            }
+            self.ended(&call);
         }
         let now = process::unix_micros();
         let call = self.node.place(name).map_err(|e| e.to_string())?;

@@ -18,8 +18,6 @@ const SILENCE: Duration = Duration::from_secs(40);
 /// The longest frame before registering: a registration has at most 2 KiB.
 const MAX_FIRST_FRAME: usize = 4000;
 
-/// Requests of one connection.
-const REQUESTS: Rate = Rate::per_second(20, 100);
 /// Registrations of one connection: each may be news for every subscriber.
 const REGISTRATIONS: Rate = Rate::per_second(1, 5);
 /// Bytes in the bodies of one connection's signals. Much less at once than may wait for a peer.
@@ -166,8 +164,8 @@ impl Connection {
         }
     }
 
-    pub(super) fn may_ask(&mut self, now: Instant) -> bool {
-        self.requests.take(now, REQUESTS, 1)
+    pub(super) fn may_ask(&mut self, now: Instant, rate: Rate) -> bool {
+        self.requests.take(now, rate, 1)
     }
 
     pub(super) fn may_register(&mut self, now: Instant) -> bool {

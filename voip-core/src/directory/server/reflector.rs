@@ -9,16 +9,14 @@ use crate::rate::{PrefixTable, Rate};
 use crate::time::Instant;
 use crate::wire::stun::binding_response;
 
-/// Answers to one IPv4 /24 or IPv6 /56.
-const ANSWERS: Rate = Rate::per_second(5, 20);
-
 pub(super) struct Reflector {
     networks: PrefixTable,
 }
 
 impl Reflector {
-    pub(super) fn new(secret: u64) -> Self {
-        Reflector { networks: PrefixTable::new(secret, ANSWERS, 24, 56) }
+    /// `answers` to one IPv4 /24 or IPv6 /56.
+    pub(super) fn new(secret: u64, answers: Rate) -> Self {
+        Reflector { networks: PrefixTable::new(secret, answers, 24, 56) }
     }
 
     /// The answer, if there is to be one. This machine's own questions are not limited: nobody

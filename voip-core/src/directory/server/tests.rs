@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::identity::Identity;
+use crate::relay::server::Via;
 use crate::time::Duration;
 use crate::wire::framing::{FrameReader, frame};
 use crate::wire::record::{MAX_RECORD_LIFE, Presence};
@@ -48,6 +49,7 @@ impl World {
         self.last_conn += 1;
         let conn = ConnId(self.last_conn);
         self.server.handle_connected(self.now, self.wall(), conn, from.parse().unwrap(), LOCAL);
+        self.server.handle_waiting(self.now, self.wall(), conn);
         self.drain();
         conn
     }
@@ -80,7 +82,12 @@ impl World {
                     assert_eq!(local, LOCAL);
                     self.datagrams.push((to, bytes));
                 }
-                Output::Relay(output) => panic!("no relay: {output:?}"),
+                Output::Relay(relay::Output::ToClient {
+                    via: Via::Datagrams(to), bytes, ..
+                }) => {
+                    self.datagrams.push((to, bytes));
+                }
+                Output::Relay(output) => panic!("no allocation: {output:?}"),
                 Output::Event(event) => self.events.push(event),
             }
         }
@@ -486,5 +493,6 @@ fn the_wire_log_tells_of_every_message() {
 }
 
 mod amplification;
+mod flood;
 mod limits;
 mod wild;

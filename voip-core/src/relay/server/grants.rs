@@ -76,6 +76,11 @@ impl Grants {
         Granted { username, password, lifetime: LIFETIME }
     }
 
+    #[cfg(test)]
+    pub(super) fn entries(&self) -> usize {
+        self.by_name.len() + self.by_owner.len() + self.expiring.len()
+    }
+
     pub(super) fn get(&self, username: &str) -> Option<&Grant> {
         self.by_name.get(username)
     }

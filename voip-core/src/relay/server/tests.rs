@@ -50,7 +50,7 @@ impl World {
     fn new(config: Config) -> World {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         World {
-            relay: Relay::new(config, &mut rng),
+            relay: Relay::new(config, Rate::per_second(5, 20), &mut rng),
             bob_is_at: home(BOB),
             rng,
             now: Instant::from_micros(1_000_000),

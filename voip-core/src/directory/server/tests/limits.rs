@@ -94,6 +94,44 @@ fn reconnecting_in_a_loop_is_limited_per_address() {
 }
 
 #[test]
+fn who_runs_the_tracker_sets_the_rates() {
+    use crate::wire::stun::{TransactionId, binding_request};
+    let rates = Config { connection_rate: 2, request_rate: 1, stun_rate: 3, ..Config::default() };
+    let mut w = World::new(rates);
+    let kept = |w: &mut World| {
+        let came = |port: &u32| {
+            let conn = w.connect_from(&format!("192.0.2.1:{port}"));
+            w.server.handle_closed(conn);
+            !w.closed.contains(&conn)
+        };
+        (1..=100).filter(came).count()
+    };
+    assert_eq!(kept(&mut w), 20, "ten seconds' worth at once");
+    w.pass(SECOND);
+    assert_eq!(kept(&mut w), 2);
+
+    let alice = w.join(1, "alice");
+    let pongs = |w: &mut World| {
+        (0..100).for_each(|id| w.say(alice, &PeerMessage::Ping { id }));
+        w.heard(alice).iter().filter(|m| matches!(m, TrackerMessage::Pong { .. })).count()
+    };
+    assert_eq!(pongs(&mut w), 4, "five seconds' worth at once, one of it to register");
+    w.pass(SECOND);
+    assert_eq!(pongs(&mut w), 1);
+
+    let request = binding_request(TransactionId([1; 12]));
+    let answers = |w: &mut World| {
+        let from = "192.0.2.1:7000".parse().unwrap();
+        (0..100).for_each(|_| w.server.handle_datagram(w.now, from, LOCAL, &request));
+        w.drain();
+        std::mem::take(&mut w.datagrams).len()
+    };
+    assert_eq!(answers(&mut w), 12, "four seconds' worth at once");
+    w.pass(SECOND);
+    assert_eq!(answers(&mut w), 3);
+}
+
+#[test]
 fn stun_requests_are_answered_five_a_second_for_each_network() {
     use crate::wire::stun::{TransactionId, binding_request, parse_response};
     let mut w = world();

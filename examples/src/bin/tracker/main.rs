@@ -1,16 +1,20 @@
 //! The meeting point in a terminal: `tracker --help`.
 
+mod settings;
+mod whole;
+
 use std::io::{Write, stdout};
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Parser;
-use voip_core::{Departure, Tracker, TrackerBuilder, TrackerEvent, TrackerStats, WireDirection};
-use voip_examples::console::{self, Failure};
+use voip_core::{Departure, Error, ErrorKind, TrackerEvent, TrackerStats, WireDirection};
+use voip_examples::console::{self, Failure, USAGE};
+
+use settings::Settings;
 
 /// How often it is looked whether Ctrl+C was pressed.
 const GLANCE: Duration = Duration::from_millis(100);
@@ -22,46 +26,11 @@ const GLANCE: Duration = Duration::from_millis(100);
 #[derive(Parser)]
 #[command(version)]
 struct Args {
-    /// The address to listen on; 0.0.0.0 is every IPv4 address of this machine, :: every address
-    #[arg(long, default_value = "0.0.0.0", value_name = "IP")]
-    host: IpAddr,
-    /// The port to listen on, TCP and UDP; 0 for any that is free
-    #[arg(long, default_value_t = 6000)]
-    port: u16,
-    /// Listen at this port, too: 443, say, for peers whose networks let nothing else out; give it again for more
-    #[arg(long, value_name = "PORT")]
-    also_port: Vec<u16>,
-    /// Relay for peers whose routers let nothing of each other through
-    #[arg(long)]
-    relay: bool,
-    /// The address by which the world reaches this machine, if it does not have it itself
-    #[arg(long, value_name = "IP", requires = "relay")]
-    relay_address: Option<IpAddr>,
-    /// Bits per second that each of the two peers of a call may relay each way
-    #[arg(long, value_name = "BITS", requires = "relay")]
-    relay_bitrate: Option<u32>,
-    /// Addresses that the relay has for peers at once
-    #[arg(long, value_name = "COUNT", requires = "relay")]
-    relay_allocations: Option<usize>,
-    /// Relay to private and loopback addresses, too
-    #[arg(long, requires = "relay")]
-    relay_private: bool,
-    /// Write every message in and out, by peer
-    #[arg(short, long)]
-    log: bool,
-    /// Take TLS with the certificate in this PEM file: the chain, the tracker's own first
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    tls_cert: Option<PathBuf>,
-    /// The key of that certificate, a PEM file
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    tls_key: Option<PathBuf>,
-    /// Take TLS with a key of the tracker's own, kept in this file and made if it is not there: peers
-    /// know it by its hash, which is written at the start
-    #[arg(long, value_name = "FILE", conflicts_with = "tls_cert")]
-    tls_self_signed: Option<PathBuf>,
-    /// Turn away who comes without TLS
-    #[arg(long)]
-    require_tls: bool,
+    /// Read what is not given here from this file, TOML (docs/tracker.md)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
 }
 
 fn main() -> ExitCode {
@@ -69,8 +38,9 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<ExitCode, Failure> {
-    let bind = SocketAddr::new(args.host, args.port);
-    let tracker = builder(&args, bind).start()?;
+    let config = args.config.as_deref();
+    let builder = settings(args.settings, config)?.builder();
+    let tracker = builder.start().map_err(|error| in_file(error, config))?;
     write(&format!("tracker on {}, Ctrl+C ends it", tracker.address()));
     if let Some(key) = tracker.key_sha256() {
         let port = tracker.address().port();
@@ -90,28 +60,31 @@ fn run(args: Args) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn builder(args: &Args, bind: SocketAddr) -> TrackerBuilder {
-    let mut builder = Tracker::builder().bind(bind.to_string()).wire_log(args.log);
-    for port in &args.also_port {
-        builder = builder.also_bind(SocketAddr::new(args.host, *port).to_string());
+/// The flags over the file's settings.
+fn settings(flags: Settings, config: Option<&Path>) -> Result<Settings, Failure> {
+    let option = flags.relay_option();
+    let settings = match config {
+        Some(file) => flags.over(Settings::read(file)?),
+        None => flags,
+    };
+    match option {
+        Some(option) if !settings.relays() => {
+            let message = format!("{option}: there is no relay, see --relay");
+            Err(Failure { message, status: USAGE })
+        }
+        _ => Ok(settings),
     }
-    builder = builder.relay(args.relay).require_tls(args.require_tls);
-    if let (Some(chain), Some(key)) = (&args.tls_cert, &args.tls_key) {
-        builder = builder.tls(chain, key);
+}
+
+/// What cannot be as it is said may be said in the file.
+fn in_file(error: Error, config: Option<&Path>) -> Failure {
+    let is_said = error.kind() == ErrorKind::InvalidArgument;
+    match config.filter(|_| is_said) {
+        Some(file) => {
+            Failure { message: format!("{} or the flags: {error}", file.display()), status: USAGE }
+        }
+        None => error.into(),
     }
-    if let Some(file) = &args.tls_self_signed {
-        builder = builder.tls_self_signed(file);
-    }
-    if let Some(address) = args.relay_address {
-        builder = builder.relay_address(address.to_string());
-    }
-    if let Some(bitrate) = args.relay_bitrate {
-        builder = builder.relay_bitrate(bitrate);
-    }
-    if let Some(allocations) = args.relay_allocations {
-        builder = builder.relay_allocations(allocations);
-    }
-    if args.relay_private { builder.relay_private(true) } else { builder }
 }
 
 /// A closed pipe does not end the tracker.
@@ -156,14 +129,16 @@ fn how(why: Departure) -> &'static str {
 
 fn summary(stats: &TrackerStats) -> String {
     format!(
-        "served {} connections ({} in TLS, {} WebSockets), passed on {} signals ({} to nobody), \
-         answered {} STUN requests\n\
+        "accepted {} connections ({} in TLS, {} WebSockets), turned {} away; passed on {} signals \
+         ({} to nobody), answered {} STUN requests\n\
          dropped: {} malformed, {} too long, {} of unknown type, {} too many, {} datagrams; \
+         refused {} registrations; \
          ended {} silent and {} slow connections, {} for their handshakes and {} without TLS; \
-         relayed {} packets, dropped {}",
+         relayed {} packets, dropped {}, refused {} requests",
         stats.accepted,
         stats.tls,
         stats.websockets,
+        stats.turned_away,
         stats.relayed,
         stats.undeliverable,
         stats.stun_answered,
@@ -172,11 +147,13 @@ fn summary(stats: &TrackerStats) -> String {
         stats.unknown_type,
         stats.rate_limited,
         stats.stun_dropped,
+        stats.registrations_refused,
         stats.timeouts,
         stats.slow_readers,
         stats.handshakes_failed,
         stats.tls_required,
         stats.relay_packets,
         stats.relay_dropped,
+        stats.relay_refused,
     )
 }
