@@ -343,11 +343,7 @@ impl Engine {
             }
         }
         let known = self.mesh_peers();
-        if let (true, Some(peers)) = (open.is_empty(), known.clone()) {
-            self.outputs.push_back(Output::Peers { request, result: Ok(peers) });
-            return;
-        }
-        if open.is_empty() {
+        if open.is_empty() && known.is_none() {
             let error = Error::new(ErrorKind::TrackerUnreachable, "no tracker is connected");
             self.outputs.push_back(Output::Peers { request, result: Err(error) });
             return;
@@ -355,6 +351,7 @@ impl Engine {
         let deadline = now + LOOKUP_TIMEOUT;
         let (whole, peers) = (known.is_some(), known.unwrap_or_default());
         self.listings.push(Listing { request, open, peers, whole, deadline });
+        self.finish_listings();
     }
 
     /// One page of a tracker's list, or (`None`) its failure.

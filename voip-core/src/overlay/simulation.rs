@@ -415,7 +415,10 @@ impl World {
                         self.push(arrives, Event::Down { at: peer, peer: n, link });
                     }
                 }
-                Output::NeighborUp(_) | Output::NeighborDown(_) | Output::Exchange(..) => {}
+                Output::NeighborUp(_)
+                | Output::NeighborDown(_)
+                | Output::NeighborLost(_)
+                | Output::Exchange(..) => {}
             }
         }
         let wake = self.nodes[n].mesh.next_timeout().max(now);

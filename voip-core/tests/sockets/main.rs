@@ -13,6 +13,7 @@ mod events;
 mod harness;
 mod identity;
 mod manual_pcm;
+mod mesh;
 mod relays;
 mod silence;
 mod tls;
