@@ -17,6 +17,7 @@ mod simulation;
 #[cfg(test)]
 mod tests;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rand_core::Rng;
@@ -449,12 +450,11 @@ impl Posts {
             }
             self.show(now, PostId { author: log_id.author, log: log_id.log, seq });
         }
-        let has_gap = self.shelf.log(log_id).is_some_and(|log| log.gap().is_some());
-        if !has_gap {
+        if self.shelf.log(log_id).is_none_or(|log| log.gap().is_none()) {
             self.close_gap(log_id);
-        } else if !self.gaps.contains_key(&log_id) {
+        } else if let Entry::Vacant(entry) = self.gaps.entry(log_id) {
             let alarm = now + ASK_FOR_GAP_AFTER;
-            self.gaps.insert(log_id, Gap { since: now, alarm });
+            entry.insert(Gap { since: now, alarm });
             self.alarms.insert((alarm, log_id));
         }
     }

@@ -18,12 +18,14 @@ use crate::wire::exchange::{
 
 /// How often all logs are told to some neighbour: at random between these.
 const SYNC_EVERY: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(60)];
-/// Between two messages with heads to one neighbour,
+/// Between two messages with heads to one neighbour, full ones and others,
+const BETWEEN_PAGES: Duration = Duration::from_millis(500);
 const BETWEEN_HEADS: Duration = Duration::from_millis(150);
 /// and how long changes wait for others to go with.
 const ANNOUNCE_AFTER: Duration = Duration::from_millis(200);
-/// Between two questions to one neighbour.
-const BETWEEN_WANTS: Duration = Duration::from_millis(100);
+/// Between two questions to one neighbour. Answers of 27 KiB and pages of 30 KiB are 170 KiB a second: with
+/// [`super::super::limits::PUSHED_BYTES`], less than a neighbour is allowed in all.
+const BETWEEN_WANTS: Duration = Duration::from_millis(250);
 /// How long an answer is waited for.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// When to ask again for what a neighbour did not have yet, and how often to ask at all.
@@ -31,9 +33,9 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 const MAX_TRIES: u8 = 30;
 /// Logs that one neighbour may have to offer at a time; more come with the next round.
 const MAX_OFFERS: usize = 4_096;
-/// What one neighbour may say: twice what [`BETWEEN_HEADS`] and [`BETWEEN_WANTS`] let it.
-const HEADS_IN: Rate = Rate::per_second(15, 60);
-const WANTS_IN: Rate = Rate::per_second(20, 40);
+/// What one neighbour may say: somewhat more than [`BETWEEN_HEADS`] and [`BETWEEN_WANTS`] let it.
+const HEADS_IN: Rate = Rate::per_second(10, 40);
+const WANTS_IN: Rate = Rate::per_second(5, 15);
 
 /// What a neighbour has, or may have.
 #[derive(Clone, Copy, Debug)]
@@ -344,6 +346,7 @@ fn news(now: Instant, neighbor: &mut Neighbor, shelf: &Shelf) -> Option<Exchange
         let mut heads = shelf.heads_after(after);
         let logs: Vec<Head> = heads.by_ref().take(MAX_HEADS).collect();
         let more = heads.next().is_some();
+        neighbor.heads_at = now + BETWEEN_PAGES;
         neighbor.page = logs.last().filter(|_| more).map(|head| Some(head.log));
         return Some(Exchange::Heads { logs, page: Some(Page { after, more }) });
     }
@@ -352,6 +355,9 @@ fn news(now: Instant, neighbor: &mut Neighbor, shelf: &Shelf) -> Option<Exchange
         && let Some(log) = neighbor.changed.pop_first()
     {
         logs.extend(shelf.head(log));
+    }
+    if logs.len() >= MAX_HEADS {
+        neighbor.heads_at = now + BETWEEN_PAGES;
     }
     (!logs.is_empty()).then_some(Exchange::Heads { logs, page: None })
 }

@@ -1,7 +1,9 @@
 #![allow(clippy::unwrap_used)]
+use proptest::prelude::*;
+
 use super::simulation::{identity, random, secs, wall};
 use super::*;
-use crate::wire::exchange::{Head, MAX_WANTS};
+use crate::wire::exchange::{Head, MAX_WANTS, Page};
 use crate::wire::sealed::Signature;
 
 const NOW: Instant = Instant::from_micros(5_000_000_000);
@@ -377,4 +379,72 @@ fn many_logs_and_long_ones_are_exchanged_in_pages() {
         bob.handle_exchange(now, wall(now), at_carol, &Exchange::Want { spans: spans.clone() })
     });
     assert!(bob.stats().throttled >= 150, "who asks too much is not answered");
+}
+
+/// One of few authors, logs and numbers, so that they meet.
+fn place() -> impl Strategy<Value = (usize, u64, u32)> {
+    let seq = prop_oneof![1u32..12, Just(MAX_SEQ), Just(MAX_SEQ - 1)];
+    (10usize..13, prop_oneof![1u64..7, Just(u64::MAX)], seq)
+}
+
+fn span() -> impl Strategy<Value = Span> {
+    (place(), 0u32..5).prop_map(|((n, log, seq), more)| {
+        let log = LogId { author: identity(n).id(), log };
+        Span { log, from: seq, to: seq.saturating_add(more).min(MAX_SEQ) }
+    })
+}
+
+fn exchange() -> impl Strategy<Value = Exchange> {
+    let spans = || prop::collection::vec(span(), 0..4);
+    let posts = prop::collection::vec(place(), 0..4).prop_map(|places| {
+        places.iter().map(|(n, log, seq)| post(*n, *log, *seq, "hi")).collect::<Vec<_>>()
+    });
+    let page = prop::option::of((prop::option::of(span()), any::<bool>()));
+    prop_oneof![
+        (spans(), page).prop_map(|(spans, page)| {
+            let head = |s: &Span| Head { log: s.log, first: s.from, last: s.to, holes: 0 };
+            let mut logs: Vec<Head> = spans.iter().map(head).collect();
+            logs.sort_by_key(|head| head.log);
+            let page = page.map(|(after, more)| Page { after: after.map(|s| s.log), more });
+            Exchange::Heads { logs, page }
+        }),
+        spans().prop_map(|spans| Exchange::Want { spans }),
+        (posts, 0u16..5, spans()).prop_map(|(messages, answered, without)| Exchange::Posts {
+            messages,
+            answered,
+            without
+        }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    /// Whatever neighbours say, nothing panics, no text is shown twice, and the books are right.
+    #[test]
+    fn whatever_neighbours_say(steps in prop::collection::vec((0u64..3_000, 0usize..3, exchange(), place()), 1..40)) {
+        let mut bob = posts(2);
+        let (mut now, mut texts) = (NOW, BTreeSet::new());
+        for (pause, from, exchange, (n, log, seq)) in steps {
+            now += Duration::from_millis(pause);
+            let from = identity(20 + from).id();
+            if exchange.is_valid() {
+                bob.handle_exchange(now, wall(now), from, &exchange);
+            } else {
+                bob.handle_neighbor_up(now, from);
+            }
+            if seq % 3 == 0 {
+                gossip(&mut bob, now, &post(n, log, seq, "hi"));
+            }
+            for output in advance(&mut bob, now) {
+                match output {
+                    Output::Event(Event::Text(text)) => prop_assert!(texts.insert(text.id)),
+                    Output::Send(_, exchange) => prop_assert!(exchange.is_valid()),
+                    _ => {}
+                }
+            }
+            prop_assert!(bob.shelf.is_consistent() && bob.reconciler.is_bounded());
+            prop_assert_eq!(bob.gaps.len(), bob.alarms.len());
+        }
+        prop_assert!(bob.history(&Audience::All, None, 1_000).len() <= texts.len());
+    }
 }

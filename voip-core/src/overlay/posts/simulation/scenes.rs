@@ -36,6 +36,9 @@ impl World {
             others.for_each(|id| expected.entry(id.log_id()).or_default().push(id.seq));
             assert_eq!(seen, expected, "{} has missed something", node.id.short());
             assert_eq!(node.missing, 0);
+            let stats = node.mesh.stats();
+            assert_eq!((stats.flooded, stats.banned, stats.invalid), (0, 0, 0));
+            assert_eq!(node.posts.stats().throttled, 0);
         }
     }
 
@@ -156,6 +159,53 @@ fn a_newcomer_gets_what_was_written_before_it_came() {
     world.add();
     world.time_until_equal(secs(20));
     world.assert_all_shown(&ids);
+}
+
+/// So many texts of a length come from the disk of one node, and everybody gets them.
+fn from_one_disk(nodes: usize, authors: usize, count: usize, len: usize) {
+    let mut world = World::grown(8, nodes);
+    let text = "x".repeat(len);
+    let mut messages = Vec::new();
+    for author in 0..authors {
+        let mut posts = Posts::new(identity(1_000 + author), "author", random(1));
+        for n in 0..count {
+            let now = Instant::ZERO + secs(n as u64);
+            posts.write(now, wall(now), room(), &text).unwrap();
+            messages.extend(std::iter::from_fn(|| posts.poll()).filter_map(
+                |output| match output {
+                    Output::Store(message) => Some(message),
+                    _ => None,
+                },
+            ));
+        }
+    }
+    let exchanged = world.exchanged;
+    world.nodes[0].posts.load(world.now, wall(world.now), &messages);
+    let took = world.time_until_equal(secs(300));
+    let bytes: usize = messages.iter().map(|message| message.body().len()).sum();
+    println!(
+        "{} texts, {bytes} bytes, from one to {nodes} nodes: {took:?}, {} bytes a node",
+        messages.len(),
+        (world.exchanged - exchanged) / nodes
+    );
+    for node in &world.nodes {
+        let stats = node.mesh.stats();
+        assert_eq!((stats.flooded, stats.banned), (0, 0));
+        let expected =
+            PostsStats { duplicates: node.posts.stats().duplicates, ..PostsStats::default() };
+        assert_eq!(node.posts.stats(), expected);
+    }
+}
+
+#[test]
+fn what_one_node_has_comes_to_all() {
+    from_one_disk(6, 2, 300, 100);
+}
+
+#[test]
+#[ignore = "takes a minute"]
+fn much_that_one_node_has_comes_to_all() {
+    from_one_disk(20, 10, 1_000, 400);
 }
 
 #[test]
