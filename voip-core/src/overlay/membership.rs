@@ -24,6 +24,8 @@ use shuffle::Walks;
 
 /// Neighbours.
 pub(crate) const ACTIVE: usize = 5;
+/// With so many there is no hurry to find more.
+const ENOUGH: usize = 4;
 /// Contacts that are no neighbours.
 pub(crate) const PASSIVE: usize = 30;
 /// Contacts that could not be reached.
@@ -175,7 +177,7 @@ impl Membership {
         } else if let Some(contact) = self.links.remove(peer) {
             // It was there: whoever closed it has no room.
             self.keep(contact, now + AFTER_REFUSAL);
-            self.hasten_repair(now, Duration::ZERO);
+            self.hasten_repair(now, self.repair_pause() / 2);
         }
     }
 
@@ -345,7 +347,8 @@ impl Membership {
             }
         } else {
             self.dismiss(now, from);
-            self.hasten_repair(now, Duration::ZERO);
+            // Each attempt costs a link: who has nearly enough neighbours does not hurry.
+            self.hasten_repair(now, self.repair_pause() / 2);
         }
         others.into_iter().for_each(|other| self.keep(other, now));
     }
@@ -412,6 +415,14 @@ impl Membership {
         self.repair_at = self.repair_at.min(now + by);
     }
 
+    fn repair_pause(&self) -> Duration {
+        match self.active.len() {
+            0 => REPAIR_EVERY[0],
+            1..ENOUGH => REPAIR_EVERY[1],
+            _ => REPAIR_EVERY[2],
+        }
+    }
+
     fn ask(&mut self, peer: PeerId, ask: Ask) {
         let contact = self.me.clone();
         let message = match ask {
@@ -453,12 +464,7 @@ impl Membership {
             }
         }
         if self.active.len() < ACTIVE {
-            let pause = match self.active.len() {
-                0 => REPAIR_EVERY[0],
-                1 | 2 => REPAIR_EVERY[1],
-                _ => REPAIR_EVERY[2],
-            };
-            self.repair_at = now + self.jittered(pause);
+            self.repair_at = now + self.jittered(self.repair_pause());
         }
     }
 

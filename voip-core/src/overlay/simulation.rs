@@ -285,8 +285,11 @@ impl World {
             Delays::Message => Duration::from_micros(10_000 + drawn * 90_000 / (1 << 32)),
             Delays::Pair => {
                 let pair = (a.min(b) as u64) << 32 | a.max(b) as u64;
-                let own = u64::from(ChaCha8Rng::seed_from_u64(self.seed ^ pair).next_u32());
-                let base = 10_000 + own * 90_000 / (1 << 32);
+                // The finaliser of splitmix64.
+                let mut own = (self.seed << 48 ^ pair).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                own = (own ^ own >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                own = (own ^ own >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+                let base = 10_000 + (own >> 32) * 90_000 / (1 << 32);
                 Duration::from_micros(base + base / 10 * drawn / (1 << 32))
             }
         }

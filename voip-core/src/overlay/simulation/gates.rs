@@ -59,15 +59,16 @@ fn probe() {
     let n: usize = std::env::var("N").ok().and_then(|n| n.parse().ok()).unwrap_or(100);
     for delays in [Delays::Message, Delays::Pair] {
         for authors in [Authors::One, Authors::Many] {
-            let started = std::time::SystemTime::UNIX_EPOCH;
-            let _ = started;
+            let started = std::time::Instant::now();
             let mut world = World::grown(1, delays, n);
             println!("{delays:?} {authors:?} parts {} degrees {:?} opened {}", world.parts(), degrees(&world), world.opened);
+            println!("   grown after {:?}", started.elapsed());
             let tree = measure(&mut world, authors, 20, ms(0));
             println!("   tree {tree:?}");
             let steady = measure(&mut world, authors, 20, secs(10));
             println!("   steady {steady:?} degrees {:?} opened {} eager {}", degrees(&world), world.opened,
               world.nodes.iter().map(|n| n.mesh.tree.eager().count()).sum::<usize>());
+            println!("   all after {:?} queue {} entry {}", started.elapsed(), world.last, std::mem::size_of::<Entry>());
         }
     }
 }
