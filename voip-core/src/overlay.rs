@@ -340,6 +340,11 @@ impl Mesh {
         }
     }
 
+    #[cfg(test)]
+    fn is_bounded(&self) -> bool {
+        self.membership.is_bounded() && self.tree.is_bounded() && self.guard.is_bounded()
+    }
+
     /// Carries out what membership and tree want of each other and of the owner.
     fn settle(&mut self, now: Instant) {
         while let Some(action) = self.membership.poll() {

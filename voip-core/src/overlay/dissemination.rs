@@ -261,11 +261,11 @@ impl Plumtree {
         }
     }
 
-    /// How long a message that was announced may still come by itself.
+    /// How long a message that was announced may still come by itself: longer makes the tree deeper, shorter makes more
+    /// copies.
     fn wait_for_push(&self) -> Duration {
         let sum: Duration = self.links.iter().map(|link| link.rtt.smoothed()).sum();
-        let f: f64 = std::env::var("T1").map_or(1.25, |t| t.parse().unwrap_or(1.0));
-        sum.mul_f64(f) / self.links.len().max(1) as u32
+        sum * 5 / 4 / self.links.len().max(1) as u32
     }
 
     fn handle_graft(&mut self, now: Instant, from: PeerId, ids: &[MessageId]) {
@@ -345,6 +345,11 @@ impl Plumtree {
         self.store.is_bounded()
             && self.missing.is_bounded(self.links.len())
             && self.links.iter().all(|link| link.queue.len() <= MAX_QUEUE)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn kept(&self) -> impl Iterator<Item = &SignedMessage> {
+        self.store.iter().map(|kept| &kept.message)
     }
 
     #[cfg(test)]

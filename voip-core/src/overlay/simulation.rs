@@ -15,6 +15,7 @@ use rand_core::{Rng, SeedableRng};
 use super::*;
 use crate::id::MessageId;
 use crate::time::Duration;
+use crate::wire::gossip::Have;
 use crate::wire::sealed::Signature;
 
 /// How long it takes to see that a peer cannot be reached.
