@@ -351,11 +351,6 @@ impl Plumtree {
     pub(crate) fn kept(&self) -> impl Iterator<Item = &SignedMessage> {
         self.store.iter().map(|kept| &kept.message)
     }
-
-    #[cfg(test)]
-    pub(crate) fn eager(&self) -> impl Iterator<Item = PeerId> {
-        self.links.iter().filter(|link| link.is_eager).map(|link| link.peer)
-    }
 }
 
 fn may_push(now: Instant, link: &mut TreeLink, message: &SignedMessage) -> bool {

@@ -70,14 +70,7 @@ struct Account {
 impl Account {
     fn new(peer: PeerId) -> Self {
         let full = Bucket::default();
-        Account {
-            peer,
-            messages: full,
-            bytes: full,
-            walks_in: full,
-            walks_out: full,
-            points: full,
-        }
+        Account { peer, messages: full, bytes: full, walks_in: full, walks_out: full, points: full }
     }
 }
 
@@ -193,7 +186,8 @@ mod tests {
     #[test]
     fn big_messages_are_counted_by_their_bytes() {
         let mut guard = Guard::new(1);
-        let admitted = (0..1_000).filter(|_| guard.admit(Instant::ZERO, peer(1), 32 * 1024)).count();
+        let admitted =
+            (0..1_000).filter(|_| guard.admit(Instant::ZERO, peer(1), 32 * 1024)).count();
         assert_eq!(admitted, 96);
     }
 
@@ -214,7 +208,8 @@ mod tests {
         let mut guard = Guard::new(1);
         for n in 0..5_000 {
             guard.admit(Instant::ZERO, peer(n), 1);
-            (0..6).for_each(|_| drop(guard.blame(Instant::ZERO, peer(n), Offence::Malformed)));
+            let is_banned = (0..6).any(|_| guard.blame(Instant::ZERO, peer(n), Offence::Malformed));
+            assert!(is_banned);
             guard.author_may(Instant::ZERO, peer(n));
         }
         assert!(guard.is_bounded());

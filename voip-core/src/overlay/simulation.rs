@@ -140,6 +140,8 @@ pub(super) struct World {
     /// Messages other than payload.
     pub(super) control: usize,
     pub(super) opened: usize,
+    /// Does not count among those who got a message.
+    pub(super) attacker: Option<usize>,
     queue: BinaryHeap<Reverse<Entry>>,
     rng: ChaCha8Rng,
     seed: u64,
@@ -156,6 +158,7 @@ impl World {
             spreads: BTreeMap::new(),
             control: 0,
             opened: 0,
+            attacker: None,
             queue: BinaryHeap::new(),
             rng: ChaCha8Rng::seed_from_u64(seed),
             seed,
@@ -378,7 +381,8 @@ impl World {
             Event::Down { at, peer, link } => {
                 let before = self.nodes[at].links.len();
                 self.nodes[at].links.retain(|l| l.number != link);
-                if self.nodes[at].links.len() < before && self.nodes[at].side == self.nodes[peer].side
+                if self.nodes[at].links.len() < before
+                    && self.nodes[at].side == self.nodes[peer].side
                 {
                     self.nodes[at].mesh.handle_link_down(now, id(peer));
                     self.follow(at);
@@ -394,7 +398,9 @@ impl World {
             match output {
                 Output::Send(peer, message) => self.send(n, index(peer), message),
                 Output::Deliver(message, hops) => {
-                    if let Some(spread) = self.spreads.get_mut(&message.id()) {
+                    let counts = self.attacker != Some(n);
+                    let spread = self.spreads.get_mut(&message.id()).filter(|_| counts);
+                    if let Some(spread) = spread {
                         spread.delivered += 1;
                         spread.last_hop = spread.last_hop.max(hops);
                         spread.last_at = now;

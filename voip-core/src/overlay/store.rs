@@ -237,6 +237,8 @@ mod tests {
         store.hold(id, bob);
         assert_eq!([alice, alice, bob].map(|p| store.count_copy(id, p)), [1, 2, 1].map(Some));
         store.release(alice);
-        assert!(!store.get(id).unwrap().is_held_by(alice) && store.get(id).unwrap().is_held_by(bob));
+        assert!(
+            !store.get(id).unwrap().is_held_by(alice) && store.get(id).unwrap().is_held_by(bob)
+        );
     }
 }

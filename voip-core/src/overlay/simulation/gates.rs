@@ -163,18 +163,36 @@ fn two_halves_find_together() {
 }
 
 #[test]
-#[ignore = "minutes, optimised: the whole grid"]
-fn the_whole_grid() {
+#[ignore = "minutes: a hundred and a thousand nodes, ten seeds each"]
+fn the_grid_without_failures() {
     for authors in EITHER {
         for delays in [Delays::Message, Delays::Pair] {
             (0..10).for_each(|seed| without_failures(100, seed, delays, authors, 20));
             (0..10).for_each(|seed| without_failures(1_000, seed, delays, authors, 20));
-            (0..3).for_each(|seed| without_failures(10_000, seed, delays, authors, 20));
         }
     }
+}
+
+#[test]
+#[ignore = "minutes: ten thousand nodes"]
+fn the_grid_of_ten_thousand() {
+    for authors in EITHER {
+        (0..10).for_each(|seed| without_failures(10_000, seed, Delays::Message, authors, 20));
+        without_failures(10_000, 0, Delays::Pair, authors, 20);
+    }
+}
+
+#[test]
+#[ignore = "minutes: thirty seeds"]
+fn the_grid_when_half_of_all_die() {
     assert_heals(100, 0..30, 15);
     assert_heals(1_000, 0..30, 15);
     assert_heals(10_000, 0..2, 15);
+}
+
+#[test]
+#[ignore = "minutes: ten seeds"]
+fn the_grid_of_loss_and_partition() {
     (0..10).for_each(|seed| messages_get_lost(1_000, seed, 10));
     messages_get_lost(10_000, 0, 5);
     (0..10).for_each(|seed| falls_apart(1_000, seed, 2));
