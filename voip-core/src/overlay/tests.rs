@@ -217,6 +217,19 @@ fn a_banned_peer_is_refused() {
 }
 
 #[test]
+fn who_comes_and_goes_without_end_is_refused() {
+    let mut bench = Bench::among(1);
+    for _ in 0..200 {
+        bench.mesh.handle_link_up(START, id(2));
+        bench.hear(2, neighbor(2, Priority::High));
+        bench.hear(2, GossipMessage::Disconnect { alive: true });
+    }
+    let ups = bench.drain().iter().filter(|o| **o == Output::NeighborUp(id(2))).count();
+    assert_eq!(ups, 10);
+    assert_eq!(bench.mesh.stats().banned, 1);
+}
+
+#[test]
 fn who_leaves_says_so() {
     let mut bench = Bench::among(2);
     bench.mesh.leave(START);

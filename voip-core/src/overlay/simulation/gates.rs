@@ -66,6 +66,8 @@ fn without_failures(n: usize, seed: u64, delays: Delays, authors: Authors, count
     assert_eq!((growing.reach, steady.reach), (1.0, 1.0), "{n} {seed}");
     let (rmr, last_hop) = if authors == Authors::One { (0.2, 12.0) } else { (0.6, 21.0) };
     assert!(steady.rmr <= rmr, "{n} {seed}: {steady:?}");
+    // What the gates come from. With a delay of its own for each pair the tree is the one of the shortest times, and hops
+    // count for nothing.
     if delays == Delays::Message {
         assert!(steady.last_hop <= last_hop, "{n} {seed}: {steady:?}");
     }
@@ -114,7 +116,9 @@ fn falls_apart(n: usize, seed: u64, share: usize) {
     let mut world = World::grown(seed, Delays::Message, n);
     (0..n).filter(|i| i % share == 0).for_each(|i| world.nodes[i].side = 1);
     world.run_for(secs(300));
-    assert_eq!(world.parts(), 2, "{n} {seed}");
+    // Who knew nobody on its side is a part of its own.
+    let parts = world.parts();
+    assert!(parts >= 2, "{n} {seed}");
     (0..n).for_each(|i| world.nodes[i].side = 0);
     let mut healed_after = 0;
     while world.parts() > 1 && healed_after < 120 {
@@ -123,7 +127,10 @@ fn falls_apart(n: usize, seed: u64, share: usize) {
     }
     world.run_for(secs(30));
     let after = measure(&mut world, Authors::Many, 5, secs(10));
-    println!("{n}/{share} apart {seed}: {healed_after} s, then {after:?} {:?}", degrees(&world));
+    println!(
+        "{n}/{share} apart {seed}: {parts} parts, {healed_after} s, then {after:?} {:?}",
+        degrees(&world)
+    );
     assert!(healed_after <= 30, "{n}/{share} {seed}: {healed_after} s");
     assert_eq!((world.parts(), after.reach), (1, 1.0), "{n} {seed}");
 }
@@ -142,6 +149,25 @@ fn ten_thousand_nodes_get_every_message() {
     let mut world = World::grown(0, Delays::Message, 10_000);
     let figures = measure(&mut world, Authors::Many, 2, secs(2));
     assert_eq!((world.parts(), figures.reach), (1, 1.0), "{figures:?}");
+}
+
+/// More than anybody is pushed at a time: the rest is announced, and nobody is taken for an attacker.
+#[test]
+fn all_speak_at_once() {
+    let mut world = World::grown(0, Delays::Message, 100);
+    let mut ids = Vec::new();
+    for _ in 0..10 {
+        ids.extend((0..100).map(|author| world.broadcast(author)));
+        world.run_for(ms(20));
+    }
+    world.run_for(secs(25));
+    let delivered = ids.iter().map(|id| world.spreads[id].delivered);
+    assert_eq!(delivered.min(), Some(99));
+    let stats: Vec<_> = world.nodes.iter().map(|node| node.mesh.stats()).collect();
+    let held_back: u64 = stats.iter().map(|stats| stats.tree.held_back).sum();
+    println!("{held_back} held back, {:?}", stats[0]);
+    assert!(held_back > 0);
+    assert!(stats.iter().all(|stats| stats.banned == 0 && stats.flooded == 0));
 }
 
 #[test]
@@ -175,11 +201,16 @@ fn the_grid_without_failures() {
 
 #[test]
 #[ignore = "minutes: ten thousand nodes"]
-fn the_grid_of_ten_thousand() {
-    for authors in EITHER {
-        (0..10).for_each(|seed| without_failures(10_000, seed, Delays::Message, authors, 20));
-        without_failures(10_000, 0, Delays::Pair, authors, 20);
-    }
+fn the_grid_of_ten_thousand_with_one_author() {
+    without_failures(10_000, 0, Delays::Pair, Authors::One, 20);
+    (0..10).for_each(|seed| without_failures(10_000, seed, Delays::Message, Authors::One, 20));
+}
+
+#[test]
+#[ignore = "minutes: ten thousand nodes"]
+fn the_grid_of_ten_thousand_with_many_authors() {
+    (0..10).for_each(|seed| without_failures(10_000, seed, Delays::Message, Authors::Many, 20));
+    without_failures(10_000, 0, Delays::Pair, Authors::Many, 20);
 }
 
 #[test]
@@ -192,9 +223,14 @@ fn the_grid_when_half_of_all_die() {
 
 #[test]
 #[ignore = "minutes: ten seeds"]
-fn the_grid_of_loss_and_partition() {
+fn the_grid_of_loss() {
     (0..10).for_each(|seed| messages_get_lost(1_000, seed, 10));
     messages_get_lost(10_000, 0, 5);
-    (0..10).for_each(|seed| falls_apart(1_000, seed, 2));
+}
+
+#[test]
+#[ignore = "minutes: ten seeds"]
+fn the_grid_of_partitions() {
     (0..10).for_each(|seed| falls_apart(1_000, seed, 10));
+    (0..10).for_each(|seed| falls_apart(1_000, seed, 2));
 }
