@@ -9,7 +9,6 @@
 //! `identity`. `docs/tracker-protocol.md` describes all of it for clients in other languages.
 
 pub(crate) mod base64;
-#[cfg_attr(not(test), expect(dead_code, reason = "the engine does not use it yet"))]
 pub(crate) mod bulletin;
 pub(crate) mod channel;
 pub(crate) mod exchange;

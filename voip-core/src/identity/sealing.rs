@@ -50,7 +50,6 @@ pub fn is_registration(
     is_signed(id, REGISTER, &[&nonce.0, record.body.as_bytes()], signature)
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the engine does not use it yet"))]
 impl SignedMessage {
     /// Signs a text to be disseminated; `None` if it is too long.
     pub(crate) fn sign(identity: &Identity, body: String) -> Option<SignedMessage> {

@@ -61,6 +61,8 @@ pub(crate) enum Exchange {
     /// The answer to the last of them, with as much as fits, in the order asked for.
     Posts {
         messages: Vec<SignedMessage>,
+        /// So many of the spans are dealt with; for the others there was no room.
+        answered: u16,
         /// What was asked for and will never come from here.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         without: Vec<Span>,
@@ -121,7 +123,7 @@ impl Exchange {
                     && !(goes_on && logs.is_empty())
             }
             Exchange::Want { spans } => are_spans(spans),
-            Exchange::Posts { messages, without } => {
+            Exchange::Posts { messages, without, .. } => {
                 let bytes: usize = messages.iter().map(len_within).sum();
                 bytes <= MAX_POSTS_BYTES && are_spans(without)
             }
@@ -165,8 +167,12 @@ mod tests {
             Exchange::Heads { logs, page },
             Exchange::Heads { logs: Vec::new(), page: Some(Page { after: None, more: false }) },
             Exchange::Want { spans: without.clone() },
-            Exchange::Posts { messages: vec![long_post()], without: without.clone() },
-            Exchange::Posts { messages: short, without },
+            Exchange::Posts {
+                messages: vec![long_post()],
+                answered: u16::MAX,
+                without: without.clone(),
+            },
+            Exchange::Posts { messages: short, answered: 1, without },
         ] {
             let message = GossipMessage::Exchange(exchange);
             let bytes = message.to_bytes();
@@ -192,7 +198,7 @@ mod tests {
             spans(0, 1),
             spans(2, 1),
             spans(1, MAX_SEQ + 1),
-            Exchange::Posts { messages: vec![long_post(); 2], without: Vec::new() },
+            Exchange::Posts { messages: vec![long_post(); 2], answered: 1, without: Vec::new() },
         ] {
             let bytes = GossipMessage::Exchange(exchange).to_bytes();
             assert_eq!(GossipMessage::parse(&bytes), None);

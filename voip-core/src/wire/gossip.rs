@@ -223,6 +223,7 @@ impl GossipMessage {
         }
     }
 
+    #[cfg_attr(not(test), expect(dead_code, reason = "the engine does not use it yet"))]
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         json(self).into_bytes()
     }
