@@ -20,6 +20,7 @@ mod reports;
 mod signalling;
 mod silence;
 mod stages;
+mod texts;
 mod trackers;
 mod verification;
 
@@ -47,11 +48,14 @@ use crate::frame::FrameDuration;
 use crate::id::PeerId;
 use crate::identity::Identity;
 use crate::identity::pins::{Pin, PinChange, Pins};
+use crate::overlay::posts::Posts;
 use crate::relay::client::RelayTransport;
 use crate::session::{LocalCandidate, Session, SessionOutput};
 use crate::stats::{CallStats, NodeStats};
+use crate::text::{Audience, Text, TextId};
 use crate::time::{Duration, Epoch, Instant, UnixMillis};
 use crate::voice::{Codec, EncoderConfig, Ingress, JitterConfig};
+use crate::wire::gossip::SignedMessage;
 use crate::wire::signal::Reason;
 use crate::wire::stun::is_stun;
 use crate::wire::tracker::Target;
@@ -86,6 +90,8 @@ pub(crate) struct EngineConfig {
     pub(crate) relays: Vec<NamedRelay>,
     /// Whether to take part in the mesh; and the addresses of nodes to begin with.
     pub(crate) mesh: Option<Vec<String>>,
+    /// Texts that were kept before.
+    pub(crate) history: Vec<SignedMessage>,
     /// Whether peers shall know no address of this host, only those on relays.
     pub(crate) relay_only: bool,
     pub(crate) epoch: Epoch,
@@ -129,6 +135,19 @@ pub(crate) enum Command {
     /// Open a link to the node at this address, `host:port`.
     Connect {
         address: String,
+    },
+    /// Write a text; the answer is an [`Output::TextSent`] of the same number.
+    SendText {
+        request: u64,
+        to: Audience,
+        text: String,
+    },
+    /// Read earlier texts; the answer is an [`Output::Texts`] of the same number.
+    ReadTexts {
+        request: u64,
+        of: Audience,
+        before: Option<TextId>,
+        limit: usize,
     },
     /// Say goodbye to everybody.
     Close,
@@ -197,6 +216,16 @@ pub(crate) enum Output {
         request: u64,
         result: Result<Vec<Peer>, Error>,
     },
+    TextSent {
+        request: u64,
+        result: Result<TextId, Error>,
+    },
+    Texts {
+        request: u64,
+        result: Result<Vec<Text>, Error>,
+    },
+    /// A text, of whomever, to keep for the next start.
+    KeepText(SignedMessage),
     /// The pinned names changed: keep them. And the number of the user's last change among them.
     SavePins(Pins, u64),
 }
@@ -214,6 +243,7 @@ pub(crate) struct Engine {
     trackers: Vec<Tracker>,
     mesh: Option<MeshNode>,
     bulletins: Bulletins,
+    posts: Option<Posts>,
     calls: BTreeMap<CallKey, Call>,
     /// Unwelcome calls that ring, and of which the user never hears; at most as many as `max_calls`.
     unheard: Vec<(CallKey, Call)>,
@@ -255,6 +285,7 @@ impl Engine {
             trackers: Vec::new(),
             mesh: None,
             bulletins: Bulletins::default(),
+            posts: None,
             calls: BTreeMap::new(),
             unheard: Vec::new(),
             routes: HashMap::new(),
@@ -277,6 +308,11 @@ impl Engine {
         if let Some(named) = engine.config.mesh.clone() {
             let random = Box::new(ChaCha8Rng::seed_from_u64(engine.random.next_u64()));
             engine.mesh = Some(MeshNode::new(engine.id(), &named, random));
+            let random = Box::new(ChaCha8Rng::seed_from_u64(engine.random.next_u64()));
+            let mut posts = Posts::new(engine.identity.clone(), &engine.config.name, random);
+            let history = std::mem::take(&mut engine.config.history);
+            posts.load(now, engine.wall(now), &history);
+            engine.posts = Some(posts);
         }
         for address in engine.config.trackers.clone() {
             let random = Box::new(ChaCha8Rng::seed_from_u64(engine.random.next_u64()));
@@ -382,6 +418,10 @@ impl Engine {
                 self.change_pins(now, &name, &change, number);
             }
             Command::Connect { address } => self.connect(now, &address),
+            Command::SendText { request, to, text } => self.send_text(now, request, to, &text),
+            Command::ReadTexts { request, of, before, limit } => {
+                self.read_texts(request, &of, before, limit);
+            }
             Command::Close => self.close(now),
         }
         self.drain(now);
@@ -408,6 +448,7 @@ impl Engine {
         self.reflexive.handle_timeout(now, &mut self.random);
         self.expire_listings(now);
         self.handle_mesh_timeout(now);
+        self.handle_posts_timeout(now);
         self.drain(now);
     }
 
@@ -423,6 +464,7 @@ impl Engine {
             .chain(listings)
             .chain(self.mesh.as_ref().map(MeshNode::next_timeout))
             .chain([self.bulletin_timeout()])
+            .chain(self.posts.as_ref().map(Posts::next_timeout))
             .chain([self.reflexive.next_timeout()])
             .min()
             .unwrap_or(Instant::FAR_FUTURE)

@@ -3,6 +3,7 @@
 use crate::device::{AudioDevice, DeviceChange, DeviceDirection};
 use crate::error::{Error, ErrorKind};
 use crate::id::PeerId;
+use crate::text::{Text, TextId};
 use crate::time::UnixMillis;
 
 /// Whether a peer wants to be called.
@@ -320,6 +321,31 @@ pub enum Event<C> {
         /// The key that used it now.
         offered: PeerId,
     },
+    /// Somebody in the mesh has written. What this node's own user writes is not told.
+    Text {
+        /// What.
+        text: Text,
+    },
+    /// Texts of this node's have come to the peer they are for.
+    TextDelivered {
+        /// To whom.
+        to: PeerId,
+        /// Which.
+        ids: Vec<TextId>,
+    },
+    /// Texts of an author are not to be had any more from anybody; others that came after them follow.
+    TextsMissing {
+        /// Whose.
+        author: PeerId,
+        /// How many, those for others included.
+        count: u32,
+    },
+    /// The file that keeps texts cannot be written: what comes now is lost when the node is closed. Told once, and again if it
+    /// has worked in between.
+    HistoryFailed {
+        /// Why.
+        error: Error,
+    },
     /// Another microphone or loudspeaker is in use than before, or none.
     DeviceChanged {
         /// Which of the two.
@@ -330,7 +356,7 @@ pub enum Event<C> {
         change: DeviceChange,
     },
     /// The queue overflowed and events were dropped, first those about what can be read again: who is
-    /// online ([`Node::peers`](crate::Node::peers)), devices (with [`Event::DeviceChanged`]; those in
+    /// online ([`Node::peers`](crate::Node::peers)), texts ([`Node::history`](crate::Node::history)), devices (with [`Event::DeviceChanged`]; those in
     /// use are in [`Node::stats`](crate::Node::stats)), and whether the peers of calls are muted
     /// or silent ([`Call::is_peer_muted`](crate::Call::is_peer_muted),
     /// [`Call::peer_silence`](crate::Call::peer_silence)). Read these and the states of calls again.
@@ -359,6 +385,10 @@ impl<C> Event<C> {
             | Event::Changed { .. }
             | Event::Left { .. }
             | Event::KeyChanged { .. }
+            | Event::Text { .. }
+            | Event::TextDelivered { .. }
+            | Event::TextsMissing { .. }
+            | Event::HistoryFailed { .. }
             | Event::DeviceChanged { .. }
             | Event::Lagged => None,
         }
@@ -371,6 +401,7 @@ impl<C> Event<C> {
             Event::Joined { .. }
                 | Event::Changed { .. }
                 | Event::Left { .. }
+                | Event::Text { .. }
                 | Event::PeerMuted { .. }
                 | Event::MediaSilent { .. }
                 | Event::MediaResumed { .. }
@@ -403,6 +434,10 @@ impl<C> Event<C> {
             Event::KeyChanged { name, pinned, offered } => {
                 Event::KeyChanged { name, pinned, offered }
             }
+            Event::Text { text } => Event::Text { text },
+            Event::TextDelivered { to, ids } => Event::TextDelivered { to, ids },
+            Event::TextsMissing { author, count } => Event::TextsMissing { author, count },
+            Event::HistoryFailed { error } => Event::HistoryFailed { error },
             Event::DeviceChanged { direction, device, change } => {
                 Event::DeviceChanged { direction, device, change }
             }

@@ -6,6 +6,7 @@ pub(crate) mod clock;
 mod datagrams;
 pub(crate) mod driver;
 pub(crate) mod events;
+pub(crate) mod history_file;
 pub(crate) mod identity_file;
 pub(crate) mod link;
 pub(crate) mod pcm;

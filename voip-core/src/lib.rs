@@ -65,7 +65,6 @@ mod io;
 #[cfg(feature = "sim")]
 mod line;
 mod node;
-#[cfg_attr(not(test), expect(dead_code, reason = "the engine does not use it yet"))]
 mod overlay;
 mod rate;
 mod relay;
@@ -73,6 +72,7 @@ mod session;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod stats;
+mod text;
 mod time;
 mod tracker;
 mod voice;
@@ -92,6 +92,7 @@ pub use id::{CallId, PeerId, RtpTimestamp, SequenceNumber, Ssrc};
 pub use node::devices;
 pub use node::{Audio, Node, NodeBuilder};
 pub use stats::{CallStats, JitterSecond, NodeStats, Quality, Stages};
+pub use text::{Audience, Text, TextId};
 pub use time::{Duration, Instant, UnixMillis};
 pub use tracker::{Tracker, TrackerBuilder};
 pub use voice::{

@@ -4,9 +4,10 @@ mod builder;
 mod contacts;
 #[cfg(feature = "devices")]
 mod devices;
+mod texts;
 mod turn_server;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -17,7 +18,6 @@ use std::thread::JoinHandle;
 use parking_lot::{Condvar, Mutex};
 
 use crate::call::{Call, CallShared, WeakCall};
-use crate::directory::address::is_host_and_port;
 use crate::engine::{CallKey, Command};
 use crate::error::{Error, ErrorKind};
 use crate::event::{CallState, Event, Peer};
@@ -27,15 +27,19 @@ use crate::identity::pins::Pins;
 use crate::io::deadline_after;
 use crate::io::driver::{Listener, ManualPort, Request, Requests};
 use crate::io::events::EventQueue;
+use crate::io::history_file::HistoryFile;
 use crate::io::pins_file::PinsFile;
 use crate::stats::{CallStats, NodeStats};
+use crate::text::{Text, TextId};
 use crate::time::Duration;
+use crate::wire::gossip::SignedMessage;
 use crate::wire::tracker::Target;
 
 pub use builder::{Audio, NodeBuilder};
 use contacts::Contacts;
 #[cfg(feature = "devices")]
 pub use devices::devices;
+use texts::Answers;
 
 /// One participant: it has a name and a key, is registered at its trackers, and calls and is
 /// called. Made by [`Node::builder`].
@@ -54,13 +58,13 @@ pub struct Node {
 /// What the facade shares with the engine's thread.
 struct Inner {
     requests: Requests,
-    events: EventQueue<Event<QueuedCall>>,
+    events: Arc<EventQueue<Event<QueuedCall>>>,
     calls: Mutex<HashMap<CallKey, Known>>,
     next_call: AtomicU64,
-    next_list: AtomicU64,
     board: Mutex<Board>,
     changed: Condvar,
     pins: Option<Arc<PinsFile>>,
+    history: Option<HistoryFile>,
     contacts: Mutex<Contacts>,
     /// Whether the node's kind of audio is sound cards.
     #[cfg(feature = "devices")]
@@ -73,15 +77,6 @@ struct Inner {
     is_in_mesh: bool,
     #[cfg(feature = "sim")]
     line: Option<crate::io::bad_line::LineCounts>,
-}
-
-/// Whether it is `host:port`.
-fn check_node_address(field: &str, address: &str) -> Result<(), Error> {
-    if is_host_and_port(address) {
-        return Ok(());
-    }
-    let message = format!("{field}: {address:?} is not host:port");
-    Err(Error::new(ErrorKind::InvalidArgument, message))
 }
 
 /// A call that is not over.
@@ -109,7 +104,9 @@ impl QueuedCall {
 struct Board {
     registered: BTreeSet<String>,
     registration_error: Option<Error>,
-    lists: BTreeMap<u64, Option<Result<Vec<Peer>, Error>>>,
+    lists: Answers<Vec<Peer>>,
+    texts_sent: Answers<TextId>,
+    texts_read: Answers<Vec<Text>>,
     stats: NodeStats,
     /// The engine's thread is over, or will be soon.
     closed: bool,
@@ -175,40 +172,8 @@ impl Node {
     /// [`ErrorKind::Closed`].
     pub fn peers(&self, timeout: Duration) -> Result<Vec<Peer>, Error> {
         self.check_process()?;
-        let request = self.inner.next_list.fetch_add(1, Ordering::Relaxed);
-        self.inner.board.lock().lists.insert(request, None);
-        let sent = self.send(Command::Peers { request });
-        let mut board = self.inner.board.lock();
-        let unanswered =
-            |board: &mut Board| matches!(board.lists.get(&request), Some(None)) && !board.closed;
-        if sent.is_ok() {
-            self.inner.changed.wait_while_until(&mut board, unanswered, deadline_after(timeout));
-        }
-        let answer = board.lists.remove(&request).flatten();
-        let is_closed = board.closed;
-        sent?;
-        answer.unwrap_or_else(|| {
-            Err(if is_closed {
-                Error::closed()
-            } else {
-                Error::new(ErrorKind::TimedOut, "the trackers did not answer in time")
-            })
-        })
-    }
-
-    /// Links this node to the one that listens at this address, `host:port`, and so to all that it knows. Returns at once; an
-    /// address that cannot be reached is tried again, ever more seldom, up to once a minute.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for what is no address; [`ErrorKind::InvalidState`] unless the node takes part in
-    /// the mesh ([`NodeBuilder::mesh`]); [`ErrorKind::Closed`].
-    pub fn connect(&self, address: &str) -> Result<(), Error> {
-        check_node_address("address", address)?;
-        if !self.inner.is_in_mesh {
-            let message = "this node takes no part in the mesh: say mesh(true) when it is built";
-            return Err(Error::new(ErrorKind::InvalidState, message));
-        }
-        self.send(Command::Connect { address: address.to_owned() })
+        let command = |request| Command::Peers { request };
+        self.inner.ask(|board| &mut board.lists, command, timeout)
     }
 
     /// Calls somebody: a name, or a key as [`PeerId`] or its 64 hexadecimal digits. Returns at
@@ -249,7 +214,7 @@ impl Node {
         let key = CallKey(self.inner.next_call.fetch_add(1, Ordering::Relaxed));
         let call = self.inner.adopt(key, CallState::Placing, name);
         if let Some(port) = self.inner.port_of(key) {
-            self.request(Request::Manual(key, port))?;
+            self.inner.request(Request::Manual(key, port))?;
         }
         self.send(Command::Place { call: key, target, ring_timeout })?;
         Ok(call)
@@ -336,11 +301,13 @@ impl Node {
     }
 
     fn send(&self, command: Command) -> Result<(), Error> {
-        self.request(Request::Command(command))
+        self.inner.request(Request::Command(command))
     }
+}
 
+impl Inner {
     fn request(&self, request: Request) -> Result<(), Error> {
-        if self.inner.requests.send(request) { Ok(()) } else { Err(Error::closed()) }
+        if self.requests.send(request) { Ok(()) } else { Err(Error::closed()) }
     }
 }
 
@@ -475,12 +442,23 @@ impl Listener for Reporter {
     }
 
     fn peers(&self, request: u64, result: Result<Vec<Peer>, Error>) {
-        self.post(|board| {
-            // Whoever asked may have given up.
-            if let Some(list) = board.lists.get_mut(&request) {
-                *list = Some(result);
-            }
-        });
+        self.post(|board| board.lists.answer(request, result));
+    }
+
+    fn text_sent(&self, request: u64, result: Result<TextId, Error>) {
+        self.post(|board| board.texts_sent.answer(request, result));
+    }
+
+    fn texts(&self, request: u64, result: Result<Vec<Text>, Error>) {
+        self.post(|board| board.texts_read.answer(request, result));
+    }
+
+    fn keep_text(&self, message: SignedMessage) {
+        if let Some(file) = &self.0.history
+            && !file.keep(message)
+        {
+            tracing::warn!("the disk is too slow for the history: a text is not kept");
+        }
     }
 
     fn save_pins(&self, pins: Pins, changes: u64) {

@@ -11,7 +11,7 @@ mod dissemination;
 mod limits;
 mod membership;
 mod missing;
-mod posts;
+pub(crate) mod posts;
 mod pulse;
 mod rtt;
 mod store;

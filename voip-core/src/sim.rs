@@ -52,6 +52,7 @@ use crate::id::PeerId;
 use crate::identity::pins::PinChange;
 pub use crate::line::{LineStats, Link};
 use crate::stats::{CallStats, NodeStats};
+use crate::text::{Audience, Text, TextId};
 use crate::time::{Duration, Epoch, Instant, UnixMillis};
 use crate::wire::signal::Reason;
 use crate::wire::tracker::Target;
@@ -201,6 +202,29 @@ impl World {
     pub fn connect(&mut self, node: NodeKey, to: NodeKey) {
         let address = self.nodes[to.0].address.to_string();
         self.command(node, Command::Connect { address });
+    }
+
+    /// Writes a text.
+    ///
+    /// # Errors
+    /// As [`Node::send_text`](crate::Node::send_text).
+    pub fn send_text(&mut self, node: NodeKey, to: Audience, text: &str) -> Result<TextId, Error> {
+        self.command(node, Command::SendText { request: 0, to, text: text.to_owned() });
+        self.nodes[node.0].sent.take().unwrap_or_else(|| Err(Error::closed()))
+    }
+
+    /// The last texts of a conversation, the newest last.
+    ///
+    /// # Errors
+    /// As [`Node::history`](crate::Node::history).
+    pub fn history(
+        &mut self,
+        node: NodeKey,
+        of: Audience,
+        limit: usize,
+    ) -> Result<Vec<Text>, Error> {
+        self.command(node, Command::ReadTexts { request: 0, of, before: None, limit });
+        self.nodes[node.0].read.take().unwrap_or_else(|| Err(Error::closed()))
     }
 
     /// The nodes that a node is linked to in the mesh.

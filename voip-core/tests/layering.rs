@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// The rooms of `src/`, lowest first. A room may import itself and any lower row, never a neighbour
 /// of its own row and never a higher one; the vocabulary is one room.
 const ROOMS: &[&[&str]] = &[
-    &["time", "id", "frame", "error", "config", "device", "event", "stats"],
+    &["time", "id", "frame", "error", "config", "device", "event", "stats", "text"],
     &["rate"],
     &["wire", "line"],
     &["identity", "relay"],

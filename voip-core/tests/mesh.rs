@@ -6,7 +6,7 @@ mod common;
 
 use common::{ms, secs};
 use voip_core::sim::{Link, NodeKey, NodeOptions, World};
-use voip_core::{CallState, EndReason, Event};
+use voip_core::{Audience, CallState, EndReason, Event};
 
 fn node(world: &mut World, name: &str, begin_with: &[NodeKey]) -> NodeKey {
     let options = NodeOptions {
@@ -31,7 +31,16 @@ fn nodes_that_are_named_become_neighbours() {
     let carol = node(&mut world, "carol", &[bob]);
     world.run_for(secs(2));
     assert!([alice, carol].iter().all(|node| world.neighbors(bob).contains(node)));
-    for _ in 0..20 { world.run_for(secs(1)); eprintln!("{:?} {:?} {:?} {:?}", world.elapsed(), world.neighbors(alice), world.neighbors(bob), world.neighbors(carol)); }
+    for _ in 0..20 {
+        world.run_for(secs(1));
+        eprintln!(
+            "{:?} {:?} {:?} {:?}",
+            world.elapsed(),
+            world.neighbors(alice),
+            world.neighbors(bob),
+            world.neighbors(carol)
+        );
+    }
     // Carol is told of Alice, and each has room.
     assert!(world.neighbors(carol).contains(&alice));
 }
@@ -117,5 +126,94 @@ fn two_meshes_that_meet_know_each_other() {
     world.run_for(secs(5));
     for node in first.iter().chain(&second) {
         assert_eq!(names(&mut world, *node).len(), 10);
+    }
+}
+
+fn texts(world: &mut World, node: NodeKey) -> Vec<(String, String)> {
+    let events = world.events(node).into_iter();
+    events
+        .filter_map(|event| match event {
+            Event::Text { text } => Some((text.name, text.text)),
+            _ => None,
+        })
+        .collect()
+}
+
+fn told(name: &str, text: &str) -> (String, String) {
+    (name.to_owned(), text.to_owned())
+}
+
+#[test]
+fn texts_come_once_to_whom_they_are_for() {
+    let (mut world, [alice, bob, carol]) = three(6);
+    let id = world.id(carol);
+    world.send_text(alice, Audience::All, "for all").unwrap();
+    world.send_text(alice, Audience::Room("general".into()), "for a room").unwrap();
+    let secret = world.send_text(alice, Audience::Peer(id), "for Carol").unwrap();
+    world.run_for(secs(2));
+    let open = [told("alice", "for all"), told("alice", "for a room")];
+    assert_eq!(texts(&mut world, bob), open);
+    assert_eq!(texts(&mut world, carol), [&open[..], &[told("alice", "for Carol")]].concat());
+    let delivered = Event::TextDelivered { to: id, ids: vec![secret] };
+    let told: Vec<_> = world.events(alice).into_iter().filter(|e| *e == delivered).collect();
+    assert_eq!(told.len(), 1);
+    let with_carol = world.history(alice, Audience::Peer(id), 10).unwrap();
+    assert_eq!(with_carol.iter().map(|text| &*text.text).collect::<Vec<_>>(), ["for Carol"]);
+    let id = world.id(alice);
+    let with_alice = world.history(carol, Audience::Peer(id), 10).unwrap();
+    assert_eq!(with_alice.iter().map(|text| &*text.text).collect::<Vec<_>>(), ["for Carol"]);
+    assert_eq!(world.history(bob, Audience::Peer(id), 10).unwrap(), []);
+}
+
+#[test]
+fn who_was_away_a_minute_has_missed_nothing() {
+    let (mut world, [alice, bob, carol]) = three(7);
+    world.set_cut_off(carol, true);
+    let id = world.id(carol);
+    for n in 0..30 {
+        world.send_text(alice, Audience::All, &format!("{n}")).unwrap();
+        world.run_for(secs(2));
+    }
+    world.send_text(bob, Audience::Peer(id), "back?").unwrap();
+    world.set_cut_off(carol, false);
+    world.run_for(secs(30));
+    let came = texts(&mut world, carol);
+    let of_alice: Vec<_> = came.iter().filter(|(name, _)| name == "alice").collect();
+    assert_eq!(of_alice.len(), 30, "{came:?}");
+    assert!(of_alice.iter().enumerate().all(|(n, (_, text))| *text == n.to_string()), "in order");
+    assert!(came.contains(&told("bob", "back?")));
+    let arrived = |e: &Event<_>| matches!(e, Event::TextDelivered { to, .. } if *to == id);
+    assert_eq!(world.events(bob).iter().filter(|e| arrived(e)).count(), 1);
+}
+
+#[test]
+fn a_call_and_texts_go_on_when_the_tracker_is_gone_for_good() {
+    let mut world = world(8);
+    let tracker = world.add_tracker();
+    let mut nodes: Vec<NodeKey> = Vec::new();
+    for name in ["a", "b", "c", "d", "e"] {
+        let options = NodeOptions {
+            stand_in_codec: true,
+            mesh: Some(nodes.last().copied().into_iter().collect()),
+            ..NodeOptions::new(name, [tracker])
+        };
+        nodes.push(world.add_node(options).unwrap());
+    }
+    world.run_for(secs(3));
+    let call = world.place(nodes[0], "e");
+    world.run_for(secs(1));
+    let there = *world.calls(nodes[4]).last().unwrap();
+    world.set_tracker_running(tracker, false);
+    world.run_for(secs(1));
+    world.answer(nodes[4], there);
+    world.run_for(secs(1));
+    assert_eq!(world.state(nodes[0], call), Some(CallState::Connected));
+    let next = world.place(nodes[1], "d");
+    world.run_for(secs(2));
+    assert_eq!(world.state(nodes[1], next), Some(CallState::Ringing));
+    world.send_text(nodes[2], Audience::All, "still here").unwrap();
+    world.run_for(secs(1));
+    for node in [0, 1, 3, 4] {
+        assert_eq!(texts(&mut world, nodes[node]), [told("c", "still here")]);
     }
 }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::event::{Event, Peer, Presence};
 use crate::id::{MessageId, PeerId};
 use crate::identity::envelope::{open_signal, seal_signal};
+use crate::overlay::posts::Posts;
 use crate::overlay::{Validator, Verdict};
 use crate::time::{Duration, Instant, UnixMillis};
 use crate::wire::CLOCK_TOLERANCE;
@@ -19,8 +20,8 @@ use crate::wire::record::PresenceRecord;
 use crate::wire::signal::SealedSignal;
 use crate::wire::tracker::Target;
 
-use super::call::Carrier;
 use super::Engine;
+use super::call::Carrier;
 
 /// How often a node tells that it is there: less than half of what a record lives.
 const TELL_EVERY: Duration = Duration::from_secs(240);
@@ -59,12 +60,17 @@ pub(super) struct Alone;
 /// Checks what others tell before it is handed on.
 pub(super) struct Judge<'a> {
     bulletins: &'a mut Bulletins,
+    posts: Option<&'a mut Posts>,
     wall: UnixMillis,
 }
 
 impl Bulletins {
-    pub(super) fn judge(&mut self, wall: UnixMillis) -> Judge<'_> {
-        Judge { bulletins: self, wall }
+    pub(super) fn judge<'a>(
+        &'a mut self,
+        posts: Option<&'a mut Posts>,
+        wall: UnixMillis,
+    ) -> Judge<'a> {
+        Judge { bulletins: self, posts, wall }
     }
 
     fn is_new(&mut self, now: Instant, id: MessageId) -> bool {
@@ -109,7 +115,13 @@ impl Validator for Judge<'_> {
             Bulletin::Gone { at, .. } | Bulletin::Signal { at, .. } => {
                 is_timely(*at) && self.bulletins.is_new(now, message.id())
             }
-            Bulletin::Post(_) | Bulletin::Note { .. } | Bulletin::Unknown => false,
+            Bulletin::Post(post) => {
+                let posts = self.posts.as_mut();
+                let judge =
+                    |posts: &mut &mut Posts| posts.judge_post(now, self.wall, message, post);
+                return posts.map_or(Verdict::Ignore, judge);
+            }
+            Bulletin::Note { .. } | Bulletin::Unknown => false,
         };
         if fits { Verdict::Accept } else { Verdict::Ignore }
     }
@@ -128,11 +140,20 @@ impl Engine {
             Bulletin::Gone { peer, seq, .. } => self.handle_gone(now, message.author(), peer, seq),
             Bulletin::Signal { to, signal, .. } if to == self.id() => {
                 match open_signal(&self.identity, message.author(), &signal) {
-                    Some(sealed) => self.handle_signal(now, Carrier::Mesh, message.author(), &sealed),
+                    Some(sealed) => {
+                        self.handle_signal(now, Carrier::Mesh, message.author(), &sealed)
+                    }
                     None => self.stats.signals_dropped += 1,
                 }
             }
-            _ => {}
+            Bulletin::Post(_) => {
+                let wall = self.wall(now);
+                if let Some(posts) = &mut self.posts {
+                    posts.handle_delivered(now, wall, message);
+                }
+                self.drain_posts(now);
+            }
+            Bulletin::Signal { .. } | Bulletin::Note { .. } | Bulletin::Unknown => {}
         }
     }
 
@@ -195,6 +216,10 @@ impl Engine {
         let messages: Vec<_> = known.map(|known| known.message.clone()).collect();
         self.introduce(&[peer], &messages);
         self.tell_presence_in_mesh(now);
+        if let Some(posts) = &mut self.posts {
+            posts.handle_neighbor_up(now, peer);
+        }
+        self.drain_posts(now);
     }
 
     /// Tells neighbours of nodes.
@@ -218,7 +243,7 @@ impl Engine {
         let wall = self.wall(now);
         let mut new = Vec::new();
         for message in messages {
-            match self.bulletins.judge(wall).judge(now, &message) {
+            match self.bulletins.judge(None, wall).judge(now, &message) {
                 Verdict::Accept if message.author() != self.id() => {
                     self.handle_bulletin(now, &message);
                     new.push(message);
@@ -240,8 +265,13 @@ impl Engine {
     /// What a neighbour says to this node alone.
     pub(super) fn handle_exchange(&mut self, now: Instant, from: PeerId, exchange: Exchange) {
         if let Exchange::Presences { messages } = exchange {
-            self.handle_presences(now, from, messages);
+            return self.handle_presences(now, from, messages);
         }
+        let wall = self.wall(now);
+        if let Some(posts) = &mut self.posts {
+            posts.handle_exchange(now, wall, from, &exchange);
+        }
+        self.drain_posts(now);
     }
 
     /// A neighbour has gone without a word.

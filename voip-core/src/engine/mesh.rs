@@ -194,7 +194,7 @@ impl Engine {
             match reader.next(&mut bytes) {
                 Ok(Some(content)) => {
                     let wall = self.config.wall_at_zero.plus(now.since(Instant::ZERO));
-                    let mut judge = self.bulletins.judge(wall);
+                    let mut judge = self.bulletins.judge(self.posts.as_mut(), wall);
                     node.mesh.handle_message(now, peer, &content, &mut judge);
                 }
                 Ok(None) => break,
@@ -296,7 +296,11 @@ impl Engine {
                     self.handle_exchange(now, peer, exchange);
                 }
                 overlay::Output::NeighborUp(peer) => self.neighbor_up(now, peer),
-                overlay::Output::NeighborDown(_) => {}
+                overlay::Output::NeighborDown(peer) => {
+                    if let Some(posts) = &mut self.posts {
+                        posts.handle_neighbor_down(peer);
+                    }
+                }
                 overlay::Output::NeighborLost(peer) => self.neighbor_lost(now, peer),
             }
         }
@@ -339,9 +343,8 @@ impl Engine {
 impl MeshNode {
     /// Whether this link to the peer is to stay beside one that there is already.
     fn prefers(&self, me: PeerId, peer: PeerId, link: LinkKey) -> bool {
-        let opened_by_us = |key: &LinkKey| {
-            self.links.get(key).is_some_and(|link| link.opener.from().is_none())
-        };
+        let opened_by_us =
+            |key: &LinkKey| self.links.get(key).is_some_and(|link| link.opener.from().is_none());
         let Some(old) = self.by_peer.get(&peer) else { return true };
         let (ours_before, ours) = (opened_by_us(old), opened_by_us(&link));
         // Opened anew by the same side, the old one is dead.

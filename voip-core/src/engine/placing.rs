@@ -91,8 +91,14 @@ impl Engine {
             return self.end(now, key, EndReason::TrackerUnreachable);
         }
         let unasked = Question { request: None, answer: Answer::Pending, peer: None };
-        let mut asked = vec![unasked; self.trackers.len()];
-        asked.extend(self.ask_mesh(&target));
+        let known = self.ask_mesh(&target);
+        let is_known = known.iter().any(|question| question.peer.is_some());
+        // Nobody waits for a tracker that is away if the mesh knows the peer.
+        let asked = self.trackers.iter().map(|tracker| match is_known && !tracker.registered {
+            true => Question { answer: Answer::Failed, ..unasked.clone() },
+            false => unasked.clone(),
+        });
+        let asked = asked.chain(known).collect();
         self.lookups.searches.push(Search { call: key, target, asked });
         for tracker in 0..self.trackers.len() {
             if self.trackers[tracker].registered {
@@ -135,13 +141,7 @@ impl Engine {
     }
 
     /// Asks whether a caller's name is known to be its own, and pins it if it is.
-    pub(super) fn verify_name(
-        &mut self,
-        now: Instant,
-        carrier: Carrier,
-        name: String,
-        id: PeerId,
-    ) {
+    pub(super) fn verify_name(&mut self, now: Instant, carrier: Carrier, name: String, id: PeerId) {
         let request = self.new_request();
         let open = &mut self.lookups.verifications;
         if !self.config.pins_names || open.len() >= MAX_VERIFICATIONS {

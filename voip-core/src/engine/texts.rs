@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
 use crate::overlay::posts::{self, WriteError};
-use crate::text::{Audience, Text, TextId};
+use crate::text::{Audience, TextId};
 use crate::time::Instant;
 
 use super::{Engine, Output};

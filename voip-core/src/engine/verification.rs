@@ -181,6 +181,7 @@ mod tests {
             max_calls: 1,
             relays: Vec::new(),
             mesh: None,
+            history: Vec::new(),
             relay_only: false,
             epoch: Epoch::new(std::time::Instant::now()),
             wall_at_zero: UnixMillis(0),

@@ -133,6 +133,7 @@ fn node(data: &[u8]) -> bool {
         max_calls: 2,
         relays: vec![named],
         mesh: None,
+        history: Vec::new(),
         relay_only: data.len().is_multiple_of(5),
         epoch: epoch(),
         wall_at_zero: WALL,

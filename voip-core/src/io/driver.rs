@@ -26,7 +26,9 @@ use crate::id::PeerId;
 use crate::identity::pins::Pins;
 use crate::relay::client::RelayTransport;
 use crate::stats::{CallStats, NodeStats};
+use crate::text::{Text, TextId};
 use crate::time::Instant;
+use crate::wire::gossip::SignedMessage;
 pub(crate) use device::{DeviceClock, NullDevice, Sound, SoundDevice};
 use manual::ManualCalls;
 pub(crate) use manual::ManualPort;
@@ -91,6 +93,9 @@ pub(crate) trait Listener: Send {
     fn call_stats(&self, call: CallKey, stats: CallStats);
     fn node_stats(&self, stats: NodeStats);
     fn peers(&self, request: u64, result: Result<Vec<Peer>, Error>);
+    fn text_sent(&self, request: u64, result: Result<TextId, Error>);
+    fn texts(&self, request: u64, result: Result<Vec<Text>, Error>);
+    fn keep_text(&self, message: SignedMessage);
     fn save_pins(&self, pins: Pins, changes: u64);
     /// An incoming call with manual PCM needs queues.
     fn manual_port(&self, call: CallKey) -> Option<Arc<ManualPort>>;
@@ -410,6 +415,9 @@ impl<L: Listener> Driver<L> {
                     self.listener.call_stats(call, *stats);
                 }
                 Output::Peers { request, result } => self.listener.peers(request, result),
+                Output::TextSent { request, result } => self.listener.text_sent(request, result),
+                Output::Texts { request, result } => self.listener.texts(request, result),
+                Output::KeepText(message) => self.listener.keep_text(message),
                 Output::SavePins(pins, changes) => self.listener.save_pins(pins, changes),
                 Output::Event(event) => self.handle_event(event),
             }

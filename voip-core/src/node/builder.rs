@@ -8,17 +8,20 @@ use std::sync::atomic::AtomicU64;
 
 use parking_lot::{Condvar, Mutex};
 
+use super::texts::check_node_address;
 use super::turn_server::{MAX_TURN_SERVERS, TurnServer};
-use super::{Board, Contacts, Inner, Node, Reporter};
+use super::{Board, Contacts, Inner, Node, QueuedCall, Reporter};
 use crate::directory::address::TrackerAddress;
 use crate::engine::{Engine, EngineConfig, MAX_NAMED, NamedRelay};
 use crate::error::{Error, ErrorKind};
+use crate::event::Event;
 use crate::identity::Identity;
 use crate::identity::pins::Pins;
 #[cfg(feature = "sim")]
 use crate::io::bad_line::BadLine;
 use crate::io::driver::{DeviceClock, Driver, MeshSockets, NullDevice, Requests, Sound};
 use crate::io::events::EventQueue;
+use crate::io::history_file::HistoryFile;
 use crate::io::identity_file::{load_or_create, load_pins};
 use crate::io::link::Destination;
 use crate::io::pins_file::PinsFile;
@@ -32,6 +35,7 @@ use crate::line::Link;
 use crate::relay::client::RelayCredentials;
 use crate::time::Duration;
 use crate::voice::{Codec, EncoderConfig, JitterConfig, Resampler};
+use crate::wire::gossip::SignedMessage;
 use crate::wire::name::check_name;
 
 /// Where a node's sound comes from and goes to.
@@ -95,6 +99,7 @@ pub struct NodeBuilder {
     relay_only: bool,
     mesh: bool,
     nodes: Vec<String>,
+    history_file: Option<PathBuf>,
     #[cfg(feature = "sim")]
     line: Option<(Link, u64)>,
 }
@@ -137,6 +142,7 @@ impl NodeBuilder {
             relay_only: false,
             mesh: false,
             nodes: Vec::new(),
+            history_file: None,
             #[cfg(feature = "sim")]
             line: None,
         }
@@ -257,6 +263,14 @@ impl NodeBuilder {
         self
     }
 
+    /// The file in which texts of the mesh are kept from one start to the next, those of others included; made if it is not
+    /// there, readable by its owner only. Texts for one peer are encrypted in it, others are not. Default none: they are
+    /// kept as long as the node runs, and others have them.
+    pub fn history_file(mut self, path: impl AsRef<Path>) -> Self {
+        self.history_file = Some(path.as_ref().into());
+        self
+    }
+
     /// Sends everything through a bad line: sound, handshakes and checks of the path alike, but not
     /// what goes to trackers. For trials; one side's line is one direction of the call. The seed
     /// decides all chances: [`Link::sound_lost`] tells them beforehand, [`Node::line_stats`] counts.
@@ -284,6 +298,10 @@ impl NodeBuilder {
         let pins_file = self.identity_file.as_deref().map(PinsFile::beside);
         #[cfg_attr(not(feature = "sim"), expect(unused_mut, reason = "only a line is added"))]
         let (mut udp, mesh) = self.sockets(bind, &identity)?;
+        let events = EventQueue::new()
+            .map_err(|e| Error::new(ErrorKind::System, format!("the event queue: {e}")))?;
+        let events = Arc::new(events);
+        let (history, kept) = self.history(mesh.is_some(), &events)?;
         #[cfg(feature = "sim")]
         let line = self.line.map(|(link, seed)| {
             let line = BadLine::new(link, seed);
@@ -311,6 +329,7 @@ impl NodeBuilder {
             relays,
             relay_only: self.relay_only,
             mesh: mesh.is_some().then(|| self.nodes.clone()),
+            history: kept,
             epoch: clock.epoch(),
             wall_at_zero: clock.wall_at_zero(),
         };
@@ -318,17 +337,15 @@ impl NodeBuilder {
         let meter = Box::new(ProcessorClock);
         let contacts = Mutex::new(Contacts::new(pins.clone()));
         let engine = Engine::new(config, identity, pins, random, meter, clock.now())?;
-        let events = EventQueue::new()
-            .map_err(|e| Error::new(ErrorKind::System, format!("the event queue: {e}")))?;
         let inner = Arc::new(Inner {
             requests: requests.clone(),
             events,
             calls: Mutex::default(),
             next_call: AtomicU64::new(1),
-            next_list: AtomicU64::new(0),
             board: Mutex::new(Board::default()),
             changed: Condvar::new(),
             pins: pins_file,
+            history,
             contacts,
             #[cfg(feature = "devices")]
             has_devices: matches!(self.audio, Audio::Devices { .. }),
@@ -345,9 +362,29 @@ impl NodeBuilder {
         });
         let reporter = Reporter(inner.clone());
         let addresses = (trackers, named_relays);
-        let driver = Driver::new(engine, clock, (udp, mesh), addresses, sound, (requests, inbox), reporter);
+        let driver =
+            Driver::new(engine, clock, (udp, mesh), addresses, sound, (requests, inbox), reporter);
         let thread = Mutex::new(Some(spawn("voip-engine", move || driver.run())?));
         Ok(Node { inner, name: self.name, id, local_address, thread })
+    }
+
+    /// The file of texts, and what is in it.
+    fn history(
+        &self,
+        is_in_mesh: bool,
+        events: &Arc<EventQueue<Event<QueuedCall>>>,
+    ) -> Result<(Option<HistoryFile>, Vec<SignedMessage>), Error> {
+        let Some(path) = self.history_file.as_ref().filter(|_| is_in_mesh) else {
+            return Ok((None, Vec::new()));
+        };
+        let events = Arc::downgrade(events);
+        let failed = move |error| {
+            if let Some(events) = events.upgrade() {
+                events.push(Event::HistoryFailed { error }, false);
+            }
+        };
+        let (file, kept) = HistoryFile::open(path, failed)?;
+        Ok((Some(file), kept))
     }
 
     /// The node's port, by UDP and, if it takes part in the mesh, by TCP. With port 0 one that is free for both.
@@ -391,7 +428,7 @@ impl NodeBuilder {
             return Err(invalid("connect", "64 are possible"));
         }
         for node in &self.nodes {
-            super::check_node_address("connect", node)?;
+            check_node_address("connect", node)?;
         }
         self.encoder.validate()?;
         self.jitter.validate()?;

@@ -33,6 +33,6 @@ impl Node {
             let message = "this node's sound is not that of sound cards";
             return Err(Error::new(ErrorKind::InvalidState, message));
         }
-        self.request(Request::ChooseDevice(direction, choice.into()))
+        self.inner.request(Request::ChooseDevice(direction, choice.into()))
     }
 }

@@ -29,7 +29,7 @@ use crate::rate::{Bucket, Rate};
 use crate::time::{Duration, Instant, UnixMillis};
 use crate::wire::CLOCK_TOLERANCE;
 use crate::wire::bulletin::{
-    Audience, Bulletin, Content, Enclosed, MAX_SEQ, Post, PostId, Receipt, is_text,
+    Audience, Bulletin, Content, Enclosed, MAX_SEQ, Post, Receipt, TextId, is_text,
 };
 use crate::wire::exchange::{Exchange, LogId, Span};
 use crate::wire::gossip::SignedMessage;
@@ -126,7 +126,7 @@ impl Posts {
         wall: UnixMillis,
         audience: Audience,
         text: &str,
-    ) -> Result<PostId, WriteError> {
+    ) -> Result<TextId, WriteError> {
         let me = self.identity.id();
         if !is_text(text) {
             return Err(WriteError::BadText);
@@ -169,7 +169,7 @@ impl Posts {
         to: Audience,
         content: Content,
         plain: Option<&str>,
-    ) -> Option<PostId> {
+    ) -> Option<TextId> {
         let (log, seq) = self.next_place(wall);
         let post = Post { log, seq, at: wall, name: self.name.clone(), to, content };
         let body = Bulletin::Post(post.clone()).body();
@@ -284,7 +284,7 @@ impl Posts {
             Exchange::Posts { messages, answered, without } => {
                 self.handle_posts(now, wall, from, messages, usize::from(*answered), without);
             }
-            Exchange::Unknown => {}
+            Exchange::Presences { .. } | Exchange::Unknown => {}
         }
         self.reconciler.handle_timeout(now, &self.shelf);
     }
@@ -430,7 +430,7 @@ impl Posts {
     }
 
     /// In which conversation this node's user reads it.
-    fn conversation(&self, id: PostId, post: &Post) -> Option<Audience> {
+    fn conversation(&self, id: TextId, post: &Post) -> Option<Audience> {
         let me = self.identity.id();
         match (&post.to, &post.content) {
             (_, Content::Receipt(_)) => None,
@@ -448,7 +448,7 @@ impl Posts {
             if let Some(log) = self.shelf.log_mut(log_id) {
                 log.shown = seq;
             }
-            self.show(now, PostId { author: log_id.author, log: log_id.log, seq });
+            self.show(now, TextId { author: log_id.author, log: log_id.log, seq });
         }
         if self.shelf.log(log_id).is_none_or(|log| log.gap().is_none()) {
             self.close_gap(log_id);

@@ -44,7 +44,9 @@ impl SimLinks {
         from: SocketAddr,
         network: &mut Network,
     ) {
-        let Some(remote) = addresses.iter().find_map(|address| address.parse().ok()) else { return };
+        let Some(remote) = addresses.iter().find_map(|address| address.parse().ok()) else {
+            return;
+        };
         let port = FIRST_LINK_PORT + (key.0 % PORTS) as u16;
         let local = SocketAddr::new(from.ip(), port);
         self.by_key.insert(key, SimLink { local, remote, proved: false });
@@ -66,7 +68,12 @@ impl SimLinks {
 
 impl SimNode {
     /// Something of a stream between this node and another.
-    pub(super) fn receive_of_link(&mut self, now: Instant, arrival: Arrival, network: &mut Network) {
+    pub(super) fn receive_of_link(
+        &mut self,
+        now: Instant,
+        arrival: Arrival,
+        network: &mut Network,
+    ) {
         match arrival {
             Arrival::Opened { source, destination } => {
                 if destination == self.address {

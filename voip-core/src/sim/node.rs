@@ -19,6 +19,7 @@ use crate::identity::Identity;
 use crate::identity::pins::Pins;
 use crate::relay::client::RelayTransport;
 use crate::stats::CallStats;
+use crate::text::{Text, TextId};
 use crate::time::{Duration, Epoch, Instant};
 use crate::voice::{Codec, EncoderConfig, JitterConfig};
 
@@ -110,6 +111,8 @@ pub(super) struct SimNode {
     pub(super) states: BTreeMap<CallKey, CallState>,
     pub(super) order: Vec<CallKey>,
     pub(super) listed: Option<Result<Vec<Peer>, Error>>,
+    pub(super) sent: Option<Result<TextId, Error>>,
+    pub(super) read: Option<Result<Vec<Text>, Error>>,
     final_stats: BTreeMap<CallKey, CallStats>,
     trackers: Vec<SocketAddr>,
     keep_heard: bool,
@@ -151,9 +154,10 @@ impl SimNode {
             ring_timeout: options.ring_timeout,
             max_calls: options.max_calls,
             relays: Vec::new(),
-            mesh: options.mesh.map(|nodes| {
-                nodes.into_iter().map(|node| address(node.0).to_string()).collect()
-            }),
+            mesh: options
+                .mesh
+                .map(|nodes| nodes.into_iter().map(|node| address(node.0).to_string()).collect()),
+            history: Vec::new(),
             relay_only: options.relay_only,
             epoch,
             wall_at_zero: WALL_AT_ZERO,
@@ -176,6 +180,8 @@ impl SimNode {
             states: BTreeMap::new(),
             order: Vec::new(),
             listed: None,
+            sent: None,
+            read: None,
             final_stats: BTreeMap::new(),
             trackers,
             keep_heard: options.keep_heard,
@@ -379,7 +385,9 @@ impl SimNode {
                     self.final_stats.insert(call, *stats);
                 }
                 Output::Peers { result, .. } => self.listed = Some(result),
-                Output::CallPeer { .. } | Output::SavePins(..) => {}
+                Output::TextSent { result, .. } => self.sent = Some(result),
+                Output::Texts { result, .. } => self.read = Some(result),
+                Output::CallPeer { .. } | Output::SavePins(..) | Output::KeepText(_) => {}
                 Output::Event(event) => self.handle_event(now, event),
             }
         }

@@ -12,6 +12,7 @@ use super::record::SealedRecord;
 use super::sealed::Bytes32;
 use super::{base64, json};
 use crate::id::PeerId;
+pub(crate) use crate::text::{Audience, TextId};
 use crate::time::UnixMillis;
 
 /// The longest text, in bytes of UTF-8. One with very many quotes, backslashes or line breaks may be too long earlier, as
@@ -23,26 +24,6 @@ pub(crate) const MAX_RANGES: usize = 32;
 pub(crate) const MAX_SEQ: u32 = 1 << 31;
 /// The longest text for one reader, in bytes, with the 16 of AES-GCM's tag.
 const MAX_CIPHERTEXT: usize = MAX_TEXT + 16;
-
-/// A post's name: who has written it, in which log, and where in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct PostId {
-    pub(crate) author: PeerId,
-    pub(crate) log: u64,
-    pub(crate) seq: u32,
-}
-
-/// For whom.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Audience {
-    /// Everybody in the mesh.
-    All,
-    /// Everybody in the room of this name.
-    Room(String),
-    /// One peer, and nobody else can read it.
-    Peer(PeerId),
-}
 
 /// Bytes that only one peer can read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -201,8 +182,8 @@ impl Receipt {
 }
 
 impl Post {
-    pub(crate) fn id(&self, author: PeerId) -> PostId {
-        PostId { author, log: self.log, seq: self.seq }
+    pub(crate) fn id(&self, author: PeerId) -> TextId {
+        TextId { author, log: self.log, seq: self.seq }
     }
 
     fn is_valid(&self) -> bool {

@@ -222,4 +222,3 @@ impl<L: Listener> Driver<L> {
 fn interest(key: LinkKey, link: &Link) -> Readiness {
     Readiness::new(super::NODES.key(key.0 as usize), link.wants_read(), link.wants_write())
 }
-

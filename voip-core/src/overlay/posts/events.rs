@@ -1,8 +1,9 @@
 //! What [`super::Posts`] tells its owner.
 
 use crate::id::PeerId;
+pub(crate) use crate::text::Text;
 use crate::time::UnixMillis;
-use crate::wire::bulletin::{Audience, PostId};
+use crate::wire::bulletin::TextId;
 use crate::wire::exchange::Exchange;
 use crate::wire::gossip::SignedMessage;
 
@@ -33,24 +34,8 @@ pub(crate) enum Event {
     /// These texts have come to the peer they are for.
     Delivered {
         by: PeerId,
-        ids: Vec<PostId>,
+        ids: Vec<TextId>,
     },
-}
-
-/// A text that this node's user may read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Text {
-    pub(crate) id: PostId,
-    /// What the author calls itself.
-    pub(crate) name: String,
-    /// For whom it is, as its author has it.
-    pub(crate) audience: Audience,
-    pub(crate) text: String,
-    /// When it was written, by the author's clock.
-    pub(crate) at: UnixMillis,
-    /// It was written some time ago, while this node was away or did not get it. Only a late text may be out of order, if
-    /// it had been given up.
-    pub(crate) late: bool,
 }
 
 /// Why a text was not written.

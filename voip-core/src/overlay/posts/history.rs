@@ -7,7 +7,7 @@ use super::{Event, Posts, Text, Way};
 use crate::id::PeerId;
 use crate::time::{Instant, UnixMillis};
 use crate::wire::bulletin::{
-    Audience, Bulletin, Content, Enclosed, Envelope, Post, PostId, Receipt,
+    Audience, Bulletin, Content, Enclosed, Envelope, Post, Receipt, TextId,
 };
 use crate::wire::exchange::LogId;
 use crate::wire::gossip::SignedMessage;
@@ -15,15 +15,15 @@ use crate::wire::gossip::SignedMessage;
 /// Texts in the order of their authors' clocks.
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    conversations: BTreeMap<Audience, BTreeSet<(UnixMillis, PostId)>>,
+    conversations: BTreeMap<Audience, BTreeSet<(UnixMillis, TextId)>>,
 }
 
 impl History {
-    fn insert(&mut self, id: PostId, at: UnixMillis, conversation: Audience) {
+    fn insert(&mut self, id: TextId, at: UnixMillis, conversation: Audience) {
         self.conversations.entry(conversation).or_default().insert((at, id));
     }
 
-    pub(crate) fn remove(&mut self, id: PostId, stored: &Stored) {
+    pub(crate) fn remove(&mut self, id: TextId, stored: &Stored) {
         if let Some(conversation) = &stored.conversation
             && let Some(texts) = self.conversations.get_mut(conversation)
         {
@@ -41,7 +41,7 @@ impl Posts {
     pub(crate) fn history(
         &self,
         conversation: &Audience,
-        before: Option<PostId>,
+        before: Option<TextId>,
         limit: usize,
     ) -> Vec<Text> {
         let Some(texts) = self.history.conversations.get(conversation) else { return Vec::new() };
@@ -52,7 +52,7 @@ impl Posts {
         };
         let until = end.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
         let last = texts.range((std::ops::Bound::Unbounded, until)).rev();
-        let read = |(_, id): &(UnixMillis, PostId)| self.read(*id, self.shelf.get(*id)?);
+        let read = |(_, id): &(UnixMillis, TextId)| self.read(*id, self.shelf.get(*id)?);
         let mut found: Vec<Text> = last.filter_map(read).take(limit).collect();
         found.reverse();
         found
@@ -102,7 +102,7 @@ impl Posts {
     /// What this node has sealed for others.
     fn take_note(&mut self, log: u64, seq: u32, sealed: &Envelope) {
         let me = self.identity.id();
-        let id = PostId { author: me, log, seq };
+        let id = TextId { author: me, log, seq };
         let opened = self.identity.open_from(me, Enclosed::Note { log, seq }, sealed);
         let (Some(bytes), Some(stored)) = (opened, self.shelf.get(id)) else { return };
         if stored.conversation.is_some() {
@@ -118,7 +118,7 @@ impl Posts {
     }
 
     /// Makes a text part of the history.
-    pub(super) fn index(&mut self, id: PostId) {
+    pub(super) fn index(&mut self, id: TextId) {
         if let Some(stored) = self.shelf.get(id)
             && let Some(conversation) = &stored.conversation
         {
@@ -127,7 +127,7 @@ impl Posts {
     }
 
     /// Shows a text to the user.
-    pub(super) fn show(&mut self, now: Instant, id: PostId) {
+    pub(super) fn show(&mut self, now: Instant, id: TextId) {
         let me = self.identity.id();
         let Some(stored) = self.shelf.get(id) else { return };
         if stored.conversation.is_none() || id.author == me {
@@ -138,7 +138,7 @@ impl Posts {
             return;
         };
         self.index(id);
-        if matches!(text.audience, Audience::Peer(_)) {
+        if matches!(text.to, Audience::Peer(_)) {
             let LogId { author, log } = id.log_id();
             let whole_from = self.shelf.log(id.log_id()).map_or(0, |log| log.whole_from);
             self.receipts.add(now, LogId { author, log }, id.seq, whole_from);
@@ -147,7 +147,7 @@ impl Posts {
     }
 
     /// `None` if this node cannot read it.
-    fn read(&self, id: PostId, stored: &Stored) -> Option<Text> {
+    fn read(&self, id: TextId, stored: &Stored) -> Option<Text> {
         let Some(Bulletin::Post(post)) = Bulletin::parse(stored.message.body()) else {
             return None;
         };
@@ -157,11 +157,11 @@ impl Posts {
             (Content::Sealed(envelope), None) => self.open_text(id.author, id, &envelope)?,
             (Content::Receipt(_), None) => return None,
         };
-        let (name, audience, at) = (post.name, post.to, post.at);
-        Some(Text { id, name, audience, text, at, late: stored.is_late })
+        let (name, to, at) = (post.name, post.to, post.at);
+        Some(Text { id, name, to, text, at, late: stored.is_late })
     }
 
-    fn open_text(&self, author: PeerId, id: PostId, envelope: &Envelope) -> Option<String> {
+    fn open_text(&self, author: PeerId, id: TextId, envelope: &Envelope) -> Option<String> {
         let what = Enclosed::Text { log: id.log, seq: id.seq };
         let text = String::from_utf8(self.identity.open_from(author, what, envelope)?).ok()?;
         crate::wire::bulletin::is_text(&text).then_some(text)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Event, Posts, Way};
 use crate::id::PeerId;
 use crate::time::{Duration, Instant};
-use crate::wire::bulletin::{Audience, Content, Enclosed, MAX_RANGES, Post, PostId, Receipt};
+use crate::wire::bulletin::{Audience, Content, Enclosed, MAX_RANGES, Post, Receipt, TextId};
 use crate::wire::exchange::LogId;
 
 /// How long a receipt waits for others to go with, and between two receipts.
@@ -56,20 +56,20 @@ impl Receipts {
 
 impl Posts {
     /// This node's texts for one peer each of which no receipt has come, as far as they are kept.
-    pub(crate) fn unacknowledged(&self) -> Vec<PostId> {
+    pub(crate) fn unacknowledged(&self) -> Vec<TextId> {
         let me = self.identity.id();
         let logs = self.shelf.logs_of(me);
         let waits = logs.flat_map(|(id, log)| {
             let open = log.posts.iter().filter(|(_, stored)| {
                 matches!(stored.conversation, Some(Audience::Peer(_))) && !stored.is_acknowledged
             });
-            open.map(|(seq, _)| PostId { author: me, log: id.log, seq: *seq })
+            open.map(|(seq, _)| TextId { author: me, log: id.log, seq: *seq })
         });
         waits.collect()
     }
 
     /// A receipt for this node has come.
-    pub(super) fn take_receipt(&mut self, id: PostId, post: &Post, way: Way) {
+    pub(super) fn take_receipt(&mut self, id: TextId, post: &Post, way: Way) {
         let Content::Receipt(envelope) = &post.content else { return };
         let what = Enclosed::Receipt { log: id.log, seq: id.seq };
         let opened = self.identity.open_from(id.author, what, envelope);
@@ -89,7 +89,7 @@ impl Posts {
         author: PeerId,
         peer: PeerId,
         receipt: &Receipt,
-    ) -> Vec<PostId> {
+    ) -> Vec<TextId> {
         let log_id = LogId { author, log: receipt.log };
         let Some(log) = self.shelf.log_mut(log_id) else { return Vec::new() };
         let mut ids = Vec::new();
@@ -97,7 +97,7 @@ impl Posts {
             for (seq, stored) in log.posts.range_mut(*from..=*to) {
                 if stored.conversation == Some(Audience::Peer(peer)) && !stored.is_acknowledged {
                     stored.is_acknowledged = true;
-                    ids.push(PostId { author, log: receipt.log, seq: *seq });
+                    ids.push(TextId { author, log: receipt.log, seq: *seq });
                 }
             }
         }

@@ -9,7 +9,7 @@ use super::log::{Log, Stored};
 use crate::id::{MessageId, PeerId};
 use crate::rate::{Bucket, Rate};
 use crate::time::{Instant, UnixMillis};
-use crate::wire::bulletin::PostId;
+use crate::wire::bulletin::TextId;
 use crate::wire::exchange::{Head, LogId};
 
 /// Of one author, in all its logs.
@@ -61,7 +61,7 @@ pub(crate) struct Shelf {
     bytes: usize,
 }
 
-impl PostId {
+impl TextId {
     pub(crate) fn log_id(&self) -> LogId {
         LogId { author: self.author, log: self.log }
     }
@@ -76,7 +76,7 @@ impl Shelf {
         self.logs.get_mut(&log)
     }
 
-    pub(crate) fn get(&self, id: PostId) -> Option<&Stored> {
+    pub(crate) fn get(&self, id: TextId) -> Option<&Stored> {
         self.logs.get(&id.log_id())?.posts.get(&id.seq)
     }
 
@@ -129,7 +129,7 @@ impl Shelf {
         }
     }
 
-    pub(crate) fn place(&self, id: PostId, message: MessageId, age: UnixMillis) -> Place {
+    pub(crate) fn place(&self, id: TextId, message: MessageId, age: UnixMillis) -> Place {
         if self.is_gone(id.log_id()) {
             return Place::Gone;
         }
@@ -151,7 +151,7 @@ impl Shelf {
     }
 
     /// Puts a post in its place, which must be [`Place::New`]; then [`Shelf::overfull`] has to be asked.
-    pub(crate) fn insert(&mut self, id: PostId, stored: Stored) {
+    pub(crate) fn insert(&mut self, id: TextId, stored: Stored) {
         let log_id = id.log_id();
         let author = self.authors.entry(id.author).or_default();
         author.posts += 1;
@@ -165,7 +165,7 @@ impl Shelf {
     }
 
     /// Adds what this node wrote to what it has sealed.
-    pub(crate) fn set_plain(&mut self, id: PostId, plain: String) {
+    pub(crate) fn set_plain(&mut self, id: TextId, plain: String) {
         let Some(stored) =
             self.logs.get_mut(&id.log_id()).and_then(|log| log.posts.get_mut(&id.seq))
         else {
@@ -202,7 +202,7 @@ impl Shelf {
     }
 
     /// Takes the first post of a log away for good.
-    pub(crate) fn pop_first(&mut self, log_id: LogId) -> Option<(PostId, Stored)> {
+    pub(crate) fn pop_first(&mut self, log_id: LogId) -> Option<(TextId, Stored)> {
         let log = self.logs.get_mut(&log_id)?;
         let (seq, stored) = log.posts.pop_first()?;
         log.floor = log.floor.max(seq);
@@ -221,7 +221,7 @@ impl Shelf {
                 self.forget_emptied();
             }
         }
-        Some((PostId { author: log_id.author, log: log_id.log, seq }, stored))
+        Some((TextId { author: log_id.author, log: log_id.log, seq }, stored))
     }
 
     fn forget_emptied(&mut self) {

@@ -59,7 +59,7 @@ struct Node {
     wake: Instant,
     texts: Vec<Text>,
     missing: u32,
-    delivered: Vec<PostId>,
+    delivered: Vec<TextId>,
     stored: Vec<SignedMessage>,
 }
 
@@ -144,7 +144,7 @@ impl World {
         self.follow(n);
     }
 
-    fn write(&mut self, n: usize, audience: Audience, text: &str) -> PostId {
+    fn write(&mut self, n: usize, audience: Audience, text: &str) -> TextId {
         let id = self.nodes[n].posts.write(self.now, wall(self.now), audience, text).unwrap();
         self.follow(n);
         id

@@ -8,7 +8,7 @@ fn room() -> Audience {
 
 impl World {
     /// Several authors write at once, in turn to all and to a room; `count` texts each, with a pause after each round.
-    fn talk(&mut self, authors: &[usize], count: usize, pause: Duration) -> Vec<PostId> {
+    fn talk(&mut self, authors: &[usize], count: usize, pause: Duration) -> Vec<TextId> {
         let mut ids = Vec::new();
         for round in 0..count {
             for author in authors {
@@ -20,14 +20,14 @@ impl World {
         ids
     }
 
-    fn histories(&self, n: usize) -> Vec<PostId> {
+    fn histories(&self, n: usize) -> Vec<TextId> {
         let both = [Audience::All, room()];
         let texts = both.iter().flat_map(|a| self.nodes[n].posts.history(a, None, usize::MAX));
         texts.map(|text| text.id).collect()
     }
 
     /// Everybody has been shown every text of the others, once, each author's in order.
-    fn assert_all_shown(&self, ids: &[PostId]) {
+    fn assert_all_shown(&self, ids: &[TextId]) {
         for node in &self.nodes {
             let mut seen: BTreeMap<LogId, Vec<u32>> = BTreeMap::new();
             let mut expected = seen.clone();
@@ -215,7 +215,7 @@ fn a_direct_text_is_read_by_its_reader_alone_and_acknowledged_once() {
     world.log = Some(Vec::new());
     let (alice, bob) = (world.nodes[0].id, world.nodes[7].id);
     let secret = "the cake is in the cellar";
-    let ids: Vec<PostId> =
+    let ids: Vec<TextId> =
         (0..3).map(|n| world.write(0, Audience::Peer(bob), &format!("{secret} {n}"))).collect();
     assert_eq!(world.nodes[0].posts.unacknowledged(), ids);
     world.run_for(secs(60));
