@@ -41,7 +41,8 @@ pub(crate) struct Contact {
 impl Contact {
     pub(crate) fn is_valid(&self) -> bool {
         let is_plain = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
-        let is_address = |a: &String| (1..=MAX_ADDRESS).contains(&a.len()) && a.bytes().all(is_plain);
+        let is_address =
+            |a: &String| (1..=MAX_ADDRESS).contains(&a.len()) && a.bytes().all(is_plain);
         self.addresses.len() <= MAX_ADDRESSES && self.addresses.iter().all(is_address)
     }
 }
@@ -218,6 +219,10 @@ impl GossipMessage {
         }
     }
 
+    #[cfg_attr(
+        not(any(test, fuzzing)),
+        expect(dead_code, reason = "the engine does not use it yet")
+    )]
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         json(self).into_bytes()
     }
@@ -252,7 +257,10 @@ mod tests {
                 message: signed(&"\u{1}\"".repeat(MAX_BODY / 8)).unwrap(),
                 hops: u16::MAX,
             },
-            GossipMessage::IHave { messages: vec![Have { id, hops: u16::MAX }; MAX_IDS], ask: false },
+            GossipMessage::IHave {
+                messages: vec![Have { id, hops: u16::MAX }; MAX_IDS],
+                ask: false,
+            },
             GossipMessage::Graft { ids: vec![id; MAX_IDS] },
             GossipMessage::Prune,
             GossipMessage::Ping { n: u32::MAX },
@@ -267,6 +275,24 @@ mod tests {
             assert!(bytes.len() <= MAX_MESSAGE, "{message:?} has {} bytes", bytes.len());
             assert_eq!(GossipMessage::parse(&bytes), Some(message));
         }
+    }
+
+    #[test]
+    fn what_travels_stays_as_it_is() {
+        let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds/gossip_message");
+        // A packaged crate has none.
+        let Ok(seeds) = std::fs::read_dir(seeds) else { return };
+        let mut read = 0;
+        for seed in seeds {
+            let bytes = std::fs::read(seed.unwrap().path()).unwrap();
+            let message = GossipMessage::parse(&bytes).unwrap();
+            assert_eq!(
+                message.to_bytes().escape_ascii().to_string(),
+                bytes.escape_ascii().to_string()
+            );
+            read += 1;
+        }
+        assert_eq!(read, 12);
     }
 
     #[test]
