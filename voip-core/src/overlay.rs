@@ -77,7 +77,7 @@ pub(crate) struct MeshStats {
     pub(crate) unknown: u64,
     /// Of no use at the time: from peers that are no neighbours, answers to nothing.
     pub(crate) unexpected: u64,
-    /// More than a neighbour may send.
+    /// More than a peer may send.
     pub(crate) flooded: u64,
     /// Messages on random walks above what a neighbour may send, or takes.
     pub(crate) walks_cut: u64,
@@ -255,10 +255,17 @@ impl Mesh {
         let is_neighbor = self.membership.is_active(from);
         match message {
             GossipMessage::Unknown => self.stats.unknown += 1,
-            GossipMessage::Join { .. }
-            | GossipMessage::Neighbor { .. }
-            | GossipMessage::NeighborReply { .. }
-            | GossipMessage::Disconnect { .. } => self.membership.handle(now, from, message),
+            GossipMessage::Join { .. } | GossipMessage::Neighbor { .. } => {
+                if self.guard.admit_request(now, from) {
+                    self.membership.handle(now, from, message);
+                } else {
+                    self.stats.flooded += 1;
+                    self.blame(now, from, Offence::Flood);
+                }
+            }
+            GossipMessage::NeighborReply { .. } | GossipMessage::Disconnect { .. } => {
+                self.membership.handle(now, from, message);
+            }
             _ if !is_neighbor => self.stats.unexpected += 1,
             GossipMessage::ForwardJoin { .. }
             | GossipMessage::Shuffle { .. }
@@ -338,6 +345,11 @@ impl Mesh {
             self.stats.banned += 1;
             self.membership.forget(now, peer);
         }
+    }
+
+    #[cfg(test)]
+    fn is_bounded(&self) -> bool {
+        self.membership.is_bounded() && self.tree.is_bounded() && self.guard.is_bounded()
     }
 
     /// Carries out what membership and tree want of each other and of the owner.

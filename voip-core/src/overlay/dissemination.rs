@@ -261,10 +261,11 @@ impl Plumtree {
         }
     }
 
-    /// How long a message that was announced may still come by itself.
+    /// How long a message that was announced may still come by itself: longer makes the tree deeper, shorter makes more
+    /// copies.
     fn wait_for_push(&self) -> Duration {
         let sum: Duration = self.links.iter().map(|link| link.rtt.smoothed()).sum();
-        sum * 3 / 2 / self.links.len().max(1) as u32
+        sum * 5 / 4 / self.links.len().max(1) as u32
     }
 
     fn handle_graft(&mut self, now: Instant, from: PeerId, ids: &[MessageId]) {
@@ -347,8 +348,8 @@ impl Plumtree {
     }
 
     #[cfg(test)]
-    pub(crate) fn eager(&self) -> impl Iterator<Item = PeerId> {
-        self.links.iter().filter(|link| link.is_eager).map(|link| link.peer)
+    pub(crate) fn kept(&self) -> impl Iterator<Item = &SignedMessage> {
+        self.store.iter().map(|kept| &kept.message)
     }
 }
 

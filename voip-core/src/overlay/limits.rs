@@ -16,6 +16,8 @@ const BYTES: Rate = Rate::per_second(384 * 1024, 3 * 1024 * 1024);
 pub(crate) const PUSHES: Rate = Rate::per_second(75, 300);
 /// Bytes of payload sent to one neighbour.
 pub(crate) const PUSHED_BYTES: Rate = Rate::per_second(192 * 1024, 2 * 1024 * 1024);
+/// Requests to become neighbours from one peer: each begins with what it may have missed.
+const REQUESTS: Rate = Rate::per_second(1, 10);
 /// Messages on random walks from one neighbour, each of which makes others send some.
 const WALKS_IN: Rate = Rate::per_second(30, 120);
 /// Messages on random walks sent to one neighbour; more are dropped, or we would be blamed for them.
@@ -62,6 +64,7 @@ struct Account {
     peer: PeerId,
     messages: Bucket,
     bytes: Bucket,
+    requests: Bucket,
     walks_in: Bucket,
     walks_out: Bucket,
     points: Bucket,
@@ -74,6 +77,7 @@ impl Account {
             peer,
             messages: full,
             bytes: full,
+            requests: full,
             walks_in: full,
             walks_out: full,
             points: full,
@@ -102,6 +106,11 @@ impl Guard {
         self.account(peer).is_some_and(|account| {
             account.messages.take(now, MESSAGES, 1) && account.bytes.take(now, BYTES, bytes)
         })
+    }
+
+    /// Whether `peer` may ask to become a neighbour.
+    pub(crate) fn admit_request(&mut self, now: Instant, peer: PeerId) -> bool {
+        self.account(peer).is_some_and(|account| account.requests.take(now, REQUESTS, 1))
     }
 
     /// Whether a message on a random walk from `peer` may go on.
@@ -193,7 +202,8 @@ mod tests {
     #[test]
     fn big_messages_are_counted_by_their_bytes() {
         let mut guard = Guard::new(1);
-        let admitted = (0..1_000).filter(|_| guard.admit(Instant::ZERO, peer(1), 32 * 1024)).count();
+        let admitted =
+            (0..1_000).filter(|_| guard.admit(Instant::ZERO, peer(1), 32 * 1024)).count();
         assert_eq!(admitted, 96);
     }
 
@@ -214,7 +224,8 @@ mod tests {
         let mut guard = Guard::new(1);
         for n in 0..5_000 {
             guard.admit(Instant::ZERO, peer(n), 1);
-            (0..6).for_each(|_| drop(guard.blame(Instant::ZERO, peer(n), Offence::Malformed)));
+            let is_banned = (0..6).any(|_| guard.blame(Instant::ZERO, peer(n), Offence::Malformed));
+            assert!(is_banned);
             guard.author_may(Instant::ZERO, peer(n));
         }
         assert!(guard.is_bounded());

@@ -15,6 +15,7 @@ use rand_core::{Rng, SeedableRng};
 use super::*;
 use crate::id::MessageId;
 use crate::time::Duration;
+use crate::wire::gossip::Have;
 use crate::wire::sealed::Signature;
 
 /// How long it takes to see that a peer cannot be reached.
@@ -139,6 +140,8 @@ pub(super) struct World {
     /// Messages other than payload.
     pub(super) control: usize,
     pub(super) opened: usize,
+    /// Does not count among those who got a message.
+    pub(super) attacker: Option<usize>,
     queue: BinaryHeap<Reverse<Entry>>,
     rng: ChaCha8Rng,
     seed: u64,
@@ -155,6 +158,7 @@ impl World {
             spreads: BTreeMap::new(),
             control: 0,
             opened: 0,
+            attacker: None,
             queue: BinaryHeap::new(),
             rng: ChaCha8Rng::seed_from_u64(seed),
             seed,
@@ -285,8 +289,11 @@ impl World {
             Delays::Message => Duration::from_micros(10_000 + drawn * 90_000 / (1 << 32)),
             Delays::Pair => {
                 let pair = (a.min(b) as u64) << 32 | a.max(b) as u64;
-                let own = u64::from(ChaCha8Rng::seed_from_u64(self.seed ^ pair).next_u32());
-                let base = 10_000 + own * 90_000 / (1 << 32);
+                // The finaliser of splitmix64.
+                let mut own = (self.seed << 48 ^ pair).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                own = (own ^ own >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                own = (own ^ own >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+                let base = 10_000 + (own >> 32) * 90_000 / (1 << 32);
                 Duration::from_micros(base + base / 10 * drawn / (1 << 32))
             }
         }
@@ -374,7 +381,8 @@ impl World {
             Event::Down { at, peer, link } => {
                 let before = self.nodes[at].links.len();
                 self.nodes[at].links.retain(|l| l.number != link);
-                if self.nodes[at].links.len() < before && self.nodes[at].side == self.nodes[peer].side
+                if self.nodes[at].links.len() < before
+                    && self.nodes[at].side == self.nodes[peer].side
                 {
                     self.nodes[at].mesh.handle_link_down(now, id(peer));
                     self.follow(at);
@@ -390,7 +398,9 @@ impl World {
             match output {
                 Output::Send(peer, message) => self.send(n, index(peer), message),
                 Output::Deliver(message, hops) => {
-                    if let Some(spread) = self.spreads.get_mut(&message.id()) {
+                    let counts = self.attacker != Some(n);
+                    let spread = self.spreads.get_mut(&message.id()).filter(|_| counts);
+                    if let Some(spread) = spread {
                         spread.delivered += 1;
                         spread.last_hop = spread.last_hop.max(hops);
                         spread.last_at = now;

@@ -46,13 +46,23 @@ impl Kept {
     }
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    at: Instant,
+    fate: Fate,
+    /// Its number, of an accepted message.
+    number: u64,
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
-    ids: BTreeMap<MessageId, (Instant, Fate)>,
+    ids: BTreeMap<MessageId, Seen>,
     ids_by_age: VecDeque<MessageId>,
-    kept: BTreeMap<MessageId, Kept>,
-    kept_by_age: VecDeque<MessageId>,
+    /// The oldest first, with consecutive numbers.
+    kept: VecDeque<Kept>,
+    /// The number of the oldest.
+    first: u64,
     bytes: usize,
     /// Messages given up before their time.
     pub(crate) evicted: u64,
@@ -65,38 +75,30 @@ impl Store {
 
     /// When it came, and what became of it.
     pub(crate) fn seen(&self, id: MessageId) -> Option<(Instant, Fate)> {
-        self.ids.get(&id).copied()
+        self.ids.get(&id).map(|seen| (seen.at, seen.fate))
     }
 
     pub(crate) fn get(&self, id: MessageId) -> Option<&Kept> {
-        self.kept.get(&id)
+        self.kept.get(self.place(id)?)
     }
 
     /// Oldest first.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Kept> {
-        self.kept_by_age.iter().filter_map(|id| self.kept.get(id))
+        self.kept.iter()
     }
 
-    /// Knows the id from now on.
+    /// Knows the id of a message that is not kept.
     pub(crate) fn remember(&mut self, now: Instant, id: MessageId, fate: Fate) {
-        if !self.has_seen(id) {
-            self.ids.insert(id, (now, fate));
-            self.ids_by_age.push_back(id);
-            if self.ids_by_age.len() > MAX_IDS {
-                self.forget_oldest_id();
-            }
-        }
+        self.insert(id, Seen { at: now, fate, number: u64::MAX });
     }
 
     pub(crate) fn keep(&mut self, now: Instant, message: SignedMessage, hops: u16) {
-        let id = message.id();
-        self.remember(now, id, Fate::Accepted);
-        if self.kept.contains_key(&id) {
+        let number = self.first + self.kept.len() as u64;
+        if !self.insert(message.id(), Seen { at: now, fate: Fate::Accepted, number }) {
             return;
         }
         self.bytes += message.body().len() + OVERHEAD;
-        self.kept_by_age.push_back(id);
-        self.kept.insert(id, Kept { message, hops, at: now, holders: Vec::new() });
+        self.kept.push_back(Kept { message, hops, at: now, holders: Vec::new() });
         while self.kept.len() > MAX_MESSAGES || self.bytes > MAX_BYTES {
             self.evicted += 1;
             self.drop_oldest();
@@ -105,7 +107,7 @@ impl Store {
 
     /// A neighbour has it.
     pub(crate) fn hold(&mut self, id: MessageId, peer: PeerId) {
-        if let Some(kept) = self.kept.get_mut(&id)
+        if let Some(kept) = self.place(id).and_then(|place| self.kept.get_mut(place))
             && !kept.is_held_by(peer)
             && kept.holders.len() < MAX_HOLDERS
         {
@@ -116,7 +118,7 @@ impl Store {
     /// A neighbour has sent it: how often, as far as is known; `None` if the message is no longer kept.
     pub(crate) fn count_copy(&mut self, id: MessageId, peer: PeerId) -> Option<u8> {
         self.hold(id, peer);
-        let kept = self.kept.get_mut(&id)?;
+        let kept = self.place(id).and_then(|place| self.kept.get_mut(place))?;
         let Some((_, copies)) = kept.holders.iter_mut().find(|(holder, _)| *holder == peer) else {
             return Some(1);
         };
@@ -124,21 +126,21 @@ impl Store {
         Some(*copies)
     }
 
-    /// A neighbour is gone: who takes its place may not have what it had.
+    /// A neighbour is gone: when it comes back it may not have what it had.
     pub(crate) fn release(&mut self, peer: PeerId) {
-        for kept in self.kept.values_mut() {
+        for kept in &mut self.kept {
             kept.holders.retain(|(holder, _)| *holder != peer);
         }
     }
 
     pub(crate) fn next_timeout(&self) -> Instant {
-        let message = self.iter().next().map(|kept| kept.at + MESSAGE_LIFE);
+        let message = self.kept.front().map(|kept| kept.at + MESSAGE_LIFE);
         let id = self.oldest_id().map(|at| at + ID_LIFE);
         message.into_iter().chain(id).min().unwrap_or(Instant::FAR_FUTURE)
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        while self.iter().next().is_some_and(|kept| now - kept.at >= MESSAGE_LIFE) {
+        while self.kept.front().is_some_and(|kept| now - kept.at >= MESSAGE_LIFE) {
             self.drop_oldest();
         }
         while self.oldest_id().is_some_and(|at| now - at >= ID_LIFE) {
@@ -146,12 +148,31 @@ impl Store {
         }
     }
 
+    fn place(&self, id: MessageId) -> Option<usize> {
+        let place = self.ids.get(&id)?.number.checked_sub(self.first)?;
+        usize::try_from(place).ok()
+    }
+
+    /// Whether it is new.
+    fn insert(&mut self, id: MessageId, seen: Seen) -> bool {
+        if self.has_seen(id) {
+            return false;
+        }
+        self.ids.insert(id, seen);
+        self.ids_by_age.push_back(id);
+        if self.ids_by_age.len() > MAX_IDS {
+            self.forget_oldest_id();
+        }
+        true
+    }
+
     fn oldest_id(&self) -> Option<Instant> {
-        self.ids_by_age.front().and_then(|id| self.ids.get(id)).map(|(at, _)| *at)
+        self.ids_by_age.front().and_then(|id| self.ids.get(id)).map(|seen| seen.at)
     }
 
     fn drop_oldest(&mut self) {
-        if let Some(kept) = self.kept_by_age.pop_front().and_then(|id| self.kept.remove(&id)) {
+        if let Some(kept) = self.kept.pop_front() {
+            self.first += 1;
             self.bytes -= kept.message.body().len() + OVERHEAD;
         }
     }
@@ -167,7 +188,6 @@ impl Store {
         self.ids.len() <= MAX_IDS
             && self.ids.len() == self.ids_by_age.len()
             && self.kept.len() <= MAX_MESSAGES
-            && self.kept.len() == self.kept_by_age.len()
             && self.bytes <= MAX_BYTES
     }
 }
@@ -217,6 +237,8 @@ mod tests {
         store.hold(id, bob);
         assert_eq!([alice, alice, bob].map(|p| store.count_copy(id, p)), [1, 2, 1].map(Some));
         store.release(alice);
-        assert!(!store.get(id).unwrap().is_held_by(alice) && store.get(id).unwrap().is_held_by(bob));
+        assert!(
+            !store.get(id).unwrap().is_held_by(alice) && store.get(id).unwrap().is_held_by(bob)
+        );
     }
 }

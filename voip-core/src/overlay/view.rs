@@ -43,11 +43,12 @@ impl View {
         self.known.iter()
     }
 
-    /// Adds or renews a contact; a full view loses a random one. Addresses are never replaced by none.
+    /// Adds a contact; a full view loses a random one. What is known of a contact stays, for anybody may tell us something
+    /// else.
     pub(crate) fn insert(&mut self, contact: Contact, not_before: Instant, rng: &mut dyn Rng) {
         if let Some(known) = self.known.iter_mut().find(|k| k.contact.id == contact.id) {
             known.not_before = known.not_before.max(not_before);
-            if !contact.addresses.is_empty() {
+            if known.contact.addresses.is_empty() {
                 known.contact = contact;
             }
             return;

@@ -83,7 +83,12 @@ impl Links {
     }
 
     /// A link is wanted.
-    pub(crate) fn begin(&mut self, now: Instant, contact: Contact, ask: Ask) -> Result<Begun, Full> {
+    pub(crate) fn begin(
+        &mut self,
+        now: Instant,
+        contact: Contact,
+        ask: Ask,
+    ) -> Result<Begun, Full> {
         if let Some(link) = self.get(contact.id) {
             if link.stage != Stage::Idle {
                 return Ok(Begun::Already);

@@ -105,12 +105,7 @@ impl Membership {
         self.actions.push_back(Action::Send(from, message));
     }
 
-    pub(super) fn handle_shuffle_reply(
-        &mut self,
-        now: Instant,
-        walk: u32,
-        contacts: Vec<Contact>,
-    ) {
+    pub(super) fn handle_shuffle_reply(&mut self, now: Instant, walk: u32, contacts: Vec<Contact>) {
         match self.walks.take(now, walk) {
             Some(None) => contacts.into_iter().for_each(|contact| self.keep(contact, now)),
             Some(Some(origin)) if self.is_active(origin) => {
