@@ -24,6 +24,7 @@ use crate::io::tracker_server::stream::{Stream, Tally};
 use crate::time::{Duration, Instant, UnixMillis};
 use crate::wire::channel::ChannelMessage;
 use crate::wire::framing::{FrameReader, frame};
+use crate::wire::gossip::{GossipMessage, MAX_MESSAGE};
 use crate::wire::record::{Presence, PresenceRecord};
 use crate::wire::sealed::{Bytes32, Nonce, Sealed};
 use crate::wire::signal::{SealedSignal, Signal, SignalKind};
@@ -37,9 +38,10 @@ pub use relay::relay_client;
 pub type FuzzTarget = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [FuzzTarget; 14] = [
+pub const TARGETS: [FuzzTarget; 15] = [
     ("channel_message", channel_message),
     ("engine", engine),
+    ("gossip_message", gossip_message),
     ("identity_file", |data| of_text(data, identity_file)),
     ("jitter_buffer", jitter_buffer),
     ("opus_payload", opus_payload),
@@ -281,6 +283,15 @@ pub fn signal(data: &[u8]) {
 pub fn channel_message(data: &[u8]) {
     if let Some(message) = ChannelMessage::parse(data) {
         assert_eq!(ChannelMessage::parse(&message.to_bytes()), Some(message));
+    }
+}
+
+/// A message of a neighbour in a gossip mesh.
+pub fn gossip_message(data: &[u8]) {
+    if let Some(message) = GossipMessage::parse(data) {
+        let written = message.to_bytes();
+        assert!(written.len() <= MAX_MESSAGE);
+        assert_eq!(GossipMessage::parse(&written), Some(message));
     }
 }
 

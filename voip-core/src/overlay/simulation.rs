@@ -168,13 +168,19 @@ impl World {
 
     /// A mesh of `n`, all of whom join within a hundredth of a second for each, up to 20 s, each by three of those
     /// before it, as a tracker would name them.
-    pub(super) fn grown(seed: u64, delays: Delays, n: usize) -> World {
+    pub(super) fn joined(seed: u64, delays: Delays, n: usize) -> World {
         let mut world = World::new(seed, delays);
         let pause = Duration::from_micros((20_000_000 / n as u64).min(10_000));
         for _ in 0..n {
             world.add();
             world.run_for(pause);
         }
+        world
+    }
+
+    /// And a quarter of a minute later.
+    pub(super) fn grown(seed: u64, delays: Delays, n: usize) -> World {
+        let mut world = World::joined(seed, delays, n);
         world.run_for(secs(15));
         world
     }

@@ -223,7 +223,6 @@ impl GossipMessage {
         }
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "the engine does not use it yet"))]
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         json(self).into_bytes()
     }
@@ -276,6 +275,24 @@ mod tests {
             assert!(bytes.len() <= MAX_MESSAGE, "{message:?} has {} bytes", bytes.len());
             assert_eq!(GossipMessage::parse(&bytes), Some(message));
         }
+    }
+
+    #[test]
+    fn what_travels_stays_as_it_is() {
+        let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds/gossip_message");
+        // A packaged crate has none.
+        let Ok(seeds) = std::fs::read_dir(seeds) else { return };
+        let mut read = 0;
+        for seed in seeds {
+            let bytes = std::fs::read(seed.unwrap().path()).unwrap();
+            let message = GossipMessage::parse(&bytes).unwrap();
+            assert_eq!(
+                message.to_bytes().escape_ascii().to_string(),
+                bytes.escape_ascii().to_string()
+            );
+            read += 1;
+        }
+        assert_eq!(read, 12);
     }
 
     #[test]

@@ -146,7 +146,7 @@ fn everybody_gets_every_message_about_once() {
 
 #[test]
 fn ten_thousand_nodes_get_every_message() {
-    let mut world = World::grown(0, Delays::Message, 10_000);
+    let mut world = World::joined(0, Delays::Message, 10_000);
     let figures = measure(&mut world, Authors::Many, 2, secs(2));
     assert_eq!((world.parts(), figures.reach), (1, 1.0), "{figures:?}");
 }
