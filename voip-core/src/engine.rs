@@ -8,6 +8,7 @@ mod bulletins;
 mod call;
 mod contacts;
 mod early;
+mod introductions;
 mod lifecycle;
 mod manual;
 mod media;
@@ -61,6 +62,7 @@ use crate::wire::stun::is_stun;
 use crate::wire::tracker::Target;
 use bulletins::Bulletins;
 use call::Call;
+use introductions::Introductions;
 use mesh::MeshNode;
 use placing::{Listing, Lookups};
 use reflexive::Reflexive;
@@ -243,6 +245,7 @@ pub(crate) struct Engine {
     trackers: Vec<Tracker>,
     mesh: Option<MeshNode>,
     bulletins: Bulletins,
+    introductions: Introductions,
     posts: Option<Posts>,
     calls: BTreeMap<CallKey, Call>,
     /// Unwelcome calls that ring, and of which the user never hears; at most as many as `max_calls`.
@@ -285,6 +288,7 @@ impl Engine {
             trackers: Vec::new(),
             mesh: None,
             bulletins: Bulletins::default(),
+            introductions: Introductions::default(),
             posts: None,
             calls: BTreeMap::new(),
             unheard: Vec::new(),
@@ -447,6 +451,7 @@ impl Engine {
         }
         self.reflexive.handle_timeout(now, &mut self.random);
         self.expire_listings(now);
+        self.handle_introductions_timeout(now);
         self.handle_mesh_timeout(now);
         self.handle_posts_timeout(now);
         self.drain(now);
@@ -463,7 +468,7 @@ impl Engine {
             .chain(trackers)
             .chain(listings)
             .chain(self.mesh.as_ref().map(MeshNode::next_timeout))
-            .chain([self.bulletin_timeout()])
+            .chain([self.bulletin_timeout(), self.introductions.next_timeout()])
             .chain(self.posts.as_ref().map(Posts::next_timeout))
             .chain([self.reflexive.next_timeout()])
             .min()

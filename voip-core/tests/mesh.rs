@@ -217,3 +217,23 @@ fn a_call_and_texts_go_on_when_the_tracker_is_gone_for_good() {
         assert_eq!(texts(&mut world, nodes[node]), [told("c", "still here")]);
     }
 }
+
+#[test]
+fn nodes_that_share_a_tracker_find_each_other() {
+    let mut world = world(9);
+    let tracker = world.add_tracker();
+    let mut add = |world: &mut World, name: &str, mesh| {
+        let options = NodeOptions { mesh, ..NodeOptions::new(name, [tracker]) };
+        world.add_node(options).unwrap()
+    };
+    let names = ["a", "b", "c", "d"];
+    let nodes: Vec<_> = names.map(|name| add(&mut world, name, Some(Vec::new()))).into();
+    let outside = add(&mut world, "outside", None);
+    world.run_for(secs(10));
+    assert!(nodes.iter().all(|node| world.neighbors(*node).len() >= 2));
+    assert_eq!(world.neighbors(outside), []);
+    world.set_tracker_running(tracker, false);
+    world.send_text(nodes[0], Audience::All, "hello").unwrap();
+    world.run_for(secs(1));
+    assert!(nodes[1..].iter().all(|node| texts(&mut world, *node) == [told("a", "hello")]));
+}
