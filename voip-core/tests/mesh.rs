@@ -222,7 +222,7 @@ fn a_call_and_texts_go_on_when_the_tracker_is_gone_for_good() {
 fn nodes_that_share_a_tracker_find_each_other() {
     let mut world = world(9);
     let tracker = world.add_tracker();
-    let mut add = |world: &mut World, name: &str, mesh| {
+    let add = |world: &mut World, name: &str, mesh| {
         let options = NodeOptions { mesh, ..NodeOptions::new(name, [tracker]) };
         world.add_node(options).unwrap()
     };

@@ -94,7 +94,9 @@ impl Engine {
         peers: &[Peer],
     ) -> bool {
         let open = &mut self.introductions.requests;
-        let Some(i) = open.iter().position(|open| *open == (tracker, request)) else { return false };
+        let Some(i) = open.iter().position(|open| *open == (tracker, request)) else {
+            return false;
+        };
         open.remove(i);
         let me = self.id();
         let neighbors: Vec<_> = self.mesh.iter().flat_map(|node| node.mesh.neighbors()).collect();
@@ -119,8 +121,7 @@ impl Engine {
         let (mut call, mut nonce) = (CallId([0; 16]), Nonce([0; 16]));
         self.random.fill_bytes(&mut call.0);
         self.random.fill_bytes(&mut nonce.0);
-        let mut signal =
-            Signal::new(SignalKind::Introduce, call, self.id(), peer, wall, nonce);
+        let mut signal = Signal::new(SignalKind::Introduce, call, self.id(), peer, wall, nonce);
         signal.addresses = Some(self.mesh_addresses());
         let sealed = signal.seal(&self.identity);
         let request = self.new_request();

@@ -199,6 +199,7 @@ impl Posts {
     }
 
     /// Judges a message before it is handed on: see [`super::Validator`]. What is no post is ignored here.
+    #[cfg(test)]
     pub(crate) fn judge(
         &mut self,
         now: Instant,
@@ -241,7 +242,8 @@ impl Posts {
         Verdict::Ignore
     }
 
-    fn count_bad(&mut self, error: OpenError) {
+    /// A message that is nobody's.
+    pub(crate) fn count_bad(&mut self, error: OpenError) {
         match error {
             OpenError::BadSignature => self.stats.forged += 1,
             _ => self.stats.malformed += 1,

@@ -20,7 +20,7 @@ pub(crate) const MAX_MESSAGE: usize = 32 * 1024;
 /// The longest text that is disseminated, in bytes as it stands in JSON.
 pub(crate) const MAX_BODY: usize = 16 * 1024;
 /// The most addresses of one contact.
-pub const MAX_ADDRESSES: usize = 8;
+pub(crate) const MAX_ADDRESSES: usize = 8;
 /// The longest address, in bytes.
 pub(crate) const MAX_ADDRESS: usize = 128;
 /// The most contacts in one message.

@@ -6,9 +6,9 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::gossip::MAX_ADDRESSES;
 use super::name::check_name;
 use super::sealed::{Bytes32, Nonce, OpenError, Sealed};
-pub use super::gossip::MAX_ADDRESSES;
 use super::{CLOCK_TOLERANCE, json};
 use crate::id::{CallId, PeerId};
 use crate::time::UnixMillis;
@@ -134,7 +134,7 @@ pub struct Signal {
     /// ICE candidates (path), each as in an SDP attribute (RFC 8839 §5.1), [`MAX_CANDIDATES`] at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidates: Option<Vec<String>>,
-    /// Where a node listens for others (introduce): `ip:port` each, [`MAX_ADDRESSES`] at most.
+    /// Where a node listens for others (introduce): `ip:port` each, eight at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addresses: Option<Vec<String>>,
 }
