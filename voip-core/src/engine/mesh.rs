@@ -136,6 +136,15 @@ impl Engine {
         }
     }
 
+    /// There is a node on this network.
+    pub(crate) fn handle_lan_node(&mut self, now: Instant, id: PeerId, addresses: &[SocketAddr]) {
+        let addresses = addresses.iter().map(SocketAddr::to_string).collect();
+        if let Some(node) = &mut self.mesh {
+            node.mesh.add_contacts(now, vec![Contact { id, addresses }]);
+        }
+        self.drain_mesh(now);
+    }
+
     /// Somebody has connected to this node: the number of the link, if there is room for it.
     pub(crate) fn accept_link(&mut self, now: Instant, from: SocketAddr) -> Option<LinkKey> {
         let node = self.mesh.as_mut()?;

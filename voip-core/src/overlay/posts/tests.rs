@@ -158,6 +158,21 @@ fn a_gap_is_given_up_when_all_neighbours_say_that_they_have_nothing() {
     assert_eq!((missing(&then), shown(&then)), (3, vec![4]));
 }
 
+#[test]
+fn a_neighbour_may_have_nothing_of_what_it_has_told_about() {
+    let (mut bob, carol) = (posts(2), identity(3).id());
+    bob.handle_neighbor_up(NOW, carol);
+    let log = LogId { author: identity(1).id(), log: 7 };
+    let heads = vec![Head { log, first: 1, last: 3, holes: 0 }];
+    bob.handle_exchange(NOW, wall(NOW), carol, &Exchange::Heads { logs: heads, page: None });
+    let without = vec![Span { log, from: 1, to: MAX_SEQ }];
+    let none = Exchange::Posts { messages: Vec::new(), answered: 1, without };
+    bob.handle_exchange(NOW, wall(NOW), carol, &none);
+    let then = advance(&mut bob, NOW + secs(20));
+    let is_want = |output: &&Output| matches!(output, Output::Send(_, Exchange::Want { .. }));
+    assert_eq!(then.iter().filter(is_want).count(), 1, "it is not asked again");
+}
+
 /// An answer about one gap says nothing about the next, of which nobody was asked.
 #[test]
 fn the_next_gap_has_its_own_time() {
@@ -438,7 +453,7 @@ fn exchange() -> impl Strategy<Value = Exchange> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
     /// Whatever neighbours say, nothing panics, no text is shown twice, and the books are right.
     #[test]
     fn whatever_neighbours_say(steps in prop::collection::vec((0u64..3_000, 0usize..3, exchange(), place()), 1..40)) {
