@@ -136,10 +136,10 @@ impl Validator for Judge<'_> {
 impl Engine {
     /// A bulletin that was checked, for the first time.
     pub(super) fn handle_bulletin(&mut self, now: Instant, message: &SignedMessage) {
-        let Ok(bulletin) = message.open() else { return };
+        let Some(bulletin) = Bulletin::parse(message.body()) else { return };
         match bulletin {
             Bulletin::Presence { record, .. } => {
-                if let Ok(record) = record.open() {
+                if let Ok(record) = PresenceRecord::parse(&record.body) {
                     self.meet(now, record, message.clone());
                 }
             }
