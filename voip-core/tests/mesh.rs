@@ -237,3 +237,22 @@ fn nodes_that_share_a_tracker_find_each_other() {
     world.run_for(secs(1));
     assert!(nodes[1..].iter().all(|node| texts(&mut world, *node) == [told("a", "hello")]));
 }
+
+#[test]
+fn one_who_is_said_to_be_gone_and_is_not_stays() {
+    let (mut world, [alice, bob, carol]) = three(10);
+    // Alice and Bob lose each other, as if a router had forgotten them: Carol reaches both.
+    let link = (world.address(alice).ip(), world.address(bob).ip());
+    let begun = world.elapsed();
+    world.set_middle(move |now, passing| {
+        let ends = (passing.source.ip(), passing.destination.ip());
+        let is_cut = now < begun + secs(40) && (ends == link || ends == (link.1, link.0));
+        if is_cut { Vec::new() } else { vec![passing] }
+    });
+    world.run_for(secs(60));
+    for node in [alice, bob, carol] {
+        assert_eq!(names(&mut world, node), ["alice", "bob", "carol"]);
+        let left = |e: &Event<_>| matches!(e, Event::Left { .. });
+        assert!(!world.events(node).iter().any(left));
+    }
+}
