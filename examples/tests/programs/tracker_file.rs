@@ -83,3 +83,27 @@ fn a_bad_file_is_refused_with_a_sentence() {
         refused(2, &example(&scratch, &[(printed, changed)]), what);
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_shows_how_the_tracker_does_and_a_second_one_ends_it() {
+    let scratch = Scratch::new();
+    let start = || Running::start("tracker", &["--host", "127.0.0.1", "--port", "0"], &scratch);
+    let mut tracker = start();
+    let line = tracker.line_with("tracker on ");
+    let address = line.trim_start_matches("tracker on ").split(',').next().unwrap().to_owned();
+    let connection = TcpStream::connect(&address).unwrap();
+    assert!(first_words(&mut { connection }).contains("hello"));
+    tracker.signal("INT");
+    assert!(tracker.line_with("tracker on ").contains(&format!("{address}, 0 online")));
+    assert!(tracker.line_with("accepted").starts_with("accepted 1 connections"));
+    assert!(TcpStream::connect(&address).is_ok(), "it goes on");
+    tracker.signal("INT");
+    tracker.line_with("accepted 2 connections");
+    assert_eq!(tracker.wait(), Some(0));
+    let mut tracker = start();
+    tracker.line_with("tracker on ");
+    tracker.signal("TERM");
+    tracker.line_with("accepted 0 connections");
+    assert_eq!(tracker.wait(), Some(0));
+}

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Parser;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 use voip_core::{Departure, Error, ErrorKind, TrackerEvent, TrackerStats, WireDirection};
 use voip_examples::console::{self, Failure, USAGE};
 
@@ -22,7 +24,7 @@ const GLANCE: Duration = Duration::from_millis(100);
 /// Tells peers where the others are. It never hears what they say.
 ///
 /// Peers need to reach the port over TCP and UDP. The same port takes WebSockets, and TLS if there is a
-/// certificate. Ctrl+C ends it.
+/// certificate. Ctrl+C shows how it does, a second one ends it.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
@@ -41,16 +43,30 @@ fn run(args: Args) -> Result<ExitCode, Failure> {
     let config = args.config.as_deref();
     let builder = settings(args.settings, config)?.builder();
     let tracker = builder.start().map_err(|error| in_file(error, config))?;
-    write(&format!("tracker on {}, Ctrl+C ends it", tracker.address()));
+    write(&format!(
+        "tracker on {}, Ctrl+C shows how it does, a second one ends it",
+        tracker.address()
+    ));
     if let Some(key) = tracker.key_sha256() {
         let port = tracker.address().port();
         write(&format!("peers that know its key: --tracker 'tls://HOST:{port}#sha256={key}'"));
     }
 
-    let stopped = Arc::new(AtomicBool::new(false));
-    let stop = stopped.clone();
-    ctrlc::set_handler(move || stop.store(true, Ordering::Relaxed)).map_err(Failure::new)?;
-    while !stopped.load(Ordering::Relaxed) {
+    let (asked, ended) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    flag::register(SIGINT, asked.clone()).map_err(Failure::new)?;
+    flag::register(SIGTERM, ended.clone()).map_err(Failure::new)?;
+    let mut was_asked = false;
+    while !ended.load(Ordering::Relaxed) {
+        if asked.swap(false, Ordering::Relaxed) {
+            if was_asked {
+                break;
+            }
+            was_asked = true;
+            let stats = tracker.stats();
+            write(&format!("tracker on {}, {} online", tracker.address(), stats.online));
+            write(&summary(&stats));
+            write("Ctrl+C ends it");
+        }
         if let Some(line) = tracker.next_event(GLANCE).and_then(|event| sentence(&event)) {
             write(&line);
         }
