@@ -10,6 +10,7 @@ mod early;
 mod lifecycle;
 mod manual;
 mod media;
+mod pairing;
 mod path;
 mod placing;
 mod reflexive;
@@ -53,6 +54,7 @@ use crate::wire::signal::Reason;
 use crate::wire::stun::is_stun;
 use crate::wire::tracker::Target;
 use call::Call;
+use pairing::Asked;
 use placing::{Listing, Lookups};
 use reflexive::Reflexive;
 use signalling::SeenOffers;
@@ -113,6 +115,10 @@ pub(crate) enum Command {
     Peers {
         request: u64,
     },
+    /// Ask for somebody who asks for somebody, too.
+    Pair,
+    /// No longer.
+    Unpair,
     /// Change what is pinned to a name. The user's changes are numbered from 1 on.
     ChangePins {
         name: String,
@@ -189,6 +195,8 @@ pub(crate) struct Engine {
     verifying: Verifying,
     random: Box<dyn Rng + Send>,
     trackers: Vec<Tracker>,
+    /// Whether the user waits for a peer.
+    wants_pair: bool,
     calls: BTreeMap<CallKey, Call>,
     /// Unwelcome calls that ring, and of which the user never hears; at most as many as `max_calls`.
     unheard: Vec<(CallKey, Call)>,
@@ -228,6 +236,7 @@ impl Engine {
             verifying: Verifying::default(),
             random,
             trackers: Vec::new(),
+            wants_pair: false,
             calls: BTreeMap::new(),
             unheard: Vec::new(),
             routes: HashMap::new(),
@@ -255,6 +264,7 @@ impl Engine {
                 address,
                 client,
                 registered: false,
+                asked: Asked::default(),
                 local: None,
                 remote: None,
             });
@@ -346,6 +356,8 @@ impl Engine {
             Command::HangUp { call } => self.hang_up(now, call, EndReason::HungUp),
             Command::SetMuted { call, muted } => self.set_muted(now, call, muted),
             Command::Peers { request } => self.list_peers(now, request),
+            Command::Pair => self.pair(now),
+            Command::Unpair => self.unpair(now),
             Command::ChangePins { name, change, number } => {
                 self.change_pins(now, &name, &change, number);
             }
@@ -372,6 +384,7 @@ impl Engine {
                 tracker.client.handle_timeout(now, wall);
             }
         }
+        self.handle_pair_pauses(now);
         self.reflexive.handle_timeout(now, &mut self.random);
         self.expire_listings(now);
         self.drain(now);
@@ -381,7 +394,8 @@ impl Engine {
     pub(crate) fn next_timeout(&self) -> Instant {
         let calls = self.calls.values().map(Call::next_timeout);
         let unheard = self.unheard.iter().map(|(_, call)| call.deadline);
-        let trackers = self.trackers.iter().map(|t| t.client.next_timeout());
+        let trackers = self.trackers.iter();
+        let trackers = trackers.map(|t| t.client.next_timeout().min(t.asked.next_timeout()));
         let listings = self.listings.iter().map(|l| l.deadline);
         calls
             .chain(unheard)
