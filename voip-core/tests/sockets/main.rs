@@ -13,6 +13,7 @@ mod events;
 mod harness;
 mod identity;
 mod manual_pcm;
+mod pairing;
 mod relays;
 mod silence;
 mod tls;
