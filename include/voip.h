@@ -271,6 +271,33 @@ voip_status voip_node_call(const voip_node *node,
                            voip_call **call);
 
 /**
+ * Waits for somebody who waits for somebody, too, at any of the trackers: they are handed to each
+ * other, first come, first served, and VOIP_EVENT_PAIRED tells both. Does not block; does
+ * nothing if the node waits already. It waits until somebody comes or voip_node_unpair, and
+ * again at a tracker that was lost and is back.
+ *
+ * Nothing else happens by itself: the side whose event says calls calls the other's key with
+ * voip_node_place, and the other lets itself be called. Whoever is not called within ten seconds
+ * should ask again: the other may have met somebody at another tracker, given up, or blocked this
+ * node. Whom this node has blocked, strangers with voip_node_builder_contacts_only and names
+ * pinned to other keys are passed over: it asks again by itself after one to three seconds.
+ *
+ * VOIP_EVENT_PAIRING_FAILED tells that the node has no tracker (VOIP_TRACKER_UNREACHABLE), or
+ * that all are of older versions, which cannot pair (VOIP_INVALID_STATE).
+ *
+ * Errors: VOIP_CLOSED.
+ */
+voip_status voip_node_pair(const voip_node *node);
+
+/**
+ * Waits for nobody any more. Nothing happens if it did not. A VOIP_EVENT_PAIRED may be among the
+ * events already. Does not block.
+ *
+ * Errors: VOIP_CLOSED.
+ */
+voip_status voip_node_unpair(const voip_node *node);
+
+/**
  * Accepts that name now belongs to the key id, as VOIP_EVENT_KEY_CHANGED offered it. Ask the
  * person over another way first. Its owner stays a contact, or blocked; but is not verified any
  * more. Does not block.
@@ -1451,6 +1478,13 @@ typedef enum voip_event_kind {
      * a version without them. See voip_call_verification_words. [call, words]
      */
     VOIP_EVENT_VERIFICATION_READY = 20,
+    /**
+     * A peer that voip_node_pair waited for: both were handed to each other. [name, id, presence,
+     * since_unix_ms, calls]
+     */
+    VOIP_EVENT_PAIRED = 21,
+    /** No tracker can do what voip_node_pair asks; the node waits no longer. [error, message] */
+    VOIP_EVENT_PAIRING_FAILED = 22,
 } voip_event_kind;
 
 /** An event. Copy what is to be kept, free the rest with voip_event_free. */
@@ -1486,7 +1520,7 @@ typedef struct voip_event {
     uint64_t since_unix_ms;
     /** The tracker's address as it was configured. */
     char tracker[VOIP_TEXT_SIZE];
-    /** Why the tracker was lost. */
+    /** Why the tracker was lost, or cannot pair. */
     voip_status error;
     /** The same in words. */
     char message[VOIP_TEXT_SIZE];
@@ -1500,6 +1534,11 @@ typedef struct voip_event {
     char device_name[VOIP_DEVICE_SIZE];
     /** The verification words of the call, with a space between. */
     char words[VOIP_WORDS_SIZE];
+    /**
+     * Whether it is this side's part to call: true on one of the two sides, that of the smaller
+     * key.
+     */
+    bool calls;
 } voip_event;
 
 /**
@@ -1740,6 +1779,11 @@ typedef enum voip_tracker_event_kind {
      * is registered, from: "" if it was turned away, text]
      */
     VOIP_TRACKER_EVENT_WIRE = 3,
+    /**
+     * Two peers who had asked for one were handed to each other: the one who had waited, and the
+     * other, who came. [name, id, other_name, other_id]
+     */
+    VOIP_TRACKER_EVENT_PAIRED = 4,
 } voip_tracker_event_kind;
 
 /** How a peer went. */
@@ -1789,6 +1833,10 @@ typedef struct voip_tracker_event {
      * event of a tracker, or the thread's end; do not free it.
      */
     const char *text;
+    /** The name of the other of two peers. */
+    char other_name[VOIP_NAME_SIZE];
+    /** Its key. */
+    char other_id[VOIP_ID_SIZE];
 } voip_tracker_event;
 
 /** What a tracker has seen. All but the first two members count from its start. */

@@ -11,6 +11,10 @@ pub enum Command {
     Peers,
     /// Call this name or key.
     Call(String),
+    /// Wait for somebody who waits, too.
+    Pair,
+    /// Wait no longer.
+    Unpair,
     /// Answer the call that rings here.
     Answer,
     /// Decline the call that rings here.
@@ -53,6 +57,7 @@ pub enum Command {
 pub const HELP: &str = "\
 peers          who is online
 call NAME      call somebody by name or key
+pair, unpair   wait for somebody who waits, too, and talk to them; wait no longer
 answer         answer the call that rings
 reject         decline the call that rings
 hangup         end the call, or stop calling
@@ -95,6 +100,8 @@ impl FromStr for Command {
             "block" => named(Command::Block),
             "unblock" => named(Command::Unblock),
             "peers" => alone(Command::Peers),
+            "pair" => alone(Command::Pair),
+            "unpair" => alone(Command::Unpair),
             "answer" => alone(Command::Answer),
             "reject" => alone(Command::Reject),
             "hangup" => alone(Command::HangUp),

@@ -41,6 +41,12 @@ pub enum What {
     Peers { peers: Vec<Person> },
     /// The command `call` was given.
     Placed { to: String },
+    /// The command `pair` was given: waits for a peer.
+    Pairing,
+    /// Here is one, and who of the two calls.
+    Paired { name: String, id: String, calls: bool },
+    /// No tracker can pair.
+    PairingFailed { error: String },
     /// Somebody calls.
     Incoming { name: String, id: String },
     /// It rings at the peer.

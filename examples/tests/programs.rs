@@ -4,6 +4,8 @@
 
 #[path = "programs/harness.rs"]
 mod harness;
+#[path = "programs/pairing.rs"]
+mod pairing;
 #[path = "programs/tracker_file.rs"]
 mod tracker_file;
 
@@ -19,7 +21,12 @@ fn peer(scratch: &Scratch, tracker: &str, more: &[&str], typed: &str) -> Outcome
 
 /// Runs a tracker; gives its address.
 fn tracker(scratch: &Scratch) -> (Running, String) {
-    let running = Running::start("tracker", &["--host", "127.0.0.1", "--port", "0"], scratch);
+    tracker_with(&[], scratch)
+}
+
+fn tracker_with(more: &[&str], scratch: &Scratch) -> (Running, String) {
+    let fixed = ["--host", "127.0.0.1", "--port", "0"];
+    let running = Running::start("tracker", &[&fixed, more].concat(), scratch);
     let line = running.line_with("tracker on ");
     let address = line.trim_start_matches("tracker on ").split(',').next().unwrap().to_string();
     (running, address)

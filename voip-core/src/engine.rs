@@ -14,6 +14,7 @@ mod lifecycle;
 mod manual;
 mod media;
 mod mesh;
+mod pairing;
 mod path;
 mod placing;
 mod reflexive;
@@ -61,6 +62,7 @@ use bulletins::Bulletins;
 use call::Call;
 use introductions::Introductions;
 use mesh::MeshNode;
+use pairing::Asked;
 use placing::{Listing, Lookups};
 use reflexive::Reflexive;
 use signalling::SeenOffers;
@@ -84,6 +86,8 @@ pub(crate) struct Engine {
     bulletins: Bulletins,
     introductions: Introductions,
     posts: Option<Posts>,
+    /// Whether the user waits for a peer.
+    wants_pair: bool,
     calls: BTreeMap<CallKey, Call>,
     /// Unwelcome calls that ring, and of which the user never hears; at most as many as `max_calls`.
     unheard: Vec<(CallKey, Call)>,
@@ -127,6 +131,7 @@ impl Engine {
             bulletins: Bulletins::default(),
             introductions: Introductions::default(),
             posts: None,
+            wants_pair: false,
             calls: BTreeMap::new(),
             unheard: Vec::new(),
             routes: HashMap::new(),
@@ -163,6 +168,7 @@ impl Engine {
                 address,
                 client,
                 registered: false,
+                asked: Asked::default(),
                 local: None,
                 remote: None,
             });
@@ -255,6 +261,8 @@ impl Engine {
             Command::HangUp { call } => self.hang_up(now, call, EndReason::HungUp),
             Command::SetMuted { call, muted } => self.set_muted(now, call, muted),
             Command::Peers { request } => self.list_peers(now, request),
+            Command::Pair => self.pair(now),
+            Command::Unpair => self.unpair(now),
             Command::ChangePins { name, change, number } => {
                 self.change_pins(now, &name, &change, number);
             }
@@ -286,6 +294,7 @@ impl Engine {
                 tracker.client.handle_timeout(now, wall);
             }
         }
+        self.handle_pair_pauses(now);
         self.reflexive.handle_timeout(now, &mut self.random);
         self.expire_listings(now);
         self.handle_introductions_timeout(now);
@@ -298,7 +307,8 @@ impl Engine {
     pub(crate) fn next_timeout(&self) -> Instant {
         let calls = self.calls.values().map(Call::next_timeout);
         let unheard = self.unheard.iter().map(|(_, call)| call.deadline);
-        let trackers = self.trackers.iter().map(|t| t.client.next_timeout());
+        let trackers = self.trackers.iter();
+        let trackers = trackers.map(|t| t.client.next_timeout().min(t.asked.next_timeout()));
         let listings = self.listings.iter().map(|l| l.deadline);
         calls
             .chain(unheard)

@@ -234,6 +234,18 @@ pub enum Event<C> {
         /// Peers online now.
         online: u32,
     },
+    /// A peer that [`Node::pair`](crate::Node::pair) waited for: both were handed to each other.
+    Paired {
+        /// Who.
+        peer: Peer,
+        /// Whether it is this side's part to call: true on one of the two sides, that of the smaller key.
+        calls: bool,
+    },
+    /// No tracker can do what [`Node::pair`](crate::Node::pair) asks; this node waits no longer.
+    PairingFailed {
+        /// Why.
+        error: Error,
+    },
     /// Somebody calls: answer or reject it.
     Incoming {
         /// The call.
@@ -384,6 +396,8 @@ impl<C> Event<C> {
             | Event::Joined { .. }
             | Event::Changed { .. }
             | Event::Left { .. }
+            | Event::Paired { .. }
+            | Event::PairingFailed { .. }
             | Event::KeyChanged { .. }
             | Event::Text { .. }
             | Event::TextDelivered { .. }
@@ -417,6 +431,8 @@ impl<C> Event<C> {
             Event::Joined { peer, online } => Event::Joined { peer, online },
             Event::Changed { peer } => Event::Changed { peer },
             Event::Left { name, id, online } => Event::Left { name, id, online },
+            Event::Paired { peer, calls } => Event::Paired { peer, calls },
+            Event::PairingFailed { error } => Event::PairingFailed { error },
             Event::Incoming { call } => Event::Incoming { call: f(call)? },
             Event::Ringing { call } => Event::Ringing { call: f(call)? },
             Event::Answered { call } => Event::Answered { call: f(call)? },

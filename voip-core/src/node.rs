@@ -4,6 +4,7 @@ mod builder;
 mod contacts;
 #[cfg(feature = "devices")]
 mod devices;
+mod pairing;
 mod texts;
 mod turn_server;
 

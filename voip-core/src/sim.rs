@@ -293,6 +293,16 @@ impl World {
         self.nodes[node.0].listed.take().unwrap_or_else(|| Ok(Vec::new()))
     }
 
+    /// Asks for somebody who asks for somebody, too.
+    pub fn pair(&mut self, node: NodeKey) {
+        self.command(node, Command::Pair);
+    }
+
+    /// Asks for nobody any more.
+    pub fn unpair(&mut self, node: NodeKey) {
+        self.command(node, Command::Unpair);
+    }
+
     /// Stops a node: it hangs up and leaves its trackers.
     pub fn close(&mut self, node: NodeKey) {
         self.command(node, Command::Close);

@@ -2,7 +2,7 @@
 
     python3 tracker_client.py HOST PORT silent|frames|websocket [CERTIFICATE]
 
-Registers two peers at the tracker, lets them see, find and signal each other, asks for its address over STUN,
+Registers two peers at the tracker, lets them see, find, signal and be handed to each other, asks for its address over STUN,
 and ends with status 0 if everything was as the document says.
 """
 
@@ -291,6 +291,14 @@ def main(host, port, transport, certificate=None):
     signal = bob.notice()
     assert signal["type"] == "signal" and signal["from"] == alice.key.id and signal["signal"] == bye, signal
     verify(alice.key.id, "bye", signal["signal"]["body"].encode(), signal["signal"]["signature"])
+
+    assert alice.ask("pair")["type"] == "pairing"
+    assert alice.ask("unpair")["type"] == "unpaired"
+    assert bob.ask("pair")["type"] == "pairing" and not bob.unasked, bob.unasked
+    assert alice.ask("pair")["type"] == "pairing"
+    for peer, other in ((alice, bob), (bob, alice)):
+        paired = peer.notice()
+        assert paired["type"] == "paired" and opened(paired["peer"])["id"] == other.key.id, paired
 
     assert alice.ask("teleport")["code"] == "unknown_type"
     assert alice.ask("ping")["type"] == "pong"

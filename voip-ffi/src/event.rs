@@ -79,6 +79,11 @@ pub enum voip_event_kind {
     /// `VOIP_EVENT_CONNECTED`, some seconds later on a line that loses packets, never for a peer of
     /// a version without them. See `voip_call_verification_words`. [call, words]
     VOIP_EVENT_VERIFICATION_READY = 20,
+    /// A peer that `voip_node_pair` waited for: both were handed to each other. [name, id, presence,
+    /// since_unix_ms, calls]
+    VOIP_EVENT_PAIRED = 21,
+    /// No tracker can do what `voip_node_pair` asks; the node waits no longer. [error, message]
+    VOIP_EVENT_PAIRING_FAILED = 22,
 }
 
 /// An event. Copy what is to be kept, free the rest with `voip_event_free`.
@@ -114,7 +119,7 @@ pub struct voip_event {
     pub since_unix_ms: u64,
     /// The tracker's address as it was configured.
     pub tracker: [c_char; VOIP_TEXT_SIZE],
-    /// Why the tracker was lost.
+    /// Why the tracker was lost, or cannot pair.
     pub error: voip_status,
     /// The same in words.
     pub message: [c_char; VOIP_TEXT_SIZE],
@@ -128,9 +133,12 @@ pub struct voip_event {
     pub device_name: [c_char; VOIP_DEVICE_SIZE],
     /// The verification words of the call, with a space between.
     pub words: [c_char; VOIP_WORDS_SIZE],
+    /// Whether it is this side's part to call: true on one of the two sides, that of the smaller
+    /// key.
+    pub calls: bool,
 }
 
-filled!(voip_event, device_name, words);
+filled!(voip_event, device_name, calls);
 
 impl voip_event {
     fn new(kind: voip_event_kind) -> voip_event {
@@ -156,6 +164,7 @@ impl voip_event {
             device_id: inline(""),
             device_name: inline(""),
             words: inline(""),
+            calls: false,
         }
     }
 
@@ -204,6 +213,14 @@ impl voip_event {
                 id: inline(&id.to_string()),
                 online,
                 ..voip_event::new(VOIP_EVENT_LEFT)
+            },
+            Event::Paired { peer, calls } => {
+                voip_event { calls, ..voip_event::of_peer(VOIP_EVENT_PAIRED, &peer, 0) }
+            }
+            Event::PairingFailed { error } => voip_event {
+                error: error.kind().into(),
+                message: inline(error.message()),
+                ..voip_event::new(VOIP_EVENT_PAIRING_FAILED)
             },
             Event::Incoming { call } => voip_event::of_call(VOIP_EVENT_INCOMING, call)?,
             Event::Ringing { call } => voip_event::of_call(VOIP_EVENT_RINGING, call)?,

@@ -155,6 +155,35 @@ pub unsafe extern "C" fn voip_node_call(
     })
 }
 
+/// Waits for somebody who waits for somebody, too, at any of the trackers: they are handed to each
+/// other, first come, first served, and `VOIP_EVENT_PAIRED` tells both. Does not block; does
+/// nothing if the node waits already. It waits until somebody comes or `voip_node_unpair`, and
+/// again at a tracker that was lost and is back.
+///
+/// Nothing else happens by itself: the side whose event says `calls` calls the other's key with
+/// `voip_node_place`, and the other lets itself be called. Whoever is not called within ten seconds
+/// should ask again: the other may have met somebody at another tracker, given up, or blocked this
+/// node. Whom this node has blocked, strangers with `voip_node_builder_contacts_only` and names
+/// pinned to other keys are passed over: it asks again by itself after one to three seconds.
+///
+/// `VOIP_EVENT_PAIRING_FAILED` tells that the node has no tracker (`VOIP_TRACKER_UNREACHABLE`), or
+/// that all are of older versions, which cannot pair (`VOIP_INVALID_STATE`).
+///
+/// Errors: `VOIP_CLOSED`.
+#[unsafe(no_mangle)]
+pub extern "C" fn voip_node_pair(node: *const voip_node) -> voip_status {
+    guard(|| Ok(get(node)?.pair()?))
+}
+
+/// Waits for nobody any more. Nothing happens if it did not. A `VOIP_EVENT_PAIRED` may be among the
+/// events already. Does not block.
+///
+/// Errors: `VOIP_CLOSED`.
+#[unsafe(no_mangle)]
+pub extern "C" fn voip_node_unpair(node: *const voip_node) -> voip_status {
+    guard(|| Ok(get(node)?.unpair()?))
+}
+
 /// Accepts that `name` now belongs to the key `id`, as `VOIP_EVENT_KEY_CHANGED` offered it. Ask the
 /// person over another way first. Its owner stays a contact, or blocked; but is not verified any
 /// more. Does not block.

@@ -60,6 +60,9 @@ pub enum voip_tracker_event_kind {
     /// A message came or went. Only with the wire log switched on. [direction, name: "" before it
     /// is registered, from: "" if it was turned away, text]
     VOIP_TRACKER_EVENT_WIRE = 3,
+    /// Two peers who had asked for one were handed to each other: the one who had waited, and the
+    /// other, who came. [name, id, other_name, other_id]
+    VOIP_TRACKER_EVENT_PAIRED = 4,
 }
 
 /// An event of a tracker. There is nothing to free.
@@ -85,9 +88,13 @@ pub struct voip_tracker_event {
     /// The message, JSON, or what came in place of it. It lives until this thread asks for the next
     /// event of a tracker, or the thread's end; do not free it.
     pub text: *const c_char,
+    /// The name of the other of two peers.
+    pub other_name: [c_char; VOIP_NAME_SIZE],
+    /// Its key.
+    pub other_id: [c_char; VOIP_ID_SIZE],
 }
 
-filled!(voip_tracker_event, text, text);
+filled!(voip_tracker_event, text, other_id);
 
 thread_local! {
     /// Messages are too long for an array in each event.
@@ -116,6 +123,8 @@ impl From<TrackerEvent> for voip_tracker_event {
             why: voip_departure::Left,
             direction: voip_wire_direction::In,
             text: keep(text),
+            other_name: inline(""),
+            other_id: inline(""),
         };
         match event {
             TrackerEvent::Registered { id, name, from, online } => voip_tracker_event {
@@ -137,6 +146,13 @@ impl From<TrackerEvent> for voip_tracker_event {
                 from: inline(&from.map(|from| from.to_string()).unwrap_or_default()),
                 name: inline(&name.unwrap_or_default()),
                 ..new(VOIP_TRACKER_EVENT_WIRE, text)
+            },
+            TrackerEvent::Paired { id, name, other_id, other_name } => voip_tracker_event {
+                id: inline(&id.to_string()),
+                name: inline(&name),
+                other_id: inline(&other_id.to_string()),
+                other_name: inline(&other_name),
+                ..new(VOIP_TRACKER_EVENT_PAIRED, String::new())
             },
             other => unreachable!("{other:?} has no number yet"),
         }

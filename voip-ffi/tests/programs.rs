@@ -79,6 +79,14 @@ fn words_are_the_same_at_both_ends_and_the_blocked_never_ring() {
 }
 
 #[test]
+fn two_strangers_are_handed_to_each_other() {
+    let tracker = tracker();
+    let program = Tool::Plain.build("voip-ffi/tests", "pairing");
+    let person = start(cc::command(&program), &[&tracker.address().to_string()]);
+    assert!(finish(person).contains("as they should be"));
+}
+
+#[test]
 fn threads_leave_when_what_they_use_is_freed() {
     let program = Tool::Plain.build("voip-ffi/tests", "threads");
     assert!(finish(start(cc::command(&program), &[])).contains("threads have left"));

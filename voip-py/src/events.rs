@@ -83,6 +83,22 @@ record! {
     }
 }
 record! {
+    /// A peer that `Node.pair` waited for: both were handed to each other.
+    Paired extends Event {
+        /// Who, a `Peer`.
+        peer: Py<Peer>,
+        /// Whether it is this side's part to call: true on one of the two sides, that of the smaller key.
+        calls: bool,
+    }
+}
+record! {
+    /// No tracker can do what `Node.pair` asks; the node waits no longer.
+    PairingFailed extends Event {
+        /// Why, an `Error`.
+        error: Py<PyAny>,
+    }
+}
+record! {
     /// Somebody calls: answer or reject it. When this event and its call are let go, it is declined.
     Incoming extends Event {
         /// The call.
@@ -228,6 +244,11 @@ pub(crate) fn to_python<'py>(
         E::Joined { peer: who, online } => make(py, Joined { peer: peer(who)?, online }),
         E::Changed { peer: who } => make(py, Changed { peer: peer(who)? }),
         E::Left { name, id, online } => make(py, Left { name, id: PeerId(id), online }),
+        E::Paired { peer: who, calls } => make(py, Paired { peer: peer(who)?, calls }),
+        E::PairingFailed { error } => {
+            let error = exception(py, &error).into_value(py).into_any();
+            make(py, PairingFailed { error })
+        }
         E::Incoming { call } => make(py, Incoming { call: wrap(call)? }),
         E::Ringing { call } => make(py, Ringing { call: wrap(call)? }),
         E::Answered { call } => make(py, Answered { call: wrap(call)? }),
@@ -279,6 +300,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Joined>()?;
     module.add_class::<Changed>()?;
     module.add_class::<Left>()?;
+    module.add_class::<Paired>()?;
+    module.add_class::<PairingFailed>()?;
     module.add_class::<Incoming>()?;
     module.add_class::<Ringing>()?;
     module.add_class::<Answered>()?;

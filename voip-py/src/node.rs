@@ -209,6 +209,29 @@ impl Node {
         Ok(call)
     }
 
+    /// Waits for somebody who waits for somebody, too, at any of the trackers: they are handed to each
+    /// other, first come, first served, and `Paired` tells both. Returns at once; does nothing if this node
+    /// waits already. It waits until somebody comes or `unpair`, and again at a tracker that was lost and is
+    /// back.
+    ///
+    /// Nothing else happens by itself: the side whose event says `calls` calls the other, `place(event.peer.id)`,
+    /// and the other lets itself be called. Whoever is not called within ten seconds should ask again: the
+    /// other may have met somebody at another tracker, given up, or blocked this node. Whom this node has
+    /// blocked, strangers with `contacts_only` and names pinned to other keys are passed over: it asks again
+    /// by itself after one to three seconds.
+    ///
+    /// `PairingFailed` tells that it has no tracker (`TrackerUnreachable`), or that all are of older versions,
+    /// which cannot pair (`InvalidState`). Raises `Closed`.
+    fn pair(&self, py: Python<'_>) -> PyResult<()> {
+        self.core(py)?.pair().or_raise(py)
+    }
+
+    /// Waits for nobody any more. Nothing happens if it did not. A `Paired` may be among the events already.
+    /// Raises `Closed`.
+    fn unpair(&self, py: Python<'_>) -> PyResult<()> {
+        self.core(py)?.unpair().or_raise(py)
+    }
+
     /// Waits for the next event; `None` after `timeout` seconds. Raises `Closed`.
     #[pyo3(signature = (timeout = Timeout::NEVER), text_signature = "($self, timeout=None)")]
     fn next_event<'py>(

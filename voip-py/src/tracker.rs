@@ -259,8 +259,8 @@ impl TrackerEvents {
     }
 }
 
-/// What happens at a tracker. The classes are `TrackerEvent.Registered`, `TrackerEvent.Left` and
-/// `TrackerEvent.Wire`: frozen, and made for `match`.
+/// What happens at a tracker. The classes are `TrackerEvent.Registered`, `TrackerEvent.Left`,
+/// `TrackerEvent.Paired` and `TrackerEvent.Wire`: frozen, and made for `match`.
 #[pyclass(frozen, subclass, module = "voip")]
 pub(crate) struct TrackerEvent;
 
@@ -291,6 +291,19 @@ record! {
     }
 }
 record! {
+    /// Two peers who had asked for one were handed to each other.
+    Paired extends TrackerEvent {
+        /// The key of the one who had waited.
+        id: PeerId,
+        /// Its name.
+        name: String,
+        /// The key of the one who came.
+        other_id: PeerId,
+        /// Its name.
+        other_name: String,
+    }
+}
+record! {
     /// A message came or went. Only with `wire_log=True`.
     Wire extends TrackerEvent {
         /// Which way, a `WireDirection`.
@@ -313,6 +326,10 @@ fn event_to_python(py: Python<'_>, event: core::TrackerEvent) -> PyResult<Bound<
         }
         core::TrackerEvent::Left { id, name, online, why } => {
             let event = Left { id: PeerId(id), name, online, why: member(py, "Departure", why)? };
+            Ok(Bound::new(py, base().add_subclass(event))?.into_any())
+        }
+        core::TrackerEvent::Paired { id, name, other_id, other_name } => {
+            let event = Paired { id: PeerId(id), name, other_id: PeerId(other_id), other_name };
             Ok(Bound::new(py, base().add_subclass(event))?.into_any())
         }
         core::TrackerEvent::Wire { direction, from, name, text } => {
@@ -431,5 +448,6 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let events = py.get_type::<TrackerEvent>();
     events.setattr("Registered", py.get_type::<Registered>())?;
     events.setattr("Left", py.get_type::<Left>())?;
+    events.setattr("Paired", py.get_type::<Paired>())?;
     events.setattr("Wire", py.get_type::<Wire>())
 }

@@ -302,6 +302,10 @@ impl Client {
             TrackerMessage::Signal { from, signal } => {
                 self.event(Event::Signal { from, signal });
             }
+            TrackerMessage::Paired { peer } => {
+                let peer = self.verified(wall, &peer).filter(|peer| peer.id != self.identity.id());
+                self.event(Event::Paired { peer });
+            }
             TrackerMessage::Error { id: None, code, .. } => self.handle_farewell(now, code),
             TrackerMessage::Pong { id: GREETING } => {}
             TrackerMessage::Unknown => self.stats.unknown += 1,
@@ -377,9 +381,12 @@ impl Client {
             (Purpose::Relay { request }, TrackerMessage::Relay { username, password, .. }) => {
                 self.event(Event::Relay { request, username, password });
             }
+            (Purpose::Pair { request }, TrackerMessage::Pairing { .. }) => {
+                self.event(Event::Pairing { request });
+            }
             (Purpose::Signal { .. }, TrackerMessage::Relayed { .. })
             | (Purpose::Ping, TrackerMessage::Pong { .. })
-            | (Purpose::Subscribe, _) => {}
+            | (Purpose::Subscribe | Purpose::Unpair, _) => {}
             (purpose, TrackerMessage::Error { code, .. }) => {
                 self.fail(purpose.request(), Failure::Refused(code));
             }

@@ -11,6 +11,7 @@
 mod connection;
 mod event;
 mod handing_on;
+mod pairing;
 mod reflector;
 mod registry;
 mod relaying;
@@ -91,6 +92,8 @@ pub(crate) struct Server {
     relay: Option<Relay>,
     registry: Registry,
     subscribers: BTreeSet<ConnId>,
+    /// Who waits for a peer; the next who asks gets it, so it is never more than one.
+    unpaired: Option<ConnId>,
     outputs: VecDeque<Output>,
     stats: TrackerStats,
 }
@@ -114,6 +117,7 @@ impl Server {
             per_address: BTreeMap::new(),
             registry: Registry::default(),
             subscribers: BTreeSet::new(),
+            unpaired: None,
             outputs: VecDeque::new(),
             stats: TrackerStats::default(),
         }
@@ -351,6 +355,8 @@ impl Server {
             (PeerMessage::Relay { id, call, peer }, Some(owner)) => {
                 self.grant_relay(now, conn, id, (owner, peer), call);
             }
+            (PeerMessage::Pair { id }, Some(me)) => self.pair(conn, id, me),
+            (PeerMessage::Unpair { id }, Some(_)) => self.unpair(conn, id),
             (message, _) => {
                 self.stats.not_registered += 1;
                 let id = request_id(&message);
@@ -477,6 +483,7 @@ impl Server {
         }
         self.agenda.remove(&(connection.looked_at, conn));
         self.subscribers.remove(&conn);
+        self.no_longer_waits(conn);
         let address = rate::subscriber(connection.from.ip());
         if let Some(count) = self.per_address.get_mut(&address) {
             *count -= 1;
@@ -565,6 +572,8 @@ fn request_id(message: &PeerMessage) -> Option<RequestId> {
         | PeerMessage::Subscribe { id }
         | PeerMessage::Signal { id, .. }
         | PeerMessage::Relay { id, .. }
+        | PeerMessage::Pair { id }
+        | PeerMessage::Unpair { id }
         | PeerMessage::Ping { id } => Some(id),
         PeerMessage::Unknown => None,
     }

@@ -72,6 +72,10 @@ pub(crate) enum Command {
     Peers {
         request: u64,
     },
+    /// Ask for somebody who asks for somebody, too.
+    Pair,
+    /// No longer.
+    Unpair,
     /// Change what is pinned to a name. The user's changes are numbered from 1 on.
     ChangePins {
         name: String,

@@ -10,6 +10,7 @@ use crate::time::Instant;
 use crate::wire::tracker::ErrorCode;
 
 use super::call::{Call, Carrier};
+use super::pairing::Asked;
 use super::{Engine, Output};
 
 /// One tracker and what is known of it.
@@ -17,6 +18,8 @@ pub(super) struct Tracker {
     pub(super) address: String,
     pub(super) client: Client,
     pub(super) registered: bool,
+    /// Whether this node waits there for a peer.
+    pub(super) asked: Asked,
     /// Our end of the connection to it: says whether it is on this very machine.
     pub(super) local: Option<SocketAddr>,
     /// The tracker's end.
@@ -121,7 +124,10 @@ impl Engine {
                 let credentials = RelayCredentials { username, password };
                 self.handle_relay_grant(now, request, Some(credentials));
             }
-            client::Event::Failed { request, why: _ } => {
+            client::Event::Pairing { request } => self.handle_pairing(tracker, request),
+            client::Event::Paired { peer } => self.handle_paired(now, tracker, peer),
+            client::Event::Failed { request, why } => {
+                self.handle_pair_failed(now, tracker, request, why);
                 self.handle_relay_grant(now, request, None);
                 self.handle_lookup(now, request, Err(()));
                 self.handle_peers(now, tracker, request, None);
@@ -137,11 +143,13 @@ impl Engine {
         self.tell_addresses(now);
         self.look_up_waiting(now, tracker);
         self.begin_introductions(now);
+        self.ask_for_pair(now, tracker);
     }
 
     fn tracker_lost(&mut self, tracker: usize, error: Error) {
         let t = &mut self.trackers[tracker];
         t.registered = false;
+        t.asked = Asked::Nothing;
         let address = t.address.clone();
         self.emit(Event::TrackerLost { tracker: address, error });
         self.forget_listings_of(tracker);

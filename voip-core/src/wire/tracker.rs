@@ -87,6 +87,16 @@ pub enum PeerMessage {
         /// With whom: nobody else will be relayed to.
         peer: PeerId,
     },
+    /// Hand me to somebody who asks the same, and them to me.
+    Pair {
+        /// Repeated by the answer.
+        id: RequestId,
+    },
+    /// No longer.
+    Unpair {
+        /// Repeated by the answer.
+        id: RequestId,
+    },
     /// Keeps the connection alive.
     Ping {
         /// Repeated by the answer.
@@ -217,6 +227,21 @@ pub enum TrackerMessage {
         password: String,
         /// Seconds within which an allocation may be made with them.
         lifetime: u32,
+    },
+    /// You wait for a peer.
+    Pairing {
+        /// The request.
+        id: RequestId,
+    },
+    /// Here it is: you were handed to each other, and wait no longer.
+    Paired {
+        /// The peer.
+        peer: Entry,
+    },
+    /// You do not wait.
+    Unpaired {
+        /// The request.
+        id: RequestId,
     },
     /// Answer to a ping.
     Pong {

@@ -14,6 +14,7 @@ mod harness;
 mod identity;
 mod manual_pcm;
 mod mesh;
+mod pairing;
 mod relays;
 mod silence;
 mod tls;

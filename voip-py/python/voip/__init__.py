@@ -72,6 +72,8 @@ __all__ = [
     "NoAnswer",
     "Node",
     "NodeStats",
+    "Paired",
+    "PairingFailed",
     "Peer",
     "PeerId",
     "PeerMuted",

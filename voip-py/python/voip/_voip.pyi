@@ -57,6 +57,8 @@ __all__ = [
     "MediaSilent",
     "Node",
     "NodeStats",
+    "Paired",
+    "PairingFailed",
     "Peer",
     "PeerId",
     "PeerMuted",
@@ -171,6 +173,25 @@ class Node:
         """`place`, then waits until the call is answered. Raises what it has ended with instead: `Busy`,
         `Declined`, `NoAnswer`, `UnknownPeer`, `TrackerUnreachable`, `Unreachable` … Ctrl-C cancels
         the call.
+        """
+    def pair(self) -> None:
+        """Waits for somebody who waits for somebody, too, at any of the trackers: they are handed to each
+        other, first come, first served, and `Paired` tells both. Returns at once; does nothing if this node
+        waits already. It waits until somebody comes or `unpair`, and again at a tracker that was lost and is
+        back.
+
+        Nothing else happens by itself: the side whose event says `calls` calls the other, `place(event.peer.id)`,
+        and the other lets itself be called. Whoever is not called within ten seconds should ask again: the
+        other may have met somebody at another tracker, given up, or blocked this node. Whom this node has
+        blocked, strangers with `contacts_only` and names pinned to other keys are passed over: it asks again
+        by itself after one to three seconds.
+
+        `PairingFailed` tells that it has no tracker (`TrackerUnreachable`), or that all are of older versions,
+        which cannot pair (`InvalidState`). Raises `Closed`.
+        """
+    def unpair(self) -> None:
+        """Waits for nobody any more. Nothing happens if it did not. A `Paired` may be among the events already.
+        Raises `Closed`.
         """
     def next_event(self, timeout: float | None = None) -> Event | None:
         """Waits for the next event; `None` after `timeout` seconds. Raises `Closed`."""
@@ -999,6 +1020,31 @@ class Left(Event[_CallT]):
     def __eq__(self, other: object, /) -> bool: ...
 
 @final
+class Paired(Event[_CallT]):
+    """A peer that `Node.pair` waited for: both were handed to each other."""
+
+    __match_args__: ClassVar[tuple[Literal["peer"], Literal["calls"]]]
+    @property
+    def peer(self) -> Peer:
+        """Who, a `Peer`."""
+    @property
+    def calls(self) -> bool:
+        """Whether it is this side's part to call: true on one of the two sides, that of the smaller key."""
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class PairingFailed(Event[_CallT]):
+    """No tracker can do what `Node.pair` asks; the node waits no longer."""
+
+    __match_args__: ClassVar[tuple[Literal["error"]]]
+    @property
+    def error(self) -> Error:
+        """Why, an `Error`."""
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
 class Incoming(Event[_CallT]):
     """Somebody calls: answer or reject it. When this event and its call are let go, it is declined."""
 
@@ -1292,8 +1338,8 @@ class Tracker:
     ) -> None: ...
 
 class TrackerEvent:
-    """What happens at a tracker. The classes are `TrackerEvent.Registered`, `TrackerEvent.Left` and
-    `TrackerEvent.Wire`: frozen, and made for `match`.
+    """What happens at a tracker. The classes are `TrackerEvent.Registered`, `TrackerEvent.Left`,
+    `TrackerEvent.Paired` and `TrackerEvent.Wire`: frozen, and made for `match`.
     """
 
     @final
@@ -1333,6 +1379,26 @@ class TrackerEvent:
         @property
         def why(self) -> Departure:
             """How, a `Departure`."""
+        def __hash__(self) -> int: ...
+        def __eq__(self, other: object, /) -> bool: ...
+
+    @final
+    class Paired(TrackerEvent):
+        """Two peers who had asked for one were handed to each other."""
+
+        __match_args__: ClassVar[tuple[Literal["id"], Literal["name"], Literal["other_id"], Literal["other_name"]]]
+        @property
+        def id(self) -> PeerId:
+            """The key of the one who had waited."""
+        @property
+        def name(self) -> str:
+            """Its name."""
+        @property
+        def other_id(self) -> PeerId:
+            """The key of the one who came."""
+        @property
+        def other_name(self) -> str:
+            """Its name."""
         def __hash__(self) -> int: ...
         def __eq__(self, other: object, /) -> bool: ...
 

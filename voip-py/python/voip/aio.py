@@ -188,6 +188,14 @@ class Node:
             raise
         return call
 
+    def pair(self) -> None:
+        """``voip.Node.pair``."""
+        self._node.pair()
+
+    def unpair(self) -> None:
+        """``voip.Node.unpair``."""
+        self._node.unpair()
+
     async def next_event(self, timeout: float | None = None) -> voip.Event[Call] | None:
         """``voip.Node.next_event``; the calls of its events are those of this module."""
 

@@ -2,6 +2,7 @@
 
 mod args;
 mod contacts;
+mod pairing;
 mod phone;
 mod screen;
 

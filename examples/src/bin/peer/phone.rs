@@ -13,6 +13,7 @@ use voip_examples::command::{Command, HELP};
 use voip_examples::line::{CallReport, CardReport, Device, Person, Report, What};
 use voip_examples::process;
 
+use crate::pairing::Pairing;
 use crate::screen::Screen;
 
 /// How long the trackers may take to list who is online.
@@ -34,6 +35,8 @@ pub(crate) enum Happening {
     Listed(Result<Vec<Peer>, Error>),
     /// The system told which devices it has; one of them may be wanted.
     Devices(Result<Vec<AudioDevice>, Error>, Option<(DeviceDirection, DeviceChoice)>),
+    /// Time is up for the peer that was to call.
+    NotCalled,
     /// Time to show how loud it is.
     Levels,
     /// Ctrl+C.
@@ -51,12 +54,13 @@ pub(crate) struct Phone<'scope, 'env> {
     pub(crate) node: &'env Node,
     pub(crate) screen: &'env Screen,
     /// For what has to wait: it is over before the node is closed.
-    threads: &'scope Scope<'scope, 'env>,
-    sender: Sender<Happening>,
+    pub(crate) threads: &'scope Scope<'scope, 'env>,
+    pub(crate) sender: Sender<Happening>,
     /// The call that rings or runs.
     pub(crate) call: Option<Call>,
     /// Who that was, or is.
     pub(crate) last: Option<(String, PeerId)>,
+    pub(crate) pairing: Pairing,
     /// Requests to trackers under way.
     listing: u32,
     /// Names that came with another key than before, and that key.
@@ -89,6 +93,7 @@ impl<'scope, 'env> Phone<'scope, 'env> {
             sender,
             call: None,
             last: None,
+            pairing: Pairing::default(),
             listing: 0,
             offered: BTreeMap::new(),
             push_to_talk: None,
@@ -113,10 +118,12 @@ impl<'scope, 'env> Phone<'scope, 'env> {
             Happening::InputEnded => self.input_ended = true,
             Happening::Listed(result) => self.listed(result),
             Happening::Devices(result, wanted) => self.devices_listed(result, wanted),
+            Happening::NotCalled => self.not_called(),
             Happening::Levels => self.show_levels(),
             Happening::Stop => return Next::Leave,
         }
-        let idle = self.call.is_none() && self.listing == 0;
+        let waits = !matches!(self.pairing, Pairing::Over);
+        let idle = self.call.is_none() && self.listing == 0 && !waits;
         if self.input_ended && idle && !self.auto_answer {
             return Next::Leave;
         }
@@ -157,6 +164,11 @@ impl<'scope, 'env> Phone<'scope, 'env> {
                 self.screen.in_call_with(Some(call.peer().name));
             }
             Event::Ended { call, .. } => self.ended(&call),
+            Event::Paired { peer, calls } => self.paired(&peer, calls),
+            Event::PairingFailed { .. } => {
+                self.stop_pairing();
+                self.failed = true;
+            }
             Event::KeyChanged { name, offered, .. } => drop(self.offered.insert(name, offered)),
             _ => {}
         }
@@ -165,6 +177,7 @@ impl<'scope, 'env> Phone<'scope, 'env> {
     /// A call rings, here or there. With push to talk it is muted before any sound can flow, whatever
     /// became of the last one.
     fn begin(&mut self, call: Call) {
+        self.stop_pairing();
         if let Some(open) = &mut self.push_to_talk {
             *open = false;
             call.set_muted(true);
@@ -204,7 +217,9 @@ impl<'scope, 'env> Phone<'scope, 'env> {
                 self.list();
                 Ok(())
             }
-            Command::Call(name) => self.place(&name),
+            Command::Call(name) => self.place(&name, &name),
+            Command::Pair => self.pair(),
+            Command::Unpair => self.unpair(),
             Command::Verify => self.verify(),
             Command::Verified(name) => self.verified(&name),
             Command::Contacts => {
@@ -248,7 +263,8 @@ impl<'scope, 'env> Phone<'scope, 'env> {
         Ok(())
     }
 
-    fn place(&mut self, name: &str) -> Result<(), String> {
+    /// Calls a name or a key, shown as `to`.
+    pub(crate) fn place(&mut self, target: &str, to: &str) -> Result<(), String> {
         // One that is over may wait among the events behind this command.
         if let Some(call) = self.call.clone() {
             if !matches!(call.state(), CallState::Ended(_)) {
@@ -257,8 +273,8 @@ impl<'scope, 'env> Phone<'scope, 'env> {
             self.ended(&call);
         }
         let now = process::unix_micros();
-        let call = self.node.place(name).map_err(|e| e.to_string())?;
-        self.screen.show_at(now, &What::Placed { to: name.into() });
+        let call = self.node.place(target).map_err(|e| e.to_string())?;
+        self.screen.show_at(now, &What::Placed { to: to.into() });
         self.begin(call);
         Ok(())
     }
@@ -385,7 +401,7 @@ impl<'scope, 'env> Phone<'scope, 'env> {
         }
     }
 
-    fn complain(&mut self, message: String) {
+    pub(crate) fn complain(&mut self, message: String) {
         self.failed = true;
         self.screen.show(&What::Error { message });
     }
@@ -431,6 +447,10 @@ pub(crate) fn describe(event: &Event<Call>) -> What {
         Event::Left { name, id, online } => {
             What::Left { name: name.clone(), id: id.to_string(), online: *online }
         }
+        Event::Paired { peer, calls } => {
+            What::Paired { name: peer.name.clone(), id: peer.id.to_string(), calls: *calls }
+        }
+        Event::PairingFailed { error } => What::PairingFailed { error: error.to_string() },
         Event::Incoming { call } => {
             let caller = call.peer().id.map(|id| id.to_string()).unwrap_or_default();
             What::Incoming { name: name(call), id: caller }

@@ -99,6 +99,14 @@ fn sentence(what: &What) -> Option<String> {
             .collect::<Vec<_>>()
             .join("\n"),
         What::Placed { to, .. } => format!("calling {to}"),
+        What::Pairing => "waiting for a peer …".into(),
+        What::Paired { name, id, calls: false } => {
+            format!("got {name} ({}), who calls you", id.get(..8).unwrap_or_default())
+        }
+        What::Paired { name, id, calls: true } => {
+            format!("got {name} ({})", id.get(..8).unwrap_or_default())
+        }
+        What::PairingFailed { error } => format!("no pair: {error}"),
         What::Incoming { name, id } => {
             format!("{name} ({}) calls", id.get(..8).unwrap_or("unknown key"))
         }

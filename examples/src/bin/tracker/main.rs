@@ -117,6 +117,9 @@ fn sentence(event: &TrackerEvent) -> Option<String> {
         TrackerEvent::Left { id, name, online, why } => {
             format!("- {name} ({}) {}, {online} online", id.short(), how(*why))
         }
+        TrackerEvent::Paired { id, name, other_id, other_name } => {
+            format!("= {name} ({}) and {other_name} ({}) are a pair", id.short(), other_id.short())
+        }
         TrackerEvent::Wire { direction, from, name, text } => {
             let way = match direction {
                 WireDirection::In => "in ",

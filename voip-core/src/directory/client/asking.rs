@@ -42,6 +42,19 @@ impl Client {
         self.ask(now, request, purpose, |id| PeerMessage::Relay { id, call, peer });
     }
 
+    /// Asks to be handed to somebody who asks the same: [`Event::Pairing`] or [`Event::Failed`] follows, and then at some
+    /// time [`Event::Paired`].
+    pub(crate) fn pair(&mut self, now: Instant, request: u64) {
+        self.ask(now, request, Purpose::Pair { request }, |id| PeerMessage::Pair { id });
+    }
+
+    /// Asks for it no longer. No answer is told.
+    pub(crate) fn unpair(&mut self, now: Instant) {
+        if self.is_registered() {
+            self.send(now, Purpose::Unpair, |id| PeerMessage::Unpair { id });
+        }
+    }
+
     /// Sends a request of the owner's, or says at once why not.
     fn ask(
         &mut self,

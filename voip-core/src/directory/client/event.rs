@@ -50,6 +50,10 @@ pub(crate) enum Event {
     Undeliverable { request: u64, to: PeerId },
     /// Credentials for the tracker's relay.
     Relay { request: u64, username: String, password: String },
+    /// Waits there for a peer.
+    Pairing { request: u64 },
+    /// Waits no longer: here is the peer, or nothing if the tracker told of one that is not to be believed.
+    Paired { peer: Option<Peer> },
     /// No answer, or a refusal.
     Failed { request: u64, why: Failure },
 }

@@ -19,6 +19,8 @@ pub(super) enum Purpose {
     List { request: u64 },
     Signal { request: u64 },
     Relay { request: u64 },
+    Pair { request: u64 },
+    Unpair,
 }
 
 impl Purpose {
@@ -28,8 +30,13 @@ impl Purpose {
             Purpose::Lookup { request, .. }
             | Purpose::List { request }
             | Purpose::Signal { request }
-            | Purpose::Relay { request } => Some(request),
-            Purpose::Register | Purpose::Subscribe | Purpose::Ping | Purpose::Leave => None,
+            | Purpose::Relay { request }
+            | Purpose::Pair { request } => Some(request),
+            Purpose::Register
+            | Purpose::Subscribe
+            | Purpose::Ping
+            | Purpose::Leave
+            | Purpose::Unpair => None,
         }
     }
 }
@@ -82,6 +89,8 @@ pub(super) fn id_of(answer: &TrackerMessage) -> Option<RequestId> {
         | TrackerMessage::Relayed { id }
         | TrackerMessage::Undeliverable { id, .. }
         | TrackerMessage::Relay { id, .. }
+        | TrackerMessage::Pairing { id }
+        | TrackerMessage::Unpaired { id }
         | TrackerMessage::Pong { id } => Some(id),
         TrackerMessage::Error { id, .. } => id,
         TrackerMessage::Hello { .. }
@@ -89,6 +98,7 @@ pub(super) fn id_of(answer: &TrackerMessage) -> Option<RequestId> {
         | TrackerMessage::Changed { .. }
         | TrackerMessage::Left { .. }
         | TrackerMessage::Signal { .. }
+        | TrackerMessage::Paired { .. }
         | TrackerMessage::Unknown => None,
     }
 }

@@ -51,6 +51,17 @@ pub enum TrackerEvent {
         /// How.
         why: Departure,
     },
+    /// Two peers who had asked for one were handed to each other.
+    Paired {
+        /// The key of the one who had waited.
+        id: PeerId,
+        /// Its name.
+        name: String,
+        /// The key of the one who came.
+        other_id: PeerId,
+        /// Its name.
+        other_name: String,
+    },
     /// A message came or went. Only with the wire log switched on.
     Wire {
         /// Which way.

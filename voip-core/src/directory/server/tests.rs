@@ -495,4 +495,5 @@ fn the_wire_log_tells_of_every_message() {
 mod amplification;
 mod flood;
 mod limits;
+mod pairing;
 mod wild;

@@ -31,6 +31,8 @@ fn requests() -> Vec<PeerMessage> {
         PeerMessage::Subscribe { id: 5 },
         PeerMessage::Signal { id: 6, to: PeerId([2; 32]), signal },
         PeerMessage::Relay { id: 7, call: CallId([3; 16]), peer: PeerId([2; 32]) },
+        PeerMessage::Pair { id: 8 },
+        PeerMessage::Unpair { id: 9 },
         PeerMessage::Ping { id: u32::MAX },
     ]
 }
@@ -57,6 +59,9 @@ fn answers() -> Vec<TrackerMessage> {
         TrackerMessage::Undeliverable { id: 1, to: peer },
         TrackerMessage::Signal { from: peer, signal },
         TrackerMessage::Relay { id: 1, username: "a".into(), password: "b".into(), lifetime: 600 },
+        TrackerMessage::Pairing { id: 1 },
+        TrackerMessage::Paired { peer: entry("{}") },
+        TrackerMessage::Unpaired { id: 1 },
         TrackerMessage::Pong { id: 1 },
         TrackerMessage::Error {
             id: Some(1),

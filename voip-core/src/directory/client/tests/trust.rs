@@ -52,3 +52,18 @@ fn who_leaves_meanwhile_has_left() {
     assert!(client.is_stopped());
     assert_eq!(events(&mut client), []);
 }
+
+#[test]
+fn a_pair_with_oneself_or_a_forged_one_is_nobody() {
+    let mut client = registered();
+    let mut forged = entry(2, "bob", WALL);
+    forged.record.signature = Signature([7; 64]);
+    let expired = entry(2, "bob", UnixMillis(WALL.0 - 900_000));
+    for peer in [forged, expired, entry(1, "alice", WALL)] {
+        say(&mut client, &TrackerMessage::Paired { peer });
+        assert_eq!(events(&mut client), [Event::Paired { peer: None }]);
+    }
+    say(&mut client, &TrackerMessage::Paired { peer: entry(2, "bob", WALL) });
+    let heard = events(&mut client);
+    assert!(matches!(&heard[..], [Event::Paired { peer: Some(peer) }] if peer.name == "bob"));
+}
