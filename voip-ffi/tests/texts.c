@@ -3,6 +3,7 @@
  *
  *     texts HISTORY_FILE
  */
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,11 +147,26 @@ int main(int argc, char **argv)
     check(same(&text.id, &for_bob), "Alice's");
     check(last_of(bob, VOIP_AUDIENCE_ROOM, "another", NULL, &text) == 0, "nothing anywhere else");
 
+    /* A program that was compiled before there were texts is told that there is one, and writes nothing beyond. */
+    must(voip_node_send_text(bob, VOIP_AUDIENCE_ALL, "", "again", LIMIT, NULL), "to all");
+    voip_event old;
+    memset(&old, 0x5a, sizeof old);
+    const voip_event untouched = old;
+    old.size = offsetof(voip_event, count);
+    do {
+        must(voip_node_next_event(alice, &old, LIMIT), "event");
+    } while (old.kind != VOIP_EVENT_TEXT);
+    check(strcmp(old.name, "bob") == 0, "it names the author");
+    check(voip_event_text(&old, &text) == VOIP_INVALID_ARGUMENT, "it has no text");
+    must(voip_event_free(&old), "event");
+    check(memcmp(&old.count, &untouched.count, sizeof old - offsetof(voip_event, count)) == 0, "untouched");
+
     must(voip_node_free(alice), "alice");
     must(voip_node_free(bob), "bob");
     bob = start("bob", NULL, argv[1]);
-    check(last_of(bob, VOIP_AUDIENCE_ALL, "", NULL, &text) == 1, "it was kept");
-    check(strcmp(text.text, longest) == 0, "as it was");
+    check(last_of(bob, VOIP_AUDIENCE_ALL, "", NULL, &text) == 2, "both were kept");
+    check(last_of(bob, VOIP_AUDIENCE_ALL, "", &text.id, &text) == 1, "in their order");
+    check(strcmp(text.text, longest) == 0, "as they were");
     must(voip_node_connect(bob, address), "connect");
     must(voip_node_free(bob), "bob");
     puts("texts came, and were kept");
