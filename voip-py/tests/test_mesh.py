@@ -144,9 +144,9 @@ def test_texts_outlive_a_restart(tmp_path: Path) -> None:
 
 def test_the_same_for_asyncio() -> None:
     async def talk() -> None:
-        async with aio.Node("alice", bind="127.0.0.1:0", audio=None, mesh=True) as alice:
-            options: dict[str, Any] = {"connect": [alice.local_address]}
-            async with aio.Node("bob", bind="127.0.0.1:0", audio=None, **options) as bob:
+        options: dict[str, Any] = {"bind": "127.0.0.1:0", "audio": None, "mesh": True}
+        async with aio.Node("alice", **options) as alice:
+            async with aio.Node("bob", **options) as bob:
                 alice.connect(bob.local_address)
                 sent = await alice.send_text(voip.Room("general"), "hello", timeout=LIMIT)
                 async for event in bob.events(LIMIT):
