@@ -345,7 +345,7 @@ impl NodeBuilder {
             board: Mutex::new(Board::default()),
             changed: Condvar::new(),
             pins: pins_file,
-            history,
+            history: Mutex::new(history),
             contacts,
             #[cfg(feature = "devices")]
             has_devices: matches!(self.audio, Audio::Devices { .. }),
