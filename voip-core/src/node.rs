@@ -66,7 +66,8 @@ struct Inner {
     board: Mutex<Board>,
     changed: Condvar,
     pins: Option<Arc<PinsFile>>,
-    history: Option<HistoryFile>,
+    /// Until the node is closed.
+    history: Mutex<Option<HistoryFile>>,
     lan: Mutex<Option<Lan>>,
     contacts: Mutex<Contacts>,
     /// Whether the node's kind of audio is sound cards.
@@ -292,6 +293,7 @@ impl Node {
             if let Some(file) = &self.inner.pins {
                 file.settle();
             }
+            drop(self.inner.history.lock().take());
         }
     }
 
@@ -459,7 +461,7 @@ impl Listener for Reporter {
     }
 
     fn keep_text(&self, message: SignedMessage) {
-        if let Some(file) = &self.0.history
+        if let Some(file) = &*self.0.history.lock()
             && !file.keep(message)
         {
             tracing::warn!("the disk is too slow for the history: a text is not kept");

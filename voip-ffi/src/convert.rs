@@ -13,7 +13,7 @@ use voip_core::Duration;
 use crate::wall::{Failure, Outcome};
 
 /// No struct of the library is larger: a size beyond was never set.
-pub(crate) const LARGEST: usize = 4096;
+pub(crate) const LARGEST: usize = 16384;
 
 /// `UINT32_MAX` milliseconds mean for ever, of which the core makes a year.
 pub(crate) fn time_limit(ms: u32) -> Duration {
@@ -93,6 +93,19 @@ pub(crate) unsafe fn array_mut<'a, T>(
 fn check_count<T>(count: usize) -> Outcome {
     let most = isize::MAX as usize / size_of::<T>();
     if count <= most { Ok(()) } else { Err(Failure::argument("count is beyond all memory")) }
+}
+
+/// A value of C's, of which any bytes are one; NULL means none.
+///
+/// # Safety
+/// `from` is NULL or there is a `T`.
+pub(crate) unsafe fn optional_value<T: Copy>(what: &str, from: *const T) -> Outcome<Option<T>> {
+    if from.is_null() {
+        return Ok(None);
+    }
+    check(what, from)?;
+    // SAFETY: It is aligned; the caller vouches for the rest.
+    Ok(Some(unsafe { from.read() }))
 }
 
 /// A place of C's for one result.
@@ -181,6 +194,11 @@ impl<T: Filled> Form<T> {
             return Err(Failure::argument(message));
         }
         Ok(Form { place, size })
+    }
+
+    /// Whether the caller has room for a member that ends there.
+    pub(crate) fn knows(&self, end: usize) -> bool {
+        self.size >= end
     }
 
     /// # Safety

@@ -2,12 +2,13 @@
 
 use std::ffi::c_char;
 
-use voip_core::{AudioDevice, Call, Duration, Event, Peer};
+use voip_core::{AudioDevice, Call, Duration, Event, Peer, Text, TextId};
 
 use crate::call::{VOIP_WORDS_SIZE, voip_call, voip_end_reason, voip_silence_reason};
-use crate::convert::{Form, filled, inline, time_limit};
+use crate::convert::{Form, Place, end_of, filled, inline, time_limit};
 use crate::device::{VOIP_DEVICE_SIZE, voip_device_change, voip_device_direction};
-use crate::handle::{get, put, take};
+use crate::handle::{Opaque, get, put, take};
+use crate::mesh::{voip_text, voip_text_id};
 use crate::node::{VOIP_ID_SIZE, VOIP_NAME_SIZE, voip_node};
 use crate::peer::voip_presence;
 use crate::status::voip_status;
@@ -67,7 +68,7 @@ pub enum voip_event_kind {
     /// [direction, change, device_id, device_name]
     VOIP_EVENT_DEVICE_CHANGED = 16,
     /// The queue overflowed and events were dropped, first those about what can be read again: who
-    /// is online, devices, whether the peers of calls are muted or silent. Read these and the
+    /// is online, texts, devices, whether the peers of calls are muted or silent. Read these and the
     /// states of calls again.
     VOIP_EVENT_LAGGED = 17,
     /// Nothing comes of the peer any more, not even a sign of life: the path to it is lost, and
@@ -84,6 +85,33 @@ pub enum voip_event_kind {
     VOIP_EVENT_PAIRED = 21,
     /// No tracker can do what `voip_node_pair` asks; the node waits no longer. [error, message]
     VOIP_EVENT_PAIRING_FAILED = 22,
+    /// Somebody in the mesh has written: `voip_event_text` has what. What this node's own user writes is
+    /// not told. [name, id, texts]
+    VOIP_EVENT_TEXT = 23,
+    /// Texts of this node's have come to the peer they are for: `voip_event_text_id` has which.
+    /// [id, count, texts]
+    VOIP_EVENT_TEXT_DELIVERED = 24,
+    /// Texts of an author are not to be had any more from anybody, `count` of them with those for others;
+    /// others that came after them follow. [id, count]
+    VOIP_EVENT_TEXTS_MISSING = 25,
+    /// The file that keeps texts cannot be written: what comes now is lost when the node is closed. Told
+    /// once, and again if it has worked in between. [error, message]
+    VOIP_EVENT_HISTORY_FAILED = 26,
+}
+
+/// What an event says of texts. It belongs to the event: `voip_event_free` frees it.
+pub struct voip_event_texts {
+    _opaque: [u8; 0],
+}
+
+impl Opaque for voip_event_texts {
+    type Object = EventTexts;
+    const WHAT: &'static str = "event of texts";
+}
+
+pub(crate) enum EventTexts {
+    Came(Text),
+    Delivered(Vec<TextId>),
 }
 
 /// An event. Copy what is to be kept, free the rest with `voip_event_free`.
@@ -105,9 +133,9 @@ pub struct voip_event {
     pub silence_reason: voip_silence_reason,
     /// Whether the peer has muted its microphone now.
     pub muted: bool,
-    /// The name of the peer.
+    /// The name of the peer, or what the author of a text calls itself.
     pub name: [c_char; VOIP_NAME_SIZE],
-    /// The key of the peer.
+    /// The key of the peer, or of the author.
     pub id: [c_char; VOIP_ID_SIZE],
     /// The key that the name is pinned to.
     pub pinned: [c_char; VOIP_ID_SIZE],
@@ -119,7 +147,7 @@ pub struct voip_event {
     pub since_unix_ms: u64,
     /// The tracker's address as it was configured.
     pub tracker: [c_char; VOIP_TEXT_SIZE],
-    /// Why the tracker was lost, or cannot pair.
+    /// Why the tracker was lost, cannot pair, or the file of texts cannot be written.
     pub error: voip_status,
     /// The same in words.
     pub message: [c_char; VOIP_TEXT_SIZE],
@@ -136,9 +164,16 @@ pub struct voip_event {
     /// Whether it is this side's part to call: true on one of the two sides, that of the smaller
     /// key.
     pub calls: bool,
+    /// How many texts.
+    pub count: u32,
+    /// What `voip_event_text` and `voip_event_text_id` read; it belongs to the event.
+    pub texts: *mut voip_event_texts,
 }
 
-filled!(voip_event, device_name, calls);
+filled!(voip_event, device_name, texts);
+
+/// A program of an earlier release has no room for them.
+const END_OF_TEXTS: usize = end_of!(voip_event, texts);
 
 impl voip_event {
     fn new(kind: voip_event_kind) -> voip_event {
@@ -165,6 +200,8 @@ impl voip_event {
             device_name: inline(""),
             words: inline(""),
             calls: false,
+            count: 0,
+            texts: std::ptr::null_mut(),
         }
     }
 
@@ -190,6 +227,15 @@ impl voip_event {
             event.device_name = inline(&device.name);
         }
         event
+    }
+
+    fn of_text(text: Text) -> Outcome<voip_event> {
+        Ok(voip_event {
+            name: inline(&text.name),
+            id: inline(&text.id.author.to_string()),
+            texts: put(EventTexts::Came(text))?,
+            ..voip_event::new(voip_event_kind::VOIP_EVENT_TEXT)
+        })
     }
 
     fn of(event: Event<Call>) -> Outcome<voip_event> {
@@ -251,6 +297,23 @@ impl voip_event {
                 offered: inline(&offered.to_string()),
                 ..voip_event::new(VOIP_EVENT_KEY_CHANGED)
             },
+            Event::Text { text } => voip_event::of_text(text)?,
+            Event::TextDelivered { to, ids } => voip_event {
+                id: inline(&to.to_string()),
+                count: ids.len() as u32,
+                texts: put(EventTexts::Delivered(ids))?,
+                ..voip_event::new(VOIP_EVENT_TEXT_DELIVERED)
+            },
+            Event::TextsMissing { author, count } => voip_event {
+                id: inline(&author.to_string()),
+                count,
+                ..voip_event::new(VOIP_EVENT_TEXTS_MISSING)
+            },
+            Event::HistoryFailed { error } => voip_event {
+                error: error.kind().into(),
+                message: inline(error.message()),
+                ..voip_event::new(VOIP_EVENT_HISTORY_FAILED)
+            },
             Event::DeviceChanged { direction, device, change } => voip_event {
                 direction: direction.into(),
                 change: change.into(),
@@ -277,11 +340,15 @@ pub unsafe extern "C" fn voip_node_next_event(
         // SAFETY: The caller vouches for it.
         let form = unsafe { Form::new("event", event) }?;
         // SAFETY: It is there.
-        unsafe { hold_nothing(event) };
+        unsafe { hold_nothing(&form, event) };
         let node = get(node)?;
         let event = next(|limit| node.next_event(limit), || node.is_closed(), timeout_ms)?;
+        let event = voip_event::of(event)?;
+        if !form.knows(END_OF_TEXTS) && !event.texts.is_null() {
+            take(event.texts)?;
+        }
         // SAFETY: The caller vouches for it.
-        unsafe { form.fill(voip_event::of(event)?) };
+        unsafe { form.fill(event) };
         Ok(())
     })
 }
@@ -304,17 +371,82 @@ pub(crate) fn next<E>(
 }
 
 /// # Safety
-/// The event is one that [`Form::new`] has taken.
-unsafe fn hold_nothing(event: *mut voip_event) {
+/// The event is the one that the form was made of.
+unsafe fn hold_nothing(form: &Form<voip_event>, event: *mut voip_event) {
     // SAFETY: The caller vouches for it.
     unsafe {
         (&raw mut (*event).kind).write(voip_event_kind::VOIP_EVENT_NONE);
         (&raw mut (*event).call).write(std::ptr::null_mut());
+        if form.knows(END_OF_TEXTS) {
+            (&raw mut (*event).texts).write(std::ptr::null_mut());
+        }
     }
 }
 
-/// Frees what an event holds: the handle of its call, if it still has one. The event is
-/// `VOIP_EVENT_NONE` then; twice is once. Does not block. If it was the last handle of a call that
+/// What an event says of texts.
+///
+/// # Safety
+/// The event is the one that the form was made of.
+unsafe fn texts_in(
+    form: &Form<voip_event>,
+    event: *const voip_event,
+) -> Option<*mut voip_event_texts> {
+    // SAFETY: It is there. What it says may be anything, and is checked.
+    let texts = form.knows(END_OF_TEXTS).then(|| unsafe { (&raw const (*event).texts).read() })?;
+    (!texts.is_null()).then_some(texts)
+}
+
+/// The text of `VOIP_EVENT_TEXT`. Does not block.
+///
+/// Errors: `VOIP_INVALID_ARGUMENT` for another event; `VOIP_CLOSED` for one that was freed in a copy.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn voip_event_text(
+    event: *const voip_event,
+    text: *mut voip_text,
+) -> voip_status {
+    guard(|| {
+        // SAFETY: The caller vouches for it.
+        let (of, form) =
+            unsafe { (Form::new("event", event.cast_mut())?, Form::new("text", text)?) };
+        // SAFETY: The same.
+        let texts = unsafe { texts_in(&of, event) }.map(|texts| get(texts)).transpose()?;
+        let Some(EventTexts::Came(text)) = texts.as_deref() else {
+            return Err(Failure::argument("event: it is not that of a text"));
+        };
+        // SAFETY: The same.
+        unsafe { form.fill(text.into()) };
+        Ok(())
+    })
+}
+
+/// One of the texts of `VOIP_EVENT_TEXT_DELIVERED`, `index` from 0 to `count` - 1. Does not block.
+///
+/// Errors: `VOIP_INVALID_ARGUMENT` beyond the end, and for another event; `VOIP_CLOSED` for one that was
+/// freed in a copy.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn voip_event_text_id(
+    event: *const voip_event,
+    index: usize,
+    id: *mut voip_text_id,
+) -> voip_status {
+    guard(|| {
+        let place = Place::new("id", id)?;
+        // SAFETY: The caller vouches for it.
+        let of = unsafe { Form::new("event", event.cast_mut()) }?;
+        // SAFETY: The same.
+        let texts = unsafe { texts_in(&of, event) }.map(|texts| get(texts)).transpose()?;
+        let Some(EventTexts::Delivered(ids)) = texts.as_deref() else {
+            return Err(Failure::argument("event: it is not that of texts that were delivered"));
+        };
+        let id = ids.get(index).ok_or_else(|| Failure::argument("index: beyond the end"))?;
+        // SAFETY: The same.
+        unsafe { place.set(id.into()) };
+        Ok(())
+    })
+}
+
+/// Frees what an event holds: the handle of its call, if it still has one, and what it says of texts. The
+/// event is `VOIP_EVENT_NONE` then; twice is once. Does not block. If it was the last handle of a call that
 /// is not over, the call is hung up: so does an incoming one end that nobody cares for.
 ///
 /// Errors: `VOIP_INVALID_ARGUMENT` for what is no event.
@@ -322,12 +454,14 @@ unsafe fn hold_nothing(event: *mut voip_event) {
 pub unsafe extern "C" fn voip_event_free(event: *mut voip_event) -> voip_status {
     guard(|| {
         // SAFETY: The caller vouches for it.
-        unsafe { Form::new("event", event) }?;
+        let form = unsafe { Form::new("event", event) }?;
         // SAFETY: It is there. What it says of a call may be anything, and is checked.
-        let call = unsafe { (*event).call };
+        let (call, texts) = unsafe { ((*event).call, texts_in(&form, event)) };
         // SAFETY: It is there.
-        unsafe { hold_nothing(event) };
-        if call.is_null() { Ok(()) } else { take(call).map(drop) }
+        unsafe { hold_nothing(&form, event) };
+        let call = if call.is_null() { Ok(()) } else { take(call).map(drop) };
+        let texts = texts.map_or(Ok(()), |texts| take(texts).map(drop));
+        call.and(texts)
     })
 }
 

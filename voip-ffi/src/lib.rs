@@ -45,7 +45,7 @@
 //! Structs that the library fills begin with `size`: set it to sizeof the struct before each call,
 //! as in `voip_event event = { .size = sizeof event };`. Later releases may add members at the end,
 //! and write only those that the caller's size has room for. A smaller size than the first
-//! release's gives `VOIP_INVALID_ARGUMENT`.
+//! release's gives `VOIP_INVALID_ARGUMENT`. (`voip_text_id`, which never grows, has no size.)
 //!
 //! Versions. Numbers of enums are fixed, functions and members stay what they are; an enum may get
 //! new numbers and a struct new members. What breaks a compiled program changes the number in the
@@ -72,6 +72,7 @@ mod doctor;
 mod event;
 mod handle;
 mod list;
+mod mesh;
 mod node;
 mod node_builder;
 mod node_stats;
@@ -89,6 +90,7 @@ pub use contact::*;
 pub use device::*;
 pub use doctor::*;
 pub use event::*;
+pub use mesh::*;
 pub use node::*;
 pub use node_builder::*;
 pub use node_stats::*;

@@ -292,6 +292,47 @@ pub extern "C" fn voip_node_builder_relay_only(
     guard(|| build(builder, |b| b.relay_only(yes)))
 }
 
+/// Whether to take part in the mesh of nodes that needs no tracker: the node listens for others, TCP on its
+/// own port number, and is reached by them and whoever they know. Default: no, unless
+/// `voip_node_builder_connect` names one.
+#[unsafe(no_mangle)]
+pub extern "C" fn voip_node_builder_mesh(
+    builder: *mut voip_node_builder,
+    yes: bool,
+) -> voip_status {
+    guard(|| build(builder, |b| b.mesh(yes)))
+}
+
+/// Takes part in the mesh, and begins with the node that listens at this address, "host:port". Up to 64,
+/// checked by `voip_node_builder_start`. One that cannot be reached is tried again, ever more seldom, up to
+/// once a minute.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn voip_node_builder_connect(
+    builder: *mut voip_node_builder,
+    address: *const c_char,
+) -> voip_status {
+    guard(|| {
+        // SAFETY: The caller vouches for it.
+        let address = unsafe { text("address", address) }?;
+        build(builder, |b| b.connect(address))
+    })
+}
+
+/// The file in which texts of the mesh are kept from one start to the next, those of others included; made
+/// if it is not there, readable by its owner only. Texts for one peer are encrypted in it, others are not.
+/// Default: none; they are kept as long as the node runs, and others have them.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn voip_node_builder_history_file(
+    builder: *mut voip_node_builder,
+    path: *const c_char,
+) -> voip_status {
+    guard(|| {
+        // SAFETY: The caller vouches for it.
+        let path = unsafe { text("path", path) }?;
+        build(builder, |b| b.history_file(path))
+    })
+}
+
 /// The encoder's rate: 6000 to 510000 bits per second. Default 32000: full-band speech with room
 /// for FEC. A call makes less while its packets queue up.
 #[unsafe(no_mangle)]
@@ -433,7 +474,7 @@ const _: () = assert!(VOIP_JITTER_NEVER_A_GAP == JitterConfig::NEVER_A_GAP);
 /// is.
 ///
 /// Errors: `VOIP_INVALID_ARGUMENT`, the text names the field; `VOIP_ADDRESS_IN_USE`; `VOIP_FILE`:
-/// the identity, its pins or a WAV file; `VOIP_SYSTEM`.
+/// the identity, its pins, the history or a WAV file; `VOIP_SYSTEM`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_node_builder_start(
     builder: *const voip_node_builder,

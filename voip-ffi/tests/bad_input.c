@@ -40,6 +40,7 @@ static voip_contact_list *the_voip_contact_list;
 static voip_peer_list *the_voip_peer_list;
 static voip_device_list *the_voip_device_list;
 static voip_report *the_voip_report;
+static voip_text_list *the_voip_text_list;
 static voip_tracker *the_voip_tracker;
 static voip_tracker_builder *the_voip_tracker_builder;
 
@@ -51,6 +52,7 @@ static voip_contact_list *freed_voip_contact_list;
 static voip_peer_list *freed_voip_peer_list;
 static voip_device_list *freed_voip_device_list;
 static voip_report *freed_voip_report;
+static voip_text_list *freed_voip_text_list;
 static voip_tracker *freed_voip_tracker;
 static voip_tracker_builder *freed_voip_tracker_builder;
 
@@ -64,6 +66,8 @@ static voip_event a_voip_event;
 static voip_jitter_second a_voip_jitter_second;
 static voip_node_stats a_voip_node_stats;
 static voip_peer a_voip_peer;
+static voip_text a_voip_text;
+static voip_text_id a_voip_text_id;
 static voip_tracker_event a_voip_tracker_event;
 static voip_tracker_stats a_voip_tracker_stats;
 
@@ -114,6 +118,7 @@ static voip_node_builder *describe_node(const char *name)
     FINE(voip_node_builder_bind(builder, "127.0.0.1:0"));
     FINE(voip_node_builder_tracker(builder, address));
     FINE(voip_node_builder_audio_manual(builder, 48000));
+    FINE(voip_node_builder_mesh(builder, true));
     return builder;
 }
 
@@ -165,6 +170,8 @@ static void start(void)
     FINE(voip_node_peers(the_voip_node, LIMIT, &the_voip_peer_list));
     FINE(voip_devices(LIMIT, &the_voip_device_list));
     the_voip_report = a_report();
+    FINE(voip_node_history(the_voip_node, VOIP_AUDIENCE_ALL, NULL, NULL, 10, LIMIT, &the_voip_text_list));
+    memcpy(a_voip_text_id.author, some_id, sizeof some_id);
 
     freed_voip_tracker = start_tracker();
     FINE(voip_tracker_free(freed_voip_tracker));
@@ -184,12 +191,15 @@ static void start(void)
     FINE(voip_device_list_free(freed_voip_device_list));
     freed_voip_report = a_report();
     FINE(voip_report_free(freed_voip_report));
+    FINE(voip_node_history(the_voip_node, VOIP_AUDIENCE_ROOM, "x", NULL, 10, LIMIT, &freed_voip_text_list));
+    FINE(voip_text_list_free(freed_voip_text_list));
 }
 
 static void finish(void)
 {
     FINE(voip_device_list_free(the_voip_device_list));
     FINE(voip_report_free(the_voip_report));
+    FINE(voip_text_list_free(the_voip_text_list));
     FINE(voip_contact_list_free(the_voip_contact_list));
     FINE(voip_peer_list_free(the_voip_peer_list));
     FINE(voip_call_free(the_voip_call));
@@ -361,6 +371,69 @@ static void freed_twice(void)
     FINE(voip_event_free(&event));
 }
 
+static void text_fails(voip_status status, const char *word, voip_audience to, const char *whom,
+                       const char *message)
+{
+    EXPECT(status, word, voip_node_send_text(the_voip_node, to, whom, message, LIMIT, NULL));
+}
+
+static void texts(void)
+{
+    static char long_text[VOIP_LONG_TEXT_SIZE + 1];
+    char id[VOIP_ID_SIZE];
+    memset(long_text, 'x', sizeof long_text - 1);
+    FINE(voip_node_id(the_voip_node, id, sizeof id));
+    text_fails(VOIP_INVALID_ARGUMENT, "nobody else", VOIP_AUDIENCE_ALL, "general", "x");
+    text_fails(VOIP_INVALID_ARGUMENT, "NULL", VOIP_AUDIENCE_PEER, NULL, "x");
+    text_fails(VOIP_INVALID_ARGUMENT, "room", VOIP_AUDIENCE_ROOM, "", "x");
+    text_fails(VOIP_INVALID_ARGUMENT, "room", VOIP_AUDIENCE_ROOM, "a\nb", "x");
+    text_fails(VOIP_INVALID_ARGUMENT, "hexadecimal", VOIP_AUDIENCE_PEER, "bob", "x");
+    text_fails(VOIP_INVALID_ARGUMENT, "oneself", VOIP_AUDIENCE_PEER, id, "x");
+    text_fails(VOIP_INVALID_ARGUMENT, "text", VOIP_AUDIENCE_ALL, NULL, "");
+    text_fails(VOIP_INVALID_ARGUMENT, "text", VOIP_AUDIENCE_ALL, NULL, "\x1b");
+    text_fails(VOIP_INVALID_ARGUMENT, "text", VOIP_AUDIENCE_ALL, NULL, long_text);
+    INVALID("host:port", voip_node_connect(the_voip_node, "nowhere"));
+    INVALID("beyond", voip_text_list_get(the_voip_text_list, 0, sized(&a_voip_text, sizeof a_voip_text)));
+
+    /* An author that has no end, and one that is none. */
+    voip_text_list *list;
+    voip_text_id before;
+    memset(&before, 'a', sizeof before);
+    INVALID("author", voip_node_history(the_voip_node, VOIP_AUDIENCE_ALL, "", &before, 1, LIMIT, &list));
+    memset(&before, 0, sizeof before);
+    INVALID("author", voip_node_history(the_voip_node, VOIP_AUDIENCE_ALL, "", &before, 1, LIMIT, &list));
+
+    /* Events of something else, and of a program that does not know of texts. */
+    voip_event event;
+    memset(&event, 0, sizeof event);
+    event.size = sizeof event;
+    INVALID("not that of a text", voip_event_text(&event, sized(&a_voip_text, sizeof a_voip_text)));
+    INVALID("not that of texts", voip_event_text_id(&event, 0, &before));
+    event.texts = (voip_event_texts *)place;
+    INVALID("that is no event of texts", voip_event_text(&event, sized(&a_voip_text, sizeof a_voip_text)));
+    INVALID("that is no event of texts", voip_event_text_id(&event, 0, &before));
+    event.size = END_OF(voip_event, device_name);
+    INVALID("not that of a text", voip_event_text(&event, sized(&a_voip_text, sizeof a_voip_text)));
+    FINE(voip_event_free(&event));
+
+    voip_node_builder *builder;
+    voip_node *outside;
+    FINE(voip_node_builder_new("outside", &builder));
+    FINE(voip_node_builder_bind(builder, "127.0.0.1:0"));
+    FINE(voip_node_builder_start(builder, &outside));
+    EXPECT(VOIP_INVALID_STATE, "mesh", voip_node_connect(outside, "127.0.0.1:9"));
+    EXPECT(VOIP_INVALID_STATE, "mesh",
+           voip_node_send_text(outside, VOIP_AUDIENCE_ALL, NULL, "x", LIMIT, NULL));
+    EXPECT(VOIP_INVALID_STATE, "mesh",
+           voip_node_history(outside, VOIP_AUDIENCE_ALL, NULL, NULL, 1, LIMIT, &list));
+    FINE(voip_node_free(outside));
+    FINE(voip_node_builder_connect(builder, "nowhere"));
+    start_fails(builder, VOIP_INVALID_ARGUMENT, "connect");
+    builder = describe_node("x");
+    FINE(voip_node_builder_history_file(builder, "/dev/null/file"));
+    start_fails(builder, VOIP_FILE, "/dev/null/file");
+}
+
 static voip_call *wait_for_call(voip_node *node)
 {
     voip_event event;
@@ -500,6 +573,7 @@ int main(void)
     names();
     ranges();
     freed_twice();
+    texts();
     calls_in_wrong_states();
     other_audio();
     structs_of_other_sizes();

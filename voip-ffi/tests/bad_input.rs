@@ -17,7 +17,7 @@ use std::fmt::Write;
 use prototypes::{Parameter, Prototype};
 
 /// Opaque types, and the valid handle of each in `bad_input.c`.
-const HANDLES: [&str; 9] = [
+const HANDLES: [&str; 10] = [
     "voip_node",
     "voip_node_builder",
     "voip_call",
@@ -25,13 +25,14 @@ const HANDLES: [&str; 9] = [
     "voip_peer_list",
     "voip_device_list",
     "voip_report",
+    "voip_text_list",
     "voip_tracker",
     "voip_tracker_builder",
 ];
 
 /// Structs that begin with their size, and the last member that each had in its first release: what
 /// programs compiled with that have room for.
-const STRUCTS: [(&str, &str); 12] = [
+const STRUCTS: [(&str, &str); 13] = [
     ("voip_audio_device", "is_default"),
     ("voip_call_peer", "id"),
     ("voip_call_stats", "path_remote"),
@@ -42,14 +43,17 @@ const STRUCTS: [(&str, &str); 12] = [
     ("voip_jitter_second", "late"),
     ("voip_node_stats", "realtime"),
     ("voip_peer", "since_unix_ms"),
+    ("voip_text", "text"),
     ("voip_tracker_event", "text"),
     ("voip_tracker_stats", "events_dropped"),
 ];
 
 /// Where NULL has a meaning.
-const MAY_BE_NULL: [(&str, &str); 4] = [
+const MAY_BE_NULL: [(&str, &str); 6] = [
     ("voip_node_builder_audio_wav", "play"),
     ("voip_node_builder_audio_wav", "record"),
+    ("voip_node_send_text", "id"),
+    ("voip_node_history", "before"),
     ("voip_call_get_state", "reason"),
     ("voip_call_wait_ended", "reason"),
 ];
@@ -63,6 +67,8 @@ enum Kind<'a> {
     Struct(&'a str, &'static str),
     /// Where a result goes.
     Place(&'a str),
+    /// A value that is read.
+    Value(&'a str),
     Text,
     /// An array and its type; the length is the next parameter.
     Array(&'a str),
@@ -86,6 +92,7 @@ fn kind(parameter: &Parameter) -> Kind<'_> {
         "size_t" if ["count", "capacity"].contains(&parameter.name.as_str()) => Kind::Length,
         "size_t" | "uint32_t" | "bool" => Kind::Number,
         _ if HANDLES.contains(&bare) => Kind::Handle(bare),
+        _ if of.starts_with("const ") => Kind::Value(bare),
         _ if of.ends_with('*') => Kind::Place(of.strip_suffix('*').unwrap().trim()),
         _ if of.starts_with("voip_") => Kind::Enum(of),
         _ => panic!("{of} {}: nothing is known of such a parameter", parameter.name),
@@ -98,6 +105,7 @@ fn valid(parameter: &Parameter) -> String {
         Kind::Handle(of) => format!("the_{of}"),
         Kind::Struct(of, _) => format!("sized(&a_{of}, sizeof a_{of})"),
         Kind::Place(of) => format!("({of} *)place"),
+        Kind::Value(of) => format!("&a_{of}"),
         Kind::Text if parameter.name == "id" => "some_id".into(),
         Kind::Text => "\"127.0.0.1:9\"".into(),
         Kind::Array(of) => format!("({of} *)place"),
@@ -126,14 +134,16 @@ fn wrong(function: &str, parameter: &Parameter) -> Vec<(String, &'static str, &'
         }
         Kind::Struct(of, last) => {
             let too_small = format!("END_OF({of}, {last}) - 1");
-            let sizes = ["0", "1", &too_small, "5000", "SIZE_MAX"];
+            let sizes = ["0", "1", &too_small, "20000", "SIZE_MAX"];
             let mut cases: Vec<_> =
                 sizes.map(|size| invalid(&format!("sized(&a_{of}, {size})"), "size")).into();
             cases.push(invalid(&format!("({of} *)(place + 1)"), "not aligned"));
             cases
         }
         Kind::Place("bool") => vec![],
-        Kind::Place(of) => vec![invalid(&format!("({of} *)(place + 1)"), "not aligned")],
+        Kind::Place(of) | Kind::Value(of) => {
+            vec![invalid(&format!("({of} *)(place + 1)"), "not aligned")]
+        }
         Kind::Text => vec![
             invalid("\"\\xff\"", "not UTF-8"),
             invalid("\"caf\\xe9\"", "not UTF-8"),

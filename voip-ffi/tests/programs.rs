@@ -15,10 +15,12 @@ mod tone;
 mod tool;
 
 use std::fs;
+use std::io::Write;
+use std::process::Stdio;
 
 use people::{finish, say_until, start};
 use tool::Tool;
-use voip_core::{Audio, Event, Node, Tracker};
+use voip_core::{Audience, Audio, Event, Node, Tracker};
 
 fn tracker() -> Tracker {
     Tracker::builder().bind("127.0.0.1:0").start().unwrap()
@@ -60,6 +62,29 @@ fn talk_on_epoll(tool: Tool) {
     }
 }
 
+/// Writes to `text`, and reads what it writes.
+fn chat(tool: Tool) {
+    let bob = Node::builder("bob").bind("127.0.0.1:0").mesh(true).start().unwrap();
+    let mut command = tool.command(&tool.example("text"));
+    command.stdin(Stdio::piped());
+    let address = bob.local_address().to_string();
+    let mut alice = start(command, &["127.0.0.1:0", "alice", &address]);
+    let mut typed = alice.input();
+    let alice = say_until(alice, "bob is here\n");
+    typed.write_all("héllo\nagain\n".as_bytes()).unwrap();
+    let mut heard = Vec::new();
+    while heard.len() < 2 {
+        if let Event::Text { text } = bob.next_event(people::LIMIT).unwrap() {
+            heard.push((text.name, text.text));
+        }
+    }
+    assert_eq!(heard, ["héllo", "again"].map(|text| ("alice".to_owned(), text.to_owned())));
+    bob.send_text(&Audience::All, "hello, Alice", people::LIMIT).unwrap();
+    let alice = say_until(alice, "bob: hello, Alice\n");
+    drop(typed);
+    finish(alice);
+}
+
 #[test]
 fn a_file_is_played_to_a_bot_that_echoes_it() {
     play_to_the_bot(Tool::Plain, Tool::Plain);
@@ -68,6 +93,20 @@ fn a_file_is_played_to_a_bot_that_echoes_it() {
 #[test]
 fn two_peers_talk_on_epoll_alone() {
     talk_on_epoll(Tool::Plain);
+}
+
+#[test]
+fn texts_are_typed_and_told() {
+    chat(Tool::Plain);
+}
+
+#[test]
+fn texts_without_a_tracker_come_and_are_kept() {
+    let program = Tool::Plain.build("voip-ffi/tests", "texts");
+    let history = cc::scratch().join("texts.history");
+    let _ = fs::remove_file(&history);
+    let told = finish(start(cc::command(&program), &[history.to_str().unwrap()]));
+    assert!(told.contains("were kept"), "{told}");
 }
 
 #[test]
@@ -97,6 +136,7 @@ fn threads_leave_when_what_they_use_is_freed() {
 fn no_error_and_no_leak_with_the_address_sanitizer() {
     play_to_the_bot(Tool::AddressSanitizer, Tool::AddressSanitizer);
     talk_on_epoll(Tool::AddressSanitizer);
+    chat(Tool::AddressSanitizer);
 }
 
 #[test]
@@ -106,6 +146,7 @@ fn no_error_and_no_leak_under_valgrind() {
     play_to_the_bot(Tool::Valgrind, Tool::Plain);
     play_to_the_bot(Tool::Plain, Tool::Valgrind);
     talk_on_epoll(Tool::Valgrind);
+    chat(Tool::Valgrind);
 }
 
 #[test]

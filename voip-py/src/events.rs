@@ -10,6 +10,7 @@ use crate::enums::member;
 use crate::errors::exception;
 use crate::peers::{Peer, PeerId};
 use crate::record::record;
+use crate::texts::{Text, TextId};
 
 /// What a node tells its user, in the order in which it happened. Each event is of one of the classes
 /// under this one; they are frozen and made for `match`:
@@ -209,6 +210,39 @@ record! {
     }
 }
 record! {
+    /// Somebody in the mesh has written. What this node's own user writes is not told.
+    TextReceived extends Event {
+        /// What, a `Text`.
+        text: Py<Text>,
+    }
+}
+record! {
+    /// Texts of this node's have come to the peer they are for.
+    TextDelivered extends Event {
+        /// To whom, a `PeerId`.
+        to: PeerId,
+        /// Which, a tuple of `TextId`.
+        ids: Py<PyTuple>,
+    }
+}
+record! {
+    /// Texts of an author are not to be had any more from anybody; others that came after them follow.
+    TextsMissing extends Event {
+        /// Whose, a `PeerId`.
+        author: PeerId,
+        /// How many, those for others included.
+        count: u32,
+    }
+}
+record! {
+    /// The file that keeps texts cannot be written: what comes now is lost when the node is closed. Told
+    /// once, and again if it has worked in between.
+    HistoryFailed extends Event {
+        /// Why, an `Error`.
+        error: Py<PyAny>,
+    }
+}
+record! {
     /// Another microphone or loudspeaker is in use than before, or none.
     DeviceChanged extends Event {
         /// Which of the two, a `DeviceDirection`.
@@ -221,7 +255,7 @@ record! {
 }
 record! {
     /// The queue overflowed and events were dropped, first those about what can be read again: who is
-    /// online, which devices are in use, whether the peers of calls are muted or silent. Read these
+    /// online, texts, which devices are in use, whether the peers of calls are muted or silent. Read these
     /// and the states of calls again.
     Lagged extends Event {
     }
@@ -272,6 +306,21 @@ pub(crate) fn to_python<'py>(
         E::KeyChanged { name, pinned, offered } => {
             make(py, KeyChanged { name, pinned: PeerId(pinned), offered: PeerId(offered) })
         }
+        E::Text { text } => {
+            let text = Py::new(py, Text::new(py, text)?)?;
+            make(py, TextReceived { text })
+        }
+        E::TextDelivered { to, ids } => {
+            let ids = PyTuple::new(py, ids.into_iter().map(TextId::from))?.unbind();
+            make(py, TextDelivered { to: PeerId(to), ids })
+        }
+        E::TextsMissing { author, count } => {
+            make(py, TextsMissing { author: PeerId(author), count })
+        }
+        E::HistoryFailed { error } => {
+            let error = exception(py, &error).into_value(py).into_any();
+            make(py, HistoryFailed { error })
+        }
         E::DeviceChanged { direction, device, change } => {
             let direction = member(py, "DeviceDirection", direction)?;
             let device = device.map(|d| Py::new(py, AudioDevice::new(py, d)?)).transpose()?;
@@ -315,6 +364,10 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Reconnected>()?;
     module.add_class::<Ended>()?;
     module.add_class::<KeyChanged>()?;
+    module.add_class::<TextReceived>()?;
+    module.add_class::<TextDelivered>()?;
+    module.add_class::<TextsMissing>()?;
+    module.add_class::<HistoryFailed>()?;
     module.add_class::<DeviceChanged>()?;
     module.add_class::<Lagged>()
 }

@@ -15,6 +15,7 @@ mod pcm;
 mod peers;
 mod record;
 mod stats;
+mod texts;
 mod tracker;
 mod waiting;
 
@@ -33,6 +34,7 @@ fn _voip(module: &Bound<'_, PyModule>) -> PyResult<()> {
     events::register(module)?;
     peers::register(module)?;
     stats::register(module)?;
+    texts::register(module)?;
     tracker::register(module)?;
     enums::register(module)?;
     exit::register(module)

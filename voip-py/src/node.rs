@@ -21,6 +21,7 @@ use crate::events;
 use crate::exit;
 use crate::peers::{Contact, Peer, PeerId, Target};
 use crate::stats::NodeStats;
+use crate::texts::{Audience, Text, TextId};
 use crate::waiting::{Timeout, ask, seconds, wait, wait_while};
 
 /// One participant: it has a name and a key, is registered at its trackers, and calls and is called.
@@ -47,11 +48,18 @@ use crate::waiting::{Timeout, ask, seconds, wait, wait_while};
 /// "turn:host[:port][?transport=udp|tcp]" or "turns:host[:port]" (TLS), and the name and the password that it wants.
 /// `relay_only=True`: peers learn no address of this host, calls go through relays only; without one they fail
 /// as `Unreachable`.
+/// `mesh`: whether to take part in the mesh of nodes that needs no tracker: the node listens for others,
+/// TCP on its own port number, and is reached by them and whoever they know.
+/// `connect`: takes part in the mesh, and begins with the nodes that listen at these addresses,
+/// "host:port", up to 64. One that cannot be reached is tried again, ever more seldom, up to once a minute.
+/// `history_file`: in which texts of the mesh are kept from one start to the next, those of others
+/// included; made if it is not there, readable by its owner only. Texts for one peer are encrypted in it,
+/// others are not. Without one they are kept as long as the node runs, and others have them.
 ///
 /// Does not wait for the trackers: see `wait_registered`. The end of a `with` block closes the node; so do
 /// dropping it and the end of the program, when other threads that still wait end as by `sys.exit()`.
 /// Raises `InvalidArgument` naming the argument, `AddressInUse`, `FileError` for the identity, its pins
-/// or a WAV file, `SystemError`.
+/// the history or a WAV file, `SystemError`.
 #[pyclass(frozen, module = "voip")]
 pub(crate) struct Node {
     core: Arc<core::Node>,
@@ -63,19 +71,20 @@ pub(crate) struct Node {
 impl Node {
     #[new]
     #[pyo3(
-        signature = (name, *, trackers = Trackers::default(), bind = None, identity_file = None,
+        signature = (name, *, trackers = Addresses::default(), bind = None, identity_file = None,
             audio = Sound::devices(), encoder = None, jitter = None, auto_answer = false,
             contacts_only = false, ring_timeout = None, max_calls = None, turn_servers = Vec::new(),
-            relay_only = false),
+            relay_only = false, mesh = false, connect = Addresses::default(), history_file = None),
         text_signature = "(name, *, trackers=(), bind='[::]:0', identity_file=None, \
             audio=..., encoder=None, jitter=None, auto_answer=False, contacts_only=False, \
-            ring_timeout=45.0, max_calls=1, turn_servers=(), relay_only=False)"
+            ring_timeout=45.0, max_calls=1, turn_servers=(), relay_only=False, \
+            mesh=False, connect=(), history_file=None)"
     )]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
         py: Python<'_>,
         name: &str,
-        trackers: Trackers,
+        trackers: Addresses,
         bind: Option<&str>,
         identity_file: Option<PathBuf>,
         audio: Sound,
@@ -87,6 +96,9 @@ impl Node {
         max_calls: Option<Bound<'_, PyAny>>,
         turn_servers: Vec<(String, String, String)>,
         relay_only: bool,
+        mesh: bool,
+        connect: Addresses,
+        history_file: Option<PathBuf>,
     ) -> PyResult<Self> {
         let mut builder = core::Node::builder(name).audio(audio.audio);
         builder = builder.auto_answer(auto_answer).contacts_only(contacts_only);
@@ -109,7 +121,13 @@ impl Node {
         if let Some(limit) = ring_timeout {
             builder = builder.ring_timeout(seconds("ring_timeout", &limit)?);
         }
-        builder = builder.relay_only(relay_only);
+        builder = builder.relay_only(relay_only).mesh(mesh);
+        for address in connect.0 {
+            builder = builder.connect(address);
+        }
+        if let Some(path) = history_file {
+            builder = builder.history_file(path);
+        }
         for (uri, username, password) in turn_servers {
             builder = builder.turn_server(uri, username, password);
         }
@@ -230,6 +248,66 @@ impl Node {
     /// Raises `Closed`.
     fn unpair(&self, py: Python<'_>) -> PyResult<()> {
         self.core(py)?.unpair().or_raise(py)
+    }
+
+    /// Links this node to the one that listens at this address, "host:port", and so to all that it knows.
+    /// Returns at once; an address that cannot be reached is tried again, ever more seldom, up to once a
+    /// minute. Raises `InvalidArgument` for what is no address; `InvalidState` unless the node takes part
+    /// in the mesh; `Closed`.
+    fn connect(&self, py: Python<'_>, address: &str) -> PyResult<()> {
+        self.core(py)?.connect(address).or_raise(py)
+    }
+
+    /// Writes a text to everybody in the mesh, a room or a peer: `to` is `All()`, a `Room` or a `PeerId`.
+    /// Returns its `TextId`. It is kept by everybody there, within bounds, so that who is away gets it when
+    /// it is back: the last 1,000 texts or 1 MiB of an author at least. One for a peer only that peer can
+    /// read, and `TextDelivered` tells when it has arrived. Waits for the node's own thread only.
+    ///
+    /// Raises `InvalidArgument` for a text that is empty, longer than 8 KiB or with control characters other
+    /// than line breaks and tabs, a room's name or a key that is none, oneself; `Busy` for more than 50 texts at once
+    /// and 5 a second; `InvalidState` unless the node takes part in the mesh; `TimedOut` after `timeout`
+    /// seconds, though it may be written all the same; `Closed`.
+    #[pyo3(
+        signature = (to, text, timeout = Timeout::NEVER),
+        text_signature = "($self, to, text, timeout=None)"
+    )]
+    fn send_text(
+        &self,
+        py: Python<'_>,
+        to: Audience,
+        text: String,
+        timeout: Timeout,
+    ) -> PyResult<TextId> {
+        self.core(py)?;
+        let core = self.core.clone();
+        let id = ask(py, timeout, move |limit| core.send_text(&to.0, &text, limit))?;
+        Ok(id.into())
+    }
+
+    /// Earlier texts of all, of a room, or with a peer, this node's own included, a list of `Text`: the last
+    /// `limit` (1,000 at most), or the last of those that came before the text `before`, a `TextId`. The
+    /// oldest comes first. A text that is not kept any more has none before it.
+    ///
+    /// Raises `InvalidState` unless the node takes part in the mesh; `TimedOut` after `timeout` seconds;
+    /// `Closed`.
+    #[pyo3(
+        signature = (of, *, before = None, limit = None, timeout = Timeout::NEVER),
+        text_signature = "($self, of, *, before=None, limit=100, timeout=None)"
+    )]
+    fn history(
+        &self,
+        py: Python<'_>,
+        of: Audience,
+        before: Option<Bound<'_, TextId>>,
+        limit: Option<Bound<'_, PyAny>>,
+        timeout: Timeout,
+    ) -> PyResult<Vec<Text>> {
+        self.core(py)?;
+        let core = self.core.clone();
+        let before = before.map(|id| id.get().to_core());
+        let limit = limit.map_or(Ok(100), |limit| whole("limit", &limit))?;
+        let texts = ask(py, timeout, move |slice| core.history(&of.0, before, limit, slice))?;
+        texts.into_iter().map(|text| Text::new(py, text)).collect()
     }
 
     /// Waits for the next event; `None` after `timeout` seconds. Raises `Closed`.
@@ -428,18 +506,18 @@ fn raise_closed<T>(py: Python<'_>) -> PyResult<T> {
     raise(py, ErrorKind::Closed, "the node was closed".to_owned())
 }
 
-/// The argument `trackers`: any iterable of texts but a text.
+/// The arguments `trackers` and `connect`: any iterable of texts but a text.
 #[derive(Default)]
-struct Trackers(Vec<String>);
+struct Addresses(Vec<String>);
 
-impl<'py> FromPyObject<'_, 'py> for Trackers {
+impl<'py> FromPyObject<'_, 'py> for Addresses {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         if object.is_instance_of::<PyString>() {
-            return Err(PyTypeError::new_err("trackers is a list of addresses, not one text"));
+            return Err(PyTypeError::new_err("it is a list of addresses, not one text"));
         }
-        object.try_iter()?.map(|tracker| tracker?.extract()).collect::<PyResult<_>>().map(Trackers)
+        object.try_iter()?.map(|address| address?.extract()).collect::<PyResult<_>>().map(Addresses)
     }
 }
 

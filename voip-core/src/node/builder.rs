@@ -359,7 +359,7 @@ impl NodeBuilder {
             board: Mutex::new(Board::default()),
             changed: Condvar::new(),
             pins: pins_file,
-            history,
+            history: Mutex::new(history),
             lan: Mutex::new(lan),
             contacts,
             #[cfg(feature = "devices")]

@@ -1,7 +1,7 @@
 //! Programs that run side by side, each with a time limit.
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
@@ -20,6 +20,11 @@ pub(crate) struct Person {
 }
 
 impl Person {
+    /// What it reads, if it was started with a pipe for it.
+    pub(crate) fn input(&mut self) -> ChildStdin {
+        self.child.stdin.take().unwrap()
+    }
+
     /// Gives it more time.
     pub(crate) fn patient(mut self) -> Person {
         self.limit = LONG;

@@ -39,7 +39,7 @@ impl Tool {
         if self.is_fast() { person } else { person.patient() }
     }
 
-    fn command(self, program: &Path) -> Command {
+    pub(crate) fn command(self, program: &Path) -> Command {
         if self != Tool::Valgrind {
             let mut command = cc::command(program);
             command.env("ASAN_OPTIONS", "detect_leaks=1:detect_stack_use_after_return=1");

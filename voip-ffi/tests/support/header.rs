@@ -9,13 +9,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The files with exported functions, in the order of the header.
-const PARTS: [&str; 15] = [
+const PARTS: [&str; 16] = [
     "version",
     "status",
     "node",
     "node_builder",
     "peer",
     "contact",
+    "mesh",
     "device",
     "doctor",
     "call",

@@ -29,6 +29,7 @@ from ._enums import (
 from ._errors import Error
 
 __all__ = [
+    "All",
     "Answered",
     "AudioDevice",
     "Call",
@@ -45,6 +46,7 @@ __all__ = [
     "Ended",
     "Event",
     "FirstAudio",
+    "HistoryFailed",
     "Incoming",
     "JitterConfig",
     "JitterSecond",
@@ -67,7 +69,13 @@ __all__ = [
     "Registered",
     "Report",
     "Ringing",
+    "Room",
     "Stages",
+    "Text",
+    "TextDelivered",
+    "TextId",
+    "TextReceived",
+    "TextsMissing",
     "Tracker",
     "TrackerEvent",
     "TrackerLost",
@@ -117,11 +125,18 @@ class Node:
     "turn:host[:port][?transport=udp|tcp]" or "turns:host[:port]" (TLS), and the name and the password that it wants.
     `relay_only=True`: peers learn no address of this host, calls go through relays only; without one they fail
     as `Unreachable`.
+    `mesh`: whether to take part in the mesh of nodes that needs no tracker: the node listens for others,
+    TCP on its own port number, and is reached by them and whoever they know.
+    `connect`: takes part in the mesh, and begins with the nodes that listen at these addresses,
+    "host:port", up to 64. One that cannot be reached is tried again, ever more seldom, up to once a minute.
+    `history_file`: in which texts of the mesh are kept from one start to the next, those of others
+    included; made if it is not there, readable by its owner only. Texts for one peer are encrypted in it,
+    others are not. Without one they are kept as long as the node runs, and others have them.
 
     Does not wait for the trackers: see `wait_registered`. The end of a `with` block closes the node; so do
     dropping it and the end of the program, when other threads that still wait end as by `sys.exit()`.
     Raises `InvalidArgument` naming the argument, `AddressInUse`, `FileError` for the identity, its pins
-    or a WAV file, `SystemError`.
+    the history or a WAV file, `SystemError`.
     """
 
     def __new__(
@@ -140,6 +155,9 @@ class Node:
         max_calls: int = 1,
         turn_servers: Iterable[tuple[str, str, str]] = (),
         relay_only: bool = False,
+        mesh: bool = False,
+        connect: Iterable[str] = (),
+        history_file: str | PathLike[str] | None = None,
     ) -> Self: ...
     @property
     def name(self) -> str:
@@ -192,6 +210,38 @@ class Node:
     def unpair(self) -> None:
         """Waits for nobody any more. Nothing happens if it did not. A `Paired` may be among the events already.
         Raises `Closed`.
+        """
+    def connect(self, address: str) -> None:
+        """Links this node to the one that listens at this address, "host:port", and so to all that it knows.
+        Returns at once; an address that cannot be reached is tried again, ever more seldom, up to once a
+        minute. Raises `InvalidArgument` for what is no address; `InvalidState` unless the node takes part
+        in the mesh; `Closed`.
+        """
+    def send_text(self, to: All | Room | PeerId, text: str, timeout: float | None = None) -> TextId:
+        """Writes a text to everybody in the mesh, a room or a peer: `to` is `All()`, a `Room` or a `PeerId`.
+        Returns its `TextId`. It is kept by everybody there, within bounds, so that who is away gets it when
+        it is back: the last 1,000 texts or 1 MiB of an author at least. One for a peer only that peer can
+        read, and `TextDelivered` tells when it has arrived. Waits for the node's own thread only.
+
+        Raises `InvalidArgument` for a text that is empty, longer than 8 KiB or with control characters other
+        than line breaks and tabs, a room's name or a key that is none, oneself; `Busy` for more than 50 texts at once
+        and 5 a second; `InvalidState` unless the node takes part in the mesh; `TimedOut` after `timeout`
+        seconds, though it may be written all the same; `Closed`.
+        """
+    def history(
+        self,
+        of: All | Room | PeerId,
+        *,
+        before: TextId | None = None,
+        limit: int = 100,
+        timeout: float | None = None,
+    ) -> list[Text]:
+        """Earlier texts of all, of a room, or with a peer, this node's own included, a list of `Text`: the last
+        `limit` (1,000 at most), or the last of those that came before the text `before`, a `TextId`. The
+        oldest comes first. A text that is not kept any more has none before it.
+
+        Raises `InvalidState` unless the node takes part in the mesh; `TimedOut` after `timeout` seconds;
+        `Closed`.
         """
     def next_event(self, timeout: float | None = None) -> Event | None:
         """Waits for the next event; `None` after `timeout` seconds. Raises `Closed`."""
@@ -714,6 +764,77 @@ class CallPeer:
     def __eq__(self, other: object, /) -> bool: ...
 
 @final
+class All:
+    """Everybody in the mesh, as the audience of a text."""
+
+    __match_args__: ClassVar[tuple[()]]
+    def __new__(cls) -> Self: ...
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class Room:
+    """Everybody who reads the room of this name, as the audience of a text. Its texts are not secret:
+    everybody in the mesh hands them on, and can read them.
+    """
+
+    __match_args__: ClassVar[tuple[Literal["name"]]]
+    @property
+    def name(self) -> str:
+        """The name: 1 to 64 bytes of UTF-8 without control characters."""
+    def __new__(cls, name: str) -> Self: ...
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class TextId:
+    """Which text: each has another one. Those of one author are in order within a log."""
+
+    __match_args__: ClassVar[tuple[Literal["author"], Literal["log"], Literal["seq"]]]
+    @property
+    def author(self) -> PeerId:
+        """Who has written it, a `PeerId`."""
+    @property
+    def log(self) -> int:
+        """When the author's program began to write, in milliseconds since 1970: each run of it is
+        another log.
+        """
+    @property
+    def seq(self) -> int:
+        """Its place in the log, from 1 on."""
+    def __new__(cls, author: PeerId, log: int, seq: int) -> Self: ...
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class Text:
+    """A text in the mesh."""
+
+    __match_args__: ClassVar[tuple[Literal["id"], Literal["name"], Literal["to"], Literal["text"], Literal["at"], Literal["late"]]]
+    @property
+    def id(self) -> TextId:
+        """Which, a `TextId`."""
+    @property
+    def name(self) -> str:
+        """What the author calls itself."""
+    @property
+    def to(self) -> All | Room | PeerId:
+        """For whom: `All()`, a `Room`, or the `PeerId` of one peer."""
+    @property
+    def text(self) -> str:
+        """What it says: up to 8 KiB of UTF-8 without control characters, but for line breaks and tabs."""
+    @property
+    def at(self) -> float:
+        """When it was written, by the author's clock: seconds since 1970-01-01 UTC."""
+    @property
+    def late(self) -> bool:
+        """It was written more than half a minute ago, while this node was away or did not get it. Only
+        a late text may come out of order.
+        """
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
 class Stages:
     """Mouth-to-ear delay by stage, milliseconds, for the first sample of a packet."""
 
@@ -1218,6 +1339,58 @@ class KeyChanged(Event[_CallT]):
     def __eq__(self, other: object, /) -> bool: ...
 
 @final
+class TextReceived(Event[_CallT]):
+    """Somebody in the mesh has written. What this node's own user writes is not told."""
+
+    __match_args__: ClassVar[tuple[Literal["text"]]]
+    @property
+    def text(self) -> Text:
+        """What, a `Text`."""
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class TextDelivered(Event[_CallT]):
+    """Texts of this node's have come to the peer they are for."""
+
+    __match_args__: ClassVar[tuple[Literal["to"], Literal["ids"]]]
+    @property
+    def to(self) -> PeerId:
+        """To whom, a `PeerId`."""
+    @property
+    def ids(self) -> tuple[TextId, ...]:
+        """Which, a tuple of `TextId`."""
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class TextsMissing(Event[_CallT]):
+    """Texts of an author are not to be had any more from anybody; others that came after them follow."""
+
+    __match_args__: ClassVar[tuple[Literal["author"], Literal["count"]]]
+    @property
+    def author(self) -> PeerId:
+        """Whose, a `PeerId`."""
+    @property
+    def count(self) -> int:
+        """How many, those for others included."""
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class HistoryFailed(Event[_CallT]):
+    """The file that keeps texts cannot be written: what comes now is lost when the node is closed. Told
+    once, and again if it has worked in between.
+    """
+
+    __match_args__: ClassVar[tuple[Literal["error"]]]
+    @property
+    def error(self) -> Error:
+        """Why, an `Error`."""
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
 class DeviceChanged(Event[_CallT]):
     """Another microphone or loudspeaker is in use than before, or none."""
 
@@ -1237,7 +1410,7 @@ class DeviceChanged(Event[_CallT]):
 @final
 class Lagged(Event[_CallT]):
     """The queue overflowed and events were dropped, first those about what can be read again: who is
-    online, which devices are in use, whether the peers of calls are muted or silent. Read these
+    online, texts, which devices are in use, whether the peers of calls are muted or silent. Read these
     and the states of calls again.
     """
 

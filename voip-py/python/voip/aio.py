@@ -112,6 +112,9 @@ class Node:
         max_calls: int = 1,
         turn_servers: Iterable[tuple[str, str, str]] = (),
         relay_only: bool = False,
+        mesh: bool = False,
+        connect: Iterable[str] = (),
+        history_file: str | os.PathLike[str] | None = None,
     ) -> None:
         self._node = voip.Node(
             name,
@@ -127,6 +130,9 @@ class Node:
             max_calls=max_calls,
             turn_servers=turn_servers,
             relay_only=relay_only,
+            mesh=mesh,
+            connect=connect,
+            history_file=history_file,
         )
         self._descriptor = _Descriptor(self._node.event_descriptor())
         # One object for each call: it owns the watch on the call's descriptor.
@@ -195,6 +201,30 @@ class Node:
     def unpair(self) -> None:
         """``voip.Node.unpair``."""
         self._node.unpair()
+
+    def connect(self, address: str) -> None:
+        """``voip.Node.connect``: returns at once."""
+        self._node.connect(address)
+
+    async def send_text(
+        self, to: voip.All | voip.Room | voip.PeerId, text: str, timeout: float | None = None
+    ) -> voip.TextId:
+        """``voip.Node.send_text``. A thread asks for it, and ends with the answer: a text whose wait is
+        cancelled may be written all the same."""
+        return await asyncio.to_thread(self._node.send_text, to, text, timeout)
+
+    async def history(
+        self,
+        of: voip.All | voip.Room | voip.PeerId,
+        *,
+        before: voip.TextId | None = None,
+        limit: int = 100,
+        timeout: float | None = None,
+    ) -> list[voip.Text]:
+        """``voip.Node.history``. A thread asks for it, and ends with the answer."""
+        return await asyncio.to_thread(
+            self._node.history, of, before=before, limit=limit, timeout=timeout
+        )
 
     async def next_event(self, timeout: float | None = None) -> voip.Event[Call] | None:
         """``voip.Node.next_event``; the calls of its events are those of this module."""
