@@ -45,7 +45,7 @@
  * Structs that the library fills begin with size: set it to sizeof the struct before each call,
  * as in voip_event event = { .size = sizeof event };. Later releases may add members at the end,
  * and write only those that the caller's size has room for. A smaller size than the first
- * release's gives VOIP_INVALID_ARGUMENT.
+ * release's gives VOIP_INVALID_ARGUMENT. (voip_text_id, which never grows, has no size.)
  *
  * Versions. Numbers of enums are fixed, functions and members stay what they are; an enum may get
  * new numbers and a struct new members. What breaks a compiled program changes the number in the
@@ -84,12 +84,16 @@ typedef struct voip_node_builder voip_node_builder;
 typedef struct voip_peer_list voip_peer_list;
 /** Contacts as they were when they were asked for. */
 typedef struct voip_contact_list voip_contact_list;
+/** Texts as they were when they were asked for. */
+typedef struct voip_text_list voip_text_list;
 /** Devices as they were when they were asked for. */
 typedef struct voip_device_list voip_device_list;
 /** All that voip_doctor found. */
 typedef struct voip_report voip_report;
 /** A call. */
 typedef struct voip_call voip_call;
+/** What an event says of texts. It belongs to the event: voip_event_free frees it. */
+typedef struct voip_event_texts voip_event_texts;
 /** A tracker. */
 typedef struct voip_tracker voip_tracker;
 /** What a tracker is to be. */
@@ -491,6 +495,37 @@ voip_status voip_node_builder_relay_only(voip_node_builder *builder,
                                          bool yes);
 
 /**
+ * Whether to take part in the mesh of nodes that needs no tracker: the node listens for others, TCP on its
+ * own port number, and is reached by them and whoever they know. Default: no, unless
+ * voip_node_builder_connect names one.
+ */
+voip_status voip_node_builder_mesh(voip_node_builder *builder,
+                                   bool yes);
+
+/**
+ * Whether a node of the mesh announces itself on its local network, key and port, and finds others there: by
+ * multicast DNS (RFC 6762). Default: yes, but for a node that is bound to a loopback address.
+ */
+voip_status voip_node_builder_lan(voip_node_builder *builder,
+                                  bool yes);
+
+/**
+ * Takes part in the mesh, and begins with the node that listens at this address, "host:port". Up to 64,
+ * checked by voip_node_builder_start. One that cannot be reached is tried again, ever more seldom, up to
+ * once a minute.
+ */
+voip_status voip_node_builder_connect(voip_node_builder *builder,
+                                      const char *address);
+
+/**
+ * The file in which texts of the mesh are kept from one start to the next, those of others included; made
+ * if it is not there, readable by its owner only. Texts for one peer are encrypted in it, others are not.
+ * Default: none; they are kept as long as the node runs, and others have them.
+ */
+voip_status voip_node_builder_history_file(voip_node_builder *builder,
+                                           const char *path);
+
+/**
  * The encoder's rate: 6000 to 510000 bits per second. Default 32000: full-band speech with room
  * for FEC. A call makes less while its packets queue up.
  */
@@ -546,7 +581,7 @@ voip_status voip_node_builder_jitter_quality(voip_node_builder *builder, uint32_
  * is.
  *
  * Errors: VOIP_INVALID_ARGUMENT, the text names the field; VOIP_ADDRESS_IN_USE; VOIP_FILE:
- * the identity, its pins or a WAV file; VOIP_SYSTEM.
+ * the identity, its pins, the history or a WAV file; VOIP_SYSTEM.
  */
 voip_status voip_node_builder_start(const voip_node_builder *builder, voip_node **node);
 
@@ -704,6 +739,128 @@ voip_status voip_node_safety_number(const voip_node *node,
                                     const char *id,
                                     char *number,
                                     size_t capacity);
+
+/* ---- Mesh
+ *
+ * Nodes that need no tracker: each is linked to some others, and reaches all that they know. Calls find
+ * their way through them, and so do texts. */
+
+/** Room for what a text of the mesh says: 8 KiB and a zero. */
+#define VOIP_LONG_TEXT_SIZE 8193
+
+/** For whom a text is. A text beside it, whom, says which room or peer. */
+typedef enum voip_audience {
+    /** Everybody in the mesh; whom is NULL or "". */
+    VOIP_AUDIENCE_ALL = 0,
+    /**
+     * Everybody who reads the room whom: 1 to 64 bytes of UTF-8 without control characters. Its texts
+     * are not secret: everybody in the mesh hands them on, and can read them.
+     */
+    VOIP_AUDIENCE_ROOM = 1,
+    /** One peer, whose id is whom; nobody else can read it. */
+    VOIP_AUDIENCE_PEER = 2,
+} voip_audience;
+
+/**
+ * Which text: each has another one. Those of one author are in order within a log. It never grows, and
+ * may be kept, copied and compared member by member.
+ */
+typedef struct voip_text_id {
+    /** Who has written it, 64 hexadecimal digits. */
+    char author[VOIP_ID_SIZE];
+    /**
+     * When the author's program began to write, in milliseconds since 1970-01-01 UTC: each run of it is
+     * another log.
+     */
+    uint64_t log;
+    /** Its place in the log, from 1 on. */
+    uint32_t seq;
+} voip_text_id;
+
+/** A text. */
+typedef struct voip_text {
+    /** In: sizeof(voip_text). */
+    size_t size;
+    /** Which. */
+    voip_text_id id;
+    /** What the author calls itself. */
+    char name[VOIP_NAME_SIZE];
+    /** For whom. */
+    voip_audience to;
+    /**
+     * Which room, or which peer by its id; "" if it is for all. (A text from a peer to this node has
+     * this node's own.)
+     */
+    char whom[VOIP_ID_SIZE];
+    /** When it was written, by the author's clock: milliseconds since 1970-01-01 UTC. */
+    uint64_t at_unix_ms;
+    /**
+     * It was written more than half a minute ago, while this node was away or did not get it. Only a
+     * late text may come out of order.
+     */
+    bool late;
+    /** What it says: up to 8 KiB of UTF-8 without control characters, but for line breaks and tabs. */
+    char text[VOIP_LONG_TEXT_SIZE];
+} voip_text;
+
+/**
+ * Links this node to the one that listens at this address, "host:port", and so to all that it knows. An
+ * address that cannot be reached is tried again, ever more seldom, up to once a minute. Does not block.
+ *
+ * Errors: VOIP_INVALID_ARGUMENT for what is no address; VOIP_INVALID_STATE unless the node takes part
+ * in the mesh (voip_node_builder_mesh); VOIP_CLOSED.
+ */
+voip_status voip_node_connect(const voip_node *node,
+                              const char *address);
+
+/**
+ * Writes message to a peer, a room or everybody in the mesh; id, which may be NULL, is which text it
+ * is. It is kept by everybody there, within bounds, so that who is away gets it when it is back: the last
+ * 1,000 texts or 1 MiB of an author at least. One for a peer only that peer can read, and
+ * VOIP_EVENT_TEXT_DELIVERED tells when it has arrived. Waits for the node's own thread only, for at most
+ * timeout_ms.
+ *
+ * Errors: VOIP_INVALID_ARGUMENT for a message that is empty, longer than 8 KiB or with control
+ * characters other than line breaks and tabs, a room's name that is none, a key that is none, oneself;
+ * VOIP_BUSY for more than 50 texts at once and 5 a second; VOIP_INVALID_STATE unless the node takes
+ * part in the mesh; VOIP_TIMED_OUT, after which it may be written all the same; VOIP_CLOSED.
+ */
+voip_status voip_node_send_text(const voip_node *node,
+                                voip_audience to,
+                                const char *whom,
+                                const char *message,
+                                uint32_t timeout_ms,
+                                voip_text_id *id);
+
+/**
+ * Earlier texts of a room, of all, or with a peer, this node's own included: the last limit (1,000 at
+ * most), or the last of those that came before the text before, unless that is NULL. The oldest comes
+ * first. A text that is not kept any more has none before it. The list is freed with
+ * voip_text_list_free. Waits for the node's own thread only, for at most timeout_ms.
+ *
+ * Errors: VOIP_INVALID_ARGUMENT for a key that is none; VOIP_INVALID_STATE unless the node takes part
+ * in the mesh; VOIP_TIMED_OUT; VOIP_CLOSED.
+ */
+voip_status voip_node_history(const voip_node *node,
+                              voip_audience of,
+                              const char *whom,
+                              const voip_text_id *before,
+                              uint32_t limit,
+                              uint32_t timeout_ms,
+                              voip_text_list **list);
+
+/** How many texts the list has. Does not block. */
+voip_status voip_text_list_count(const voip_text_list *list, size_t *count);
+
+/**
+ * One of them, index from 0. Does not block.
+ *
+ * Errors: VOIP_INVALID_ARGUMENT beyond the end.
+ */
+voip_status voip_text_list_get(const voip_text_list *list, size_t index, voip_text *text);
+
+/** Frees a list. Does not block. */
+voip_status voip_text_list_free(voip_text_list *list);
 
 /* ---- Sound devices */
 
@@ -1461,7 +1618,7 @@ typedef enum voip_event_kind {
     VOIP_EVENT_DEVICE_CHANGED = 16,
     /**
      * The queue overflowed and events were dropped, first those about what can be read again: who
-     * is online, devices, whether the peers of calls are muted or silent. Read these and the
+     * is online, texts, devices, whether the peers of calls are muted or silent. Read these and the
      * states of calls again.
      */
     VOIP_EVENT_LAGGED = 17,
@@ -1485,6 +1642,26 @@ typedef enum voip_event_kind {
     VOIP_EVENT_PAIRED = 21,
     /** No tracker can do what voip_node_pair asks; the node waits no longer. [error, message] */
     VOIP_EVENT_PAIRING_FAILED = 22,
+    /**
+     * Somebody in the mesh has written: voip_event_text has what. What this node's own user writes is
+     * not told. [name, id, texts]
+     */
+    VOIP_EVENT_TEXT = 23,
+    /**
+     * Texts of this node's have come to the peer they are for: voip_event_text_id has which.
+     * [id, count, texts]
+     */
+    VOIP_EVENT_TEXT_DELIVERED = 24,
+    /**
+     * Texts of an author are not to be had any more from anybody, count of them with those for others;
+     * others that came after them follow. [id, count]
+     */
+    VOIP_EVENT_TEXTS_MISSING = 25,
+    /**
+     * The file that keeps texts cannot be written: what comes now is lost when the node is closed. Told
+     * once, and again if it has worked in between. [error, message]
+     */
+    VOIP_EVENT_HISTORY_FAILED = 26,
 } voip_event_kind;
 
 /** An event. Copy what is to be kept, free the rest with voip_event_free. */
@@ -1506,9 +1683,9 @@ typedef struct voip_event {
     voip_silence_reason silence_reason;
     /** Whether the peer has muted its microphone now. */
     bool muted;
-    /** The name of the peer. */
+    /** The name of the peer, or what the author of a text calls itself. */
     char name[VOIP_NAME_SIZE];
-    /** The key of the peer. */
+    /** The key of the peer, or of the author. */
     char id[VOIP_ID_SIZE];
     /** The key that the name is pinned to. */
     char pinned[VOIP_ID_SIZE];
@@ -1520,7 +1697,7 @@ typedef struct voip_event {
     uint64_t since_unix_ms;
     /** The tracker's address as it was configured. */
     char tracker[VOIP_TEXT_SIZE];
-    /** Why the tracker was lost, or cannot pair. */
+    /** Why the tracker was lost, cannot pair, or the file of texts cannot be written. */
     voip_status error;
     /** The same in words. */
     char message[VOIP_TEXT_SIZE];
@@ -1539,6 +1716,10 @@ typedef struct voip_event {
      * key.
      */
     bool calls;
+    /** How many texts. */
+    uint32_t count;
+    /** What voip_event_text and voip_event_text_id read; it belongs to the event. */
+    voip_event_texts *texts;
 } voip_event;
 
 /**
@@ -1551,8 +1732,26 @@ typedef struct voip_event {
 voip_status voip_node_next_event(const voip_node *node, voip_event *event, uint32_t timeout_ms);
 
 /**
- * Frees what an event holds: the handle of its call, if it still has one. The event is
- * VOIP_EVENT_NONE then; twice is once. Does not block. If it was the last handle of a call that
+ * The text of VOIP_EVENT_TEXT. Does not block.
+ *
+ * Errors: VOIP_INVALID_ARGUMENT for another event; VOIP_CLOSED for one that was freed in a copy.
+ */
+voip_status voip_event_text(const voip_event *event,
+                            voip_text *text);
+
+/**
+ * One of the texts of VOIP_EVENT_TEXT_DELIVERED, index from 0 to count - 1. Does not block.
+ *
+ * Errors: VOIP_INVALID_ARGUMENT beyond the end, and for another event; VOIP_CLOSED for one that was
+ * freed in a copy.
+ */
+voip_status voip_event_text_id(const voip_event *event,
+                               size_t index,
+                               voip_text_id *id);
+
+/**
+ * Frees what an event holds: the handle of its call, if it still has one, and what it says of texts. The
+ * event is VOIP_EVENT_NONE then; twice is once. Does not block. If it was the last handle of a call that
  * is not over, the call is hung up: so does an incoming one end that nobody cares for.
  *
  * Errors: VOIP_INVALID_ARGUMENT for what is no event.
@@ -1588,6 +1787,10 @@ typedef struct voip_node_stats {
     uint64_t playout_started_unix_us;
     /** Whether the operating system gave the engine real-time priority. */
     bool realtime;
+    /** Messages of the mesh that were malformed, forged, stale, unknown, unasked for, or too many. */
+    uint64_t mesh_messages_dropped;
+    /** Nodes of the mesh that this one is linked to and exchanges messages with. */
+    uint32_t neighbors;
 } voip_node_stats;
 
 /** Statistics, at most 0.2 s old. Does not block. */

@@ -303,6 +303,13 @@ pub extern "C" fn voip_node_builder_mesh(
     guard(|| build(builder, |b| b.mesh(yes)))
 }
 
+/// Whether a node of the mesh announces itself on its local network, key and port, and finds others there: by
+/// multicast DNS (RFC 6762). Default: yes, but for a node that is bound to a loopback address.
+#[unsafe(no_mangle)]
+pub extern "C" fn voip_node_builder_lan(builder: *mut voip_node_builder, yes: bool) -> voip_status {
+    guard(|| build(builder, |b| b.lan(yes)))
+}
+
 /// Takes part in the mesh, and begins with the node that listens at this address, "host:port". Up to 64,
 /// checked by `voip_node_builder_start`. One that cannot be reached is tried again, ever more seldom, up to
 /// once a minute.

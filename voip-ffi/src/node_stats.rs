@@ -31,9 +31,13 @@ pub struct voip_node_stats {
     pub playout_started_unix_us: u64,
     /// Whether the operating system gave the engine real-time priority.
     pub realtime: bool,
+    /// Messages of the mesh that were malformed, forged, stale, unknown, unasked for, or too many.
+    pub mesh_messages_dropped: u64,
+    /// Nodes of the mesh that this one is linked to and exchanges messages with.
+    pub neighbors: u32,
 }
 
-filled!(voip_node_stats, realtime, realtime);
+filled!(voip_node_stats, realtime, neighbors);
 
 impl From<NodeStats> for voip_node_stats {
     fn from(stats: NodeStats) -> voip_node_stats {
@@ -46,6 +50,8 @@ impl From<NodeStats> for voip_node_stats {
             capture_started_unix_us: stats.capture_started_unix_us.unwrap_or(0),
             playout_started_unix_us: stats.playout_started_unix_us.unwrap_or(0),
             realtime: stats.realtime,
+            neighbors: stats.neighbors,
+            mesh_messages_dropped: stats.mesh_messages_dropped,
         }
     }
 }

@@ -52,6 +52,8 @@ use crate::waiting::{Timeout, ask, seconds, wait, wait_while};
 /// TCP on its own port number, and is reached by them and whoever they know.
 /// `connect`: takes part in the mesh, and begins with the nodes that listen at these addresses,
 /// "host:port", up to 64. One that cannot be reached is tried again, ever more seldom, up to once a minute.
+/// `lan`: whether a node of the mesh announces itself on its local network, key and port, and finds others
+/// there, by multicast DNS (RFC 6762); one that is bound to a loopback address does not.
 /// `history_file`: in which texts of the mesh are kept from one start to the next, those of others
 /// included; made if it is not there, readable by its owner only. Texts for one peer are encrypted in it,
 /// others are not. Without one they are kept as long as the node runs, and others have them.
@@ -74,11 +76,12 @@ impl Node {
         signature = (name, *, trackers = Addresses::default(), bind = None, identity_file = None,
             audio = Sound::devices(), encoder = None, jitter = None, auto_answer = false,
             contacts_only = false, ring_timeout = None, max_calls = None, turn_servers = Vec::new(),
-            relay_only = false, mesh = false, connect = Addresses::default(), history_file = None),
+            relay_only = false, mesh = false, connect = Addresses::default(), lan = true,
+            history_file = None),
         text_signature = "(name, *, trackers=(), bind='[::]:0', identity_file=None, \
             audio=..., encoder=None, jitter=None, auto_answer=False, contacts_only=False, \
             ring_timeout=45.0, max_calls=1, turn_servers=(), relay_only=False, \
-            mesh=False, connect=(), history_file=None)"
+            mesh=False, connect=(), lan=True, history_file=None)"
     )]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
@@ -98,6 +101,7 @@ impl Node {
         relay_only: bool,
         mesh: bool,
         connect: Addresses,
+        lan: bool,
         history_file: Option<PathBuf>,
     ) -> PyResult<Self> {
         let mut builder = core::Node::builder(name).audio(audio.audio);
@@ -121,7 +125,7 @@ impl Node {
         if let Some(limit) = ring_timeout {
             builder = builder.ring_timeout(seconds("ring_timeout", &limit)?);
         }
-        builder = builder.relay_only(relay_only).mesh(mesh);
+        builder = builder.relay_only(relay_only).mesh(mesh).lan(lan);
         for address in connect.0 {
             builder = builder.connect(address);
         }

@@ -204,6 +204,10 @@ record! {
         /// Messages of trackers that made no sense, answered nothing, or held a record whose
         /// signature does not hold.
         tracker_messages_dropped: u64,
+        /// Nodes of the mesh that this one is linked to and exchanges messages with.
+        neighbors: u32,
+        /// Messages of the mesh that were malformed, forged, stale, unknown, unasked for, or too many.
+        mesh_messages_dropped: u64,
         /// Whether the operating system gave the engine real-time priority.
         realtime: bool,
         /// Events dropped because nobody read them.
@@ -231,6 +235,8 @@ impl NodeStats {
             datagrams_dropped: stats.datagrams_dropped,
             signals_dropped: stats.signals_dropped,
             tracker_messages_dropped: stats.tracker_messages_dropped,
+            neighbors: stats.neighbors,
+            mesh_messages_dropped: stats.mesh_messages_dropped,
             realtime: stats.realtime,
             events_dropped: stats.events_dropped,
             capture_started_unix_us: stats.capture_started_unix_us,

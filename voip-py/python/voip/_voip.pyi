@@ -129,6 +129,8 @@ class Node:
     TCP on its own port number, and is reached by them and whoever they know.
     `connect`: takes part in the mesh, and begins with the nodes that listen at these addresses,
     "host:port", up to 64. One that cannot be reached is tried again, ever more seldom, up to once a minute.
+    `lan`: whether a node of the mesh announces itself on its local network, key and port, and finds others
+    there, by multicast DNS (RFC 6762); one that is bound to a loopback address does not.
     `history_file`: in which texts of the mesh are kept from one start to the next, those of others
     included; made if it is not there, readable by its owner only. Texts for one peer are encrypted in it,
     others are not. Without one they are kept as long as the node runs, and others have them.
@@ -157,6 +159,7 @@ class Node:
         relay_only: bool = False,
         mesh: bool = False,
         connect: Iterable[str] = (),
+        lan: bool = True,
         history_file: str | PathLike[str] | None = None,
     ) -> Self: ...
     @property
@@ -1015,7 +1018,7 @@ class CallStats:
 class NodeStats:
     """Statistics of a node."""
 
-    __match_args__: ClassVar[tuple[Literal["datagrams_dropped"], Literal["signals_dropped"], Literal["tracker_messages_dropped"], Literal["realtime"], Literal["events_dropped"], Literal["capture_started_unix_us"], Literal["playout_started_unix_us"], Literal["microphone"], Literal["loudspeaker"]]]
+    __match_args__: ClassVar[tuple[Literal["datagrams_dropped"], Literal["signals_dropped"], Literal["tracker_messages_dropped"], Literal["neighbors"], Literal["mesh_messages_dropped"], Literal["realtime"], Literal["events_dropped"], Literal["capture_started_unix_us"], Literal["playout_started_unix_us"], Literal["microphone"], Literal["loudspeaker"]]]
     @property
     def datagrams_dropped(self) -> int:
         """Datagrams that belonged to no call and no request."""
@@ -1027,6 +1030,12 @@ class NodeStats:
         """Messages of trackers that made no sense, answered nothing, or held a record whose
         signature does not hold.
         """
+    @property
+    def neighbors(self) -> int:
+        """Nodes of the mesh that this one is linked to and exchanges messages with."""
+    @property
+    def mesh_messages_dropped(self) -> int:
+        """Messages of the mesh that were malformed, forged, stale, unknown, unasked for, or too many."""
     @property
     def realtime(self) -> bool:
         """Whether the operating system gave the engine real-time priority."""

@@ -114,6 +114,7 @@ class Node:
         relay_only: bool = False,
         mesh: bool = False,
         connect: Iterable[str] = (),
+        lan: bool = True,
         history_file: str | os.PathLike[str] | None = None,
     ) -> None:
         self._node = voip.Node(
@@ -132,6 +133,7 @@ class Node:
             relay_only=relay_only,
             mesh=mesh,
             connect=connect,
+            lan=lan,
             history_file=history_file,
         )
         self._descriptor = _Descriptor(self._node.event_descriptor())
