@@ -2,10 +2,16 @@
 
 mod args;
 mod contacts;
+#[cfg(unix)]
+mod editor;
 mod paint;
 mod people;
 mod phone;
 mod screen;
+#[cfg(unix)]
+mod terminal;
+#[cfg(not(unix))]
+#[path = "no_terminal.rs"]
 mod terminal;
 mod texts;
 

@@ -122,7 +122,6 @@ impl<'scope, 'env> Phone<'scope, 'env> {
     }
 
     pub(crate) fn handle(&mut self, happening: Happening) -> Next {
-        let was_typed = matches!(happening, Happening::Typed(_));
         match happening {
             Happening::Node(t_us, event) => self.event(t_us, *event),
             Happening::Typed(line) if line.trim().is_empty() => self.push(),
@@ -141,9 +140,7 @@ impl<'scope, 'env> Phone<'scope, 'env> {
         if self.input_ended && idle && !self.auto_answer {
             return Next::Leave;
         }
-        if was_typed {
-            self.screen.prompt();
-        }
+        self.screen.prompt();
         Next::Stay
     }
 

@@ -1,50 +1,45 @@
-//! The line that is being typed: edited and completed by rustyline, on a thread of its own, while other lines come.
-//!
-//! What is shown goes through a thread, too: rustyline's printer waits for the editor, and nobody else should. It also hands
-//! the next prompt on, so that all that was shown before stands above it.
+//! A terminal at which somebody types while other lines come: what is being typed stands below them, whole.
 
-use std::borrow::Cow;
-use std::io::{IsTerminal, stdin, stdout};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
-use std::time::Duration;
+use std::io::{IsTerminal, Read, Write, stdin, stdout};
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
 
-use rustyline::completion::Completer;
-use rustyline::error::ReadlineError;
-use rustyline::highlight::Highlighter;
-use rustyline::hint::Hinter;
-use rustyline::history::MemHistory;
-use rustyline::validate::Validator;
-use rustyline::{CompletionType, Config, Context, Editor, ExternalPrinter, Helper};
+use parking_lot::Mutex;
+use rustix::termios::{
+    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize, tcsetattr,
+};
 use voip_examples::command::HELP;
 
+use crate::editor::{Did, Editor};
 use crate::paint::{Ink, Paint};
 use crate::people::{People, Shared};
 use crate::phone::Happening;
 
-/// How long the last lines may take to be shown.
-const LAST_LINES: Duration = Duration::from_millis(500);
+/// Columns of a terminal that does not say how many it has.
+const USUAL_COLUMNS: usize = 80;
+/// Pastes are marked, so that their line breaks can be told from Enter; and not marked.
+const MARK_PASTES: &str = "\x1b[?2004h";
+const LEAVE_PASTES: &str = "\x1b[?2004l";
 
-type LineEditor = Editor<Completion, MemHistory>;
-
-enum Shown {
-    Line(String),
-    Prompt(String),
-    /// Is answered when all before it was shown.
-    Last(Sender<()>),
+/// The terminal. It is left as it was found.
+pub(crate) struct Terminal {
+    below: Arc<Mutex<Below>>,
+    found: Termios,
 }
 
-/// A terminal at which somebody types. It is left as it was found.
-pub(crate) struct Terminal {
-    shown: Sender<Shown>,
-    #[cfg(unix)]
-    found: Option<nix::sys::termios::Termios>,
+/// The line at the bottom.
+struct Below {
+    prompt: String,
+    editor: Editor,
+    paint: Paint,
+    /// Nothing is typed any more.
+    is_over: bool,
 }
 
 /// What has been typed comes from here.
 pub(crate) struct Typing {
-    editor: LineEditor,
-    prompts: Receiver<String>,
+    below: Arc<Mutex<Below>>,
+    people: Shared,
 }
 
 impl Terminal {
@@ -53,109 +48,109 @@ impl Terminal {
         if !stdin().is_terminal() || !stdout().is_terminal() {
             return None;
         }
-        let config = Config::builder()
-            .completion_type(CompletionType::List)
-            .auto_add_history(true)
-            .bracketed_paste(true)
-            .build();
-        let mut editor =
-            LineEditor::with_history(config.clone(), MemHistory::with_config(&config)).ok()?;
-        editor.set_helper(Some(Completion { people, paint }));
-        let mut printer = editor.create_external_printer().ok()?;
-        let (shown, lines) = channel();
-        let (next, prompts) = channel();
-        thread::spawn(move || {
-            for shown in lines {
-                match shown {
-                    // Nobody is told of a terminal that is gone: the call goes on.
-                    Shown::Line(line) => drop(printer.print(line)),
-                    Shown::Prompt(prompt) => drop(next.send(prompt)),
-                    Shown::Last(done) => drop(done.send(())),
-                }
-            }
-        });
-        let terminal = Terminal {
-            shown,
-            #[cfg(unix)]
-            found: nix::sys::termios::tcgetattr(stdin()).ok(),
-        };
-        Some((terminal, Typing { editor, prompts }))
+        let found = tcgetattr(stdin()).ok()?;
+        let mut wanted = found.clone();
+        // Each key at once and none shown; Ctrl+C and Ctrl+Z stay what they are.
+        wanted.local_modes &= !(LocalModes::ICANON | LocalModes::ECHO | LocalModes::IEXTEN);
+        wanted.special_codes[SpecialCodeIndex::VMIN] = 1;
+        wanted.special_codes[SpecialCodeIndex::VTIME] = 0;
+        tcsetattr(stdin(), OptionalActions::Drain, &wanted).ok()?;
+        write(MARK_PASTES);
+        let (prompt, editor) = (String::new(), Editor::default());
+        let below = Arc::new(Mutex::new(Below { prompt, editor, paint, is_over: false }));
+        let typing = Typing { below: below.clone(), people };
+        Some((Terminal { below, found }, typing))
     }
 
     pub(crate) fn show(&self, text: &str) {
-        let _ = self.shown.send(Shown::Line(format!("{text}\n")));
+        self.below.lock().show(text);
     }
 
-    /// The next line may be typed.
     pub(crate) fn prompt(&self, prompt: String) {
-        let _ = self.shown.send(Shown::Prompt(prompt));
+        let mut below = self.below.lock();
+        if below.prompt != prompt {
+            below.prompt = prompt;
+            below.draw();
+        }
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        let (done, shown) = channel();
-        let _ = self.shown.send(Shown::Last(done));
-        let _ = shown.recv_timeout(LAST_LINES);
-        // The editor may be in the middle of a line.
-        #[cfg(unix)]
-        if let Some(found) = &self.found {
-            use nix::sys::termios::{SetArg, tcsetattr};
-            let _ = tcsetattr(stdin(), SetArg::TCSADRAIN, found);
+        let mut below = self.below.lock();
+        below.is_over = true;
+        write(&format!("\r\x1b[K{LEAVE_PASTES}"));
+        let _ = tcsetattr(stdin(), OptionalActions::Drain, &self.found);
+    }
+}
+
+impl Below {
+    /// Puts a text, of a line or more, above the one that is being typed.
+    fn show(&self, text: &str) {
+        write(&format!("\r\x1b[K{text}\n"));
+        self.draw();
+    }
+
+    fn draw(&self) {
+        if self.is_over || self.prompt.is_empty() {
+            return;
         }
+        let columns = tcgetwinsize(stdout()).map_or(0, |size| usize::from(size.ws_col));
+        let columns = if columns == 0 { USUAL_COLUMNS } else { columns };
+        let (line, column) = self.editor.view(&self.prompt, columns);
+        let typed = line.strip_prefix(&self.prompt).unwrap_or_default();
+        let prompt = self.paint.with(Ink::Aside, &self.prompt);
+        let right = if column > 0 { format!("\x1b[{column}C") } else { String::new() };
+        write(&format!("\r\x1b[K{prompt}{typed}\r{right}"));
     }
 }
 
 impl Typing {
-    /// Reads a line for each prompt, until the program wants no more.
-    pub(crate) fn read(mut self, sender: &Sender<Happening>) {
-        for prompt in &self.prompts {
-            let happening = match self.editor.readline(&prompt) {
-                Ok(line) => Happening::Typed(line),
-                Err(ReadlineError::Interrupted) => Happening::Stop,
-                Err(_) => Happening::InputEnded,
-            };
-            let goes_on = matches!(happening, Happening::Typed(_));
-            if sender.send(happening).is_err() || !goes_on {
-                return;
+    /// Reads lines until the program or the terminal is gone.
+    pub(crate) fn read(self, sender: &Sender<Happening>) {
+        let mut bytes = [0; 256];
+        let mut stdin = stdin().lock();
+        while let Ok(count @ 1..) = stdin.read(&mut bytes) {
+            for byte in &bytes[..count] {
+                let happening = match self.key(*byte) {
+                    Did::Line(line) => Happening::Typed(line),
+                    Did::End => Happening::InputEnded,
+                    _ => continue,
+                };
+                let is_end = matches!(happening, Happening::InputEnded);
+                if sender.send(happening).is_err() || is_end {
+                    return;
+                }
             }
         }
+        let _ = sender.send(Happening::InputEnded);
+    }
+
+    fn key(&self, byte: u8) -> Did {
+        let mut below = self.below.lock();
+        let complete = |typed: &str| complete(typed, &self.people.lock());
+        let did = below.editor.handle(byte, &complete);
+        match &did {
+            Did::Nothing => {}
+            Did::Edited => below.draw(),
+            Did::Line(line) => {
+                let prompt = below.paint.with(Ink::Aside, &below.prompt);
+                below.show(&format!("{prompt}{}", line.replace('\n', "⏎")));
+            }
+            Did::Choices(choices) => {
+                let choices: Vec<_> = choices.iter().map(|choice| choice.trim_end()).collect();
+                below.show(&choices.join("   "));
+            }
+            Did::End => below.is_over = true,
+        }
+        did
     }
 }
 
-/// Completes commands, names and rooms.
-struct Completion {
-    people: Shared,
-    paint: Paint,
-}
-
-impl Helper for Completion {}
-impl Validator for Completion {}
-impl Hinter for Completion {
-    type Hint = String;
-}
-
-impl Highlighter for Completion {
-    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(
-        &'s self,
-        prompt: &'p str,
-        _default: bool,
-    ) -> Cow<'b, str> {
-        Cow::Owned(self.paint.with(Ink::Aside, prompt))
-    }
-}
-
-impl Completer for Completion {
-    type Candidate = String;
-
-    fn complete(
-        &self,
-        line: &str,
-        pos: usize,
-        _: &Context<'_>,
-    ) -> rustyline::Result<(usize, Vec<String>)> {
-        Ok(complete(line.get(..pos).unwrap_or(line), &self.people.lock()))
-    }
+/// A terminal that is gone ends nothing: the call goes on.
+fn write(text: &str) {
+    let mut out = stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// Where the word begins that is being typed, and what it may become.
