@@ -7,7 +7,9 @@
 mod bulletins;
 mod call;
 mod contacts;
+mod contract;
 mod early;
+mod introductions;
 mod lifecycle;
 mod manual;
 mod media;
@@ -31,6 +33,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
 pub(crate) use call::CallKey;
+pub(crate) use contract::{Command, EngineConfig, Output};
 pub(crate) use manual::{MANUAL_QUEUE, ReadClock, WritePacer};
 pub(crate) use mesh::{LinkKey, MAX_NAMED};
 pub(crate) use relays::{NamedRelay, RelayAddress, RelayKey};
@@ -40,27 +43,23 @@ pub(crate) use stages::Stopwatch;
 #[cfg(feature = "sim")]
 pub use verification::Verifying;
 
-use crate::directory::Peer;
 use crate::directory::client::Client;
 use crate::error::Error;
 use crate::event::{EndReason, Event};
 use crate::frame::FrameDuration;
 use crate::id::PeerId;
 use crate::identity::Identity;
-use crate::identity::pins::{Pin, PinChange, Pins};
+use crate::identity::pins::{Pin, Pins};
 use crate::overlay::posts::Posts;
-use crate::relay::client::RelayTransport;
 use crate::session::{LocalCandidate, Session, SessionOutput};
-use crate::stats::{CallStats, NodeStats};
-use crate::text::{Audience, Text, TextId};
-use crate::time::{Duration, Epoch, Instant, UnixMillis};
-use crate::voice::{Codec, EncoderConfig, Ingress, JitterConfig};
-use crate::wire::gossip::SignedMessage;
+use crate::stats::NodeStats;
+use crate::time::{Duration, Instant, UnixMillis};
+use crate::voice::Ingress;
 use crate::wire::signal::Reason;
 use crate::wire::stun::is_stun;
-use crate::wire::tracker::Target;
 use bulletins::Bulletins;
 use call::Call;
+use introductions::Introductions;
 use mesh::MeshNode;
 use placing::{Listing, Lookups};
 use reflexive::Reflexive;
@@ -69,166 +68,6 @@ use trackers::Tracker;
 
 /// Addresses of peers remembered; datagrams from others take longer to sort.
 const MAX_ROUTES: usize = 1024;
-
-/// What a node is made of, validated.
-pub(crate) struct EngineConfig {
-    pub(crate) name: String,
-    /// As configured, `host:port`.
-    pub(crate) trackers: Vec<String>,
-    pub(crate) encoder: EncoderConfig,
-    pub(crate) jitter: JitterConfig,
-    pub(crate) codec: Codec,
-    pub(crate) auto_answer: bool,
-    /// Whether names are pinned to keys on first use.
-    pub(crate) pins_names: bool,
-    /// Whether strangers are refused unheard.
-    pub(crate) contacts_only: bool,
-    pub(crate) ring_timeout: Duration,
-    /// Calls at one time; one more is answered "busy".
-    pub(crate) max_calls: usize,
-    /// Relays beside those of the trackers.
-    pub(crate) relays: Vec<NamedRelay>,
-    /// Whether to take part in the mesh; and the addresses of nodes to begin with.
-    pub(crate) mesh: Option<Vec<String>>,
-    /// Texts that were kept before.
-    pub(crate) history: Vec<SignedMessage>,
-    /// Whether peers shall know no address of this host, only those on relays.
-    pub(crate) relay_only: bool,
-    pub(crate) epoch: Epoch,
-    /// Wall-clock time at [`Instant::ZERO`].
-    pub(crate) wall_at_zero: UnixMillis,
-}
-
-/// What the user asks for.
-#[derive(Debug)]
-pub(crate) enum Command {
-    Place {
-        call: CallKey,
-        target: Target,
-        /// Unless it is the node's.
-        ring_timeout: Option<Duration>,
-    },
-    Answer {
-        call: CallKey,
-    },
-    Reject {
-        call: CallKey,
-        reason: Reason,
-    },
-    HangUp {
-        call: CallKey,
-    },
-    SetMuted {
-        call: CallKey,
-        muted: bool,
-    },
-    /// List the peers online; the answer is an [`Output::Peers`] of the same number.
-    Peers {
-        request: u64,
-    },
-    /// Change what is pinned to a name. The user's changes are numbered from 1 on.
-    ChangePins {
-        name: String,
-        change: PinChange,
-        number: u64,
-    },
-    /// Open a link to the node at this address, `host:port`.
-    Connect {
-        address: String,
-    },
-    /// Write a text; the answer is an [`Output::TextSent`] of the same number.
-    SendText {
-        request: u64,
-        to: Audience,
-        text: String,
-    },
-    /// Read earlier texts; the answer is an [`Output::Texts`] of the same number.
-    ReadTexts {
-        request: u64,
-        of: Audience,
-        before: Option<TextId>,
-        limit: usize,
-    },
-    /// Say goodbye to everybody.
-    Close,
-}
-
-/// What has to be done, or told, outside.
-#[derive(Debug)]
-pub(crate) enum Output {
-    /// Connect to this tracker; tell the outcome by `handle_tracker_*`.
-    TrackerConnect {
-        tracker: usize,
-    },
-    TrackerSend {
-        tracker: usize,
-        bytes: Vec<u8>,
-    },
-    TrackerDisconnect {
-        tracker: usize,
-    },
-    /// Send a datagram from `source` (unspecified: any).
-    Transmit {
-        source: SocketAddr,
-        destination: SocketAddr,
-        contents: Vec<u8>,
-    },
-    /// Open a way to a relay; tell the outcome by `handle_relay_*`.
-    RelayOpen {
-        relay: RelayKey,
-        address: RelayAddress,
-        transport: RelayTransport,
-    },
-    RelaySend {
-        relay: RelayKey,
-        bytes: Vec<u8>,
-    },
-    RelayClose {
-        relay: RelayKey,
-    },
-    /// Open a link to a node at any of these addresses; tell the outcome by `handle_link_*`.
-    LinkOpen {
-        link: LinkKey,
-        addresses: Vec<String>,
-    },
-    LinkSend {
-        link: LinkKey,
-        bytes: Vec<u8>,
-    },
-    LinkClose {
-        link: LinkKey,
-    },
-    /// Look which addresses this host has now, and tell them by `handle_host_addresses`.
-    FindAddresses,
-    /// Who is at the other end of a call.
-    CallPeer {
-        call: CallKey,
-        name: String,
-        id: PeerId,
-    },
-    /// Final statistics of a call, just before its [`Event::Ended`].
-    CallStats {
-        call: CallKey,
-        stats: Box<CallStats>,
-    },
-    Event(Event<CallKey>),
-    Peers {
-        request: u64,
-        result: Result<Vec<Peer>, Error>,
-    },
-    TextSent {
-        request: u64,
-        result: Result<TextId, Error>,
-    },
-    Texts {
-        request: u64,
-        result: Result<Vec<Text>, Error>,
-    },
-    /// A text, of whomever, to keep for the next start.
-    KeepText(SignedMessage),
-    /// The pinned names changed: keep them. And the number of the user's last change among them.
-    SavePins(Pins, u64),
-}
 
 /// The state of one node.
 pub(crate) struct Engine {
@@ -243,6 +82,7 @@ pub(crate) struct Engine {
     trackers: Vec<Tracker>,
     mesh: Option<MeshNode>,
     bulletins: Bulletins,
+    introductions: Introductions,
     posts: Option<Posts>,
     calls: BTreeMap<CallKey, Call>,
     /// Unwelcome calls that ring, and of which the user never hears; at most as many as `max_calls`.
@@ -285,6 +125,7 @@ impl Engine {
             trackers: Vec::new(),
             mesh: None,
             bulletins: Bulletins::default(),
+            introductions: Introductions::default(),
             posts: None,
             calls: BTreeMap::new(),
             unheard: Vec::new(),
@@ -447,6 +288,7 @@ impl Engine {
         }
         self.reflexive.handle_timeout(now, &mut self.random);
         self.expire_listings(now);
+        self.handle_introductions_timeout(now);
         self.handle_mesh_timeout(now);
         self.handle_posts_timeout(now);
         self.drain(now);
@@ -463,7 +305,7 @@ impl Engine {
             .chain(trackers)
             .chain(listings)
             .chain(self.mesh.as_ref().map(MeshNode::next_timeout))
-            .chain([self.bulletin_timeout()])
+            .chain([self.bulletin_timeout(), self.introductions.next_timeout()])
             .chain(self.posts.as_ref().map(Posts::next_timeout))
             .chain([self.reflexive.next_timeout()])
             .min()
@@ -481,7 +323,14 @@ impl Engine {
 
     pub(crate) fn node_stats(&self) -> NodeStats {
         let dropped = self.trackers.iter().map(|t| t.client.stats().dropped()).sum();
-        NodeStats { tracker_messages_dropped: dropped, ..self.stats.clone() }
+        let mesh = self.mesh.as_ref().map(|node| &node.mesh);
+        let texts = self.posts.as_ref().map_or(0, |posts| posts.stats().dropped());
+        NodeStats {
+            tracker_messages_dropped: dropped,
+            neighbors: mesh.map_or(0, |mesh| mesh.neighbors().count() as u32),
+            mesh_messages_dropped: mesh.map_or(0, |mesh| mesh.stats().dropped()) + texts,
+            ..self.stats.clone()
+        }
     }
 
     /// Whether every tracker has taken leave: nothing is left to wait for.

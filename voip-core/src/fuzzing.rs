@@ -5,6 +5,7 @@
 //! are no longer than allowed, and nothing asks to be woken in the past.
 
 mod media;
+mod mesh;
 #[cfg(test)]
 mod mutations;
 mod relay;
@@ -32,18 +33,21 @@ use crate::wire::stun;
 use crate::wire::tracker::{Entry, PeerMessage, TrackerMessage};
 
 pub use media::{engine, jitter_buffer, opus_payload, session_description, wav};
+pub use mesh::{bulletin, mesh};
 pub use relay::relay_client;
 
 /// A target: its name in `fuzz/`, and what it does with an input.
 pub type FuzzTarget = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [FuzzTarget; 15] = [
+pub const TARGETS: [FuzzTarget; 17] = [
+    ("bulletin", |data| of_text(data, bulletin)),
     ("channel_message", channel_message),
     ("engine", engine),
     ("gossip_message", gossip_message),
     ("identity_file", |data| of_text(data, identity_file)),
     ("jitter_buffer", jitter_buffer),
+    ("mesh", mesh),
     ("opus_payload", opus_payload),
     ("relay_client", relay_client),
     ("session_description", |data| of_text(data, session_description)),

@@ -8,6 +8,7 @@ pub(crate) mod driver;
 pub(crate) mod events;
 pub(crate) mod history_file;
 pub(crate) mod identity_file;
+pub(crate) mod lan;
 pub(crate) mod link;
 pub(crate) mod pcm;
 pub(crate) mod pins_file;

@@ -28,6 +28,7 @@ use crate::io::deadline_after;
 use crate::io::driver::{Listener, ManualPort, Request, Requests};
 use crate::io::events::EventQueue;
 use crate::io::history_file::HistoryFile;
+use crate::io::lan::Lan;
 use crate::io::pins_file::PinsFile;
 use crate::stats::{CallStats, NodeStats};
 use crate::text::{Text, TextId};
@@ -65,6 +66,7 @@ struct Inner {
     changed: Condvar,
     pins: Option<Arc<PinsFile>>,
     history: Option<HistoryFile>,
+    lan: Mutex<Option<Lan>>,
     contacts: Mutex<Contacts>,
     /// Whether the node's kind of audio is sound cards.
     #[cfg(feature = "devices")]
@@ -279,6 +281,8 @@ impl Node {
             return;
         }
         self.inner.requests.send(Request::Stop);
+        let lan = self.inner.lan.lock().take();
+        drop(lan);
         self.inner.close_board();
         let mut thread = self.thread.lock();
         if let Some(thread) = thread.take() {

@@ -106,6 +106,17 @@ pub(crate) struct MeshStats {
     pub(crate) tree: TreeStats,
 }
 
+impl MeshStats {
+    /// All that was dropped for what it is.
+    pub(crate) fn dropped(&self) -> u64 {
+        let MeshStats { strangers, malformed, unknown, unexpected, flooded, walks_cut, .. } = self;
+        let MeshStats { invalid, ignored, overtalked, replayed, refused, .. } = self;
+        let kinds = [strangers, malformed, unknown, unexpected, flooded, walks_cut];
+        let judged = [invalid, ignored, overtalked, replayed, refused];
+        kinds.into_iter().chain(judged).sum()
+    }
+}
+
 /// See the module.
 pub(crate) struct Mesh {
     membership: Membership,

@@ -165,6 +165,10 @@ pub struct NodeStats {
     /// Messages of trackers that made no sense, answered nothing, or held a record whose signature
     /// does not hold.
     pub tracker_messages_dropped: u64,
+    /// Nodes of the mesh that this one is linked to and exchanges messages with.
+    pub neighbors: u32,
+    /// Messages of the mesh that were malformed, forged, stale, unknown, unasked for, or too many.
+    pub mesh_messages_dropped: u64,
     /// Whether the operating system gave the engine real-time priority.
     pub realtime: bool,
     /// Events dropped because nobody read them.

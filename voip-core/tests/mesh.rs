@@ -217,3 +217,42 @@ fn a_call_and_texts_go_on_when_the_tracker_is_gone_for_good() {
         assert_eq!(texts(&mut world, nodes[node]), [told("c", "still here")]);
     }
 }
+
+#[test]
+fn nodes_that_share_a_tracker_find_each_other() {
+    let mut world = world(9);
+    let tracker = world.add_tracker();
+    let add = |world: &mut World, name: &str, mesh| {
+        let options = NodeOptions { mesh, ..NodeOptions::new(name, [tracker]) };
+        world.add_node(options).unwrap()
+    };
+    let names = ["a", "b", "c", "d"];
+    let nodes: Vec<_> = names.map(|name| add(&mut world, name, Some(Vec::new()))).into();
+    let outside = add(&mut world, "outside", None);
+    world.run_for(secs(10));
+    assert!(nodes.iter().all(|node| world.neighbors(*node).len() >= 2));
+    assert_eq!(world.neighbors(outside), []);
+    world.set_tracker_running(tracker, false);
+    world.send_text(nodes[0], Audience::All, "hello").unwrap();
+    world.run_for(secs(1));
+    assert!(nodes[1..].iter().all(|node| texts(&mut world, *node) == [told("a", "hello")]));
+}
+
+#[test]
+fn one_who_is_said_to_be_gone_and_is_not_stays() {
+    let (mut world, [alice, bob, carol]) = three(10);
+    // Alice and Bob lose each other, as if a router had forgotten them: Carol reaches both.
+    let link = (world.address(alice).ip(), world.address(bob).ip());
+    let begun = world.elapsed();
+    world.set_middle(move |now, passing| {
+        let ends = (passing.source.ip(), passing.destination.ip());
+        let is_cut = now < begun + secs(40) && (ends == link || ends == (link.1, link.0));
+        if is_cut { Vec::new() } else { vec![passing] }
+    });
+    world.run_for(secs(60));
+    for node in [alice, bob, carol] {
+        assert_eq!(names(&mut world, node), ["alice", "bob", "carol"]);
+        let left = |e: &Event<_>| matches!(e, Event::Left { .. });
+        assert!(!world.events(node).iter().any(left));
+    }
+}

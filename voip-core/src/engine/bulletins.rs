@@ -101,7 +101,13 @@ impl Bulletins {
 
 impl Validator for Judge<'_> {
     fn judge(&mut self, now: Instant, message: &SignedMessage) -> Verdict {
-        let Ok(bulletin) = message.open() else { return Verdict::Reject };
+        let bulletin = match message.open() {
+            Ok(bulletin) => bulletin,
+            Err(error) => {
+                self.posts.iter_mut().for_each(|posts| posts.count_bad(error));
+                return Verdict::Reject;
+            }
+        };
         let is_timely = |at: UnixMillis| at.is_within(CLOCK_TOLERANCE, self.wall);
         let fits = match &bulletin {
             Bulletin::Presence { record, .. } => {
@@ -130,10 +136,10 @@ impl Validator for Judge<'_> {
 impl Engine {
     /// A bulletin that was checked, for the first time.
     pub(super) fn handle_bulletin(&mut self, now: Instant, message: &SignedMessage) {
-        let Ok(bulletin) = message.open() else { return };
+        let Some(bulletin) = Bulletin::parse(message.body()) else { return };
         match bulletin {
             Bulletin::Presence { record, .. } => {
-                if let Ok(record) = record.open() {
+                if let Ok(record) = PresenceRecord::parse(&record.body) {
                     self.meet(now, record, message.clone());
                 }
             }

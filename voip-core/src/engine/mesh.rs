@@ -11,6 +11,7 @@ use rand_core::Rng;
 use crate::id::PeerId;
 use crate::overlay::{self, Mesh};
 use crate::rate::subscriber;
+use crate::session::LocalCandidate;
 use crate::time::{Duration, Instant};
 use crate::wire::framing::{FrameReader, frame};
 use crate::wire::gossip::{Contact, MAX_ADDRESSES, MAX_MESSAGE};
@@ -41,7 +42,6 @@ pub(super) struct MeshNode {
     by_peer: BTreeMap<PeerId, LinkKey>,
     named: Vec<Named>,
     next_link: u64,
-    addresses: Vec<SocketAddr>,
 }
 
 /// A link, or one that is being opened.
@@ -90,7 +90,6 @@ impl MeshNode {
             by_peer: BTreeMap::new(),
             named: Vec::new(),
             next_link: 0,
-            addresses: Vec::new(),
         };
         named.iter().for_each(|address| node.name(Instant::ZERO, address));
         node
@@ -135,6 +134,15 @@ impl Engine {
             node.name(now, address);
             self.handle_mesh_timeout(now);
         }
+    }
+
+    /// There is a node on this network.
+    pub(crate) fn handle_lan_node(&mut self, now: Instant, id: PeerId, addresses: &[SocketAddr]) {
+        let addresses = addresses.iter().map(SocketAddr::to_string).collect();
+        if let Some(node) = &mut self.mesh {
+            node.mesh.add_contacts(now, vec![Contact { id, addresses }]);
+        }
+        self.drain_mesh(now);
     }
 
     /// Somebody has connected to this node: the number of the link, if there is room for it.
@@ -225,17 +233,20 @@ impl Engine {
 
     /// The addresses of this host are known, or others than before.
     pub(super) fn tell_mesh_addresses(&mut self, now: Instant) {
-        if self.config.relay_only {
-            return;
-        }
-        let addresses = self.host_addresses.clone();
-        let Some(node) = &mut self.mesh else { return };
-        if node.addresses != addresses {
-            let shown = addresses.iter().take(MAX_ADDRESSES).map(SocketAddr::to_string);
-            node.mesh.set_addresses(shown.collect());
-            node.addresses = addresses;
+        let addresses = self.mesh_addresses();
+        if let Some(node) = &mut self.mesh {
+            node.mesh.set_addresses(addresses);
         }
         self.drain_mesh(now);
+    }
+
+    /// Where other nodes reach this one: its own addresses, unless nobody is to know them.
+    pub(super) fn mesh_addresses(&self) -> Vec<String> {
+        let hosts = self.local_candidates().into_iter().filter_map(|candidate| match candidate {
+            LocalCandidate::Host(address) => Some(address.to_string()),
+            _ => None,
+        });
+        if self.config.relay_only { Vec::new() } else { hosts.take(MAX_ADDRESSES).collect() }
     }
 
     pub(super) fn handle_mesh_timeout(&mut self, now: Instant) {

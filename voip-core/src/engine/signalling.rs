@@ -107,6 +107,10 @@ impl Engine {
         if signal.kind == SignalKind::Offer {
             return self.handle_offer(now, carrier, sealed.hash(), signal);
         }
+        if let (SignalKind::Introduce, Carrier::Tracker(tracker)) = (signal.kind, carrier) {
+            let addresses = signal.addresses.unwrap_or_default();
+            return self.handle_introduction(now, tracker, signal.from, addresses);
+        }
         let known = self.calls.iter().find(|(_, call)| {
             call.id == signal.call
                 && call.peer == Some(signal.from)
@@ -126,7 +130,7 @@ impl Engine {
             SignalKind::Cancel => self.handle_cancel(now, key),
             SignalKind::Bye => self.handle_bye(now, key, signal.reason),
             SignalKind::Path => self.handle_path(now, key, signal.candidates.unwrap_or_default()),
-            SignalKind::Offer => {}
+            SignalKind::Offer | SignalKind::Introduce => {}
         }
     }
 

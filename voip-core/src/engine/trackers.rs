@@ -107,7 +107,9 @@ impl Engine {
             }
             client::Event::NotFound { request } => self.handle_lookup(now, request, Ok(None)),
             client::Event::Peers { request, peers, next } => {
-                self.handle_peers(now, tracker, request, Some((peers, next)));
+                if !self.handle_list_for_mesh(now, tracker, request, &peers) {
+                    self.handle_peers(now, tracker, request, Some((peers, next)));
+                }
             }
             client::Event::Signal { from, signal } => {
                 self.handle_signal(now, Carrier::Tracker(tracker), from, &signal);
@@ -134,6 +136,7 @@ impl Engine {
         self.emit(Event::Registered { tracker: address, online });
         self.tell_addresses(now);
         self.look_up_waiting(now, tracker);
+        self.begin_introductions(now);
     }
 
     fn tracker_lost(&mut self, tracker: usize, error: Error) {

@@ -81,6 +81,8 @@ pub(crate) enum Request {
     Resolved(usize, u64, Vec<SocketAddr>),
     /// The name of a relay was looked up.
     RelayResolved(RelayKey, RelayAddress, RelayTransport, Vec<SocketAddr>),
+    /// A node on this network was heard of.
+    LanNode(PeerId, Vec<SocketAddr>),
     /// The name of another node's host was looked up.
     NodeResolved(LinkKey, Vec<SocketAddr>),
     Stop,
@@ -341,6 +343,9 @@ impl<L: Listener> Driver<L> {
             }
             Request::RelayResolved(relay, address, transport, addresses) => {
                 self.open_relay_at(relay, address, transport, addresses);
+            }
+            Request::LanNode(peer, addresses) => {
+                self.engine.handle_lan_node(now, peer, &addresses);
             }
             Request::NodeResolved(link, addresses) => self.open_node_link_at(link, addresses),
             Request::Stop => {

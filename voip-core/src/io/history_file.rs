@@ -21,6 +21,7 @@ const LONGEST: u64 = 64 * 1024 * 1024;
 pub(crate) struct HistoryFile {
     queue: Option<SyncSender<SignedMessage>>,
     writer: Option<JoinHandle<()>>,
+    process: u32,
 }
 
 impl HistoryFile {
@@ -48,7 +49,8 @@ impl HistoryFile {
         let (queue, inbox) = sync_channel(QUEUE);
         let path = path.to_owned();
         let writer = spawn("voip-disk", move || write(file, &path, &inbox, failed))?;
-        Ok((HistoryFile { queue: Some(queue), writer: Some(writer) }, messages))
+        let (queue, writer) = (Some(queue), Some(writer));
+        Ok((HistoryFile { queue, writer, process: std::process::id() }, messages))
     }
 
     /// Keeps a message. False if there are too many already that wait for the disk.
@@ -62,6 +64,10 @@ impl Drop for HistoryFile {
     /// Waits for what is to be written yet.
     fn drop(&mut self) {
         self.queue = None;
+        // After a fork the thread exists in the parent only.
+        if self.process != std::process::id() {
+            return;
+        }
         if self.writer.take().is_some_and(|writer| writer.join().is_err()) {
             tracing::error!("the thread that writes the history panicked");
         }

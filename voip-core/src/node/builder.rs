@@ -15,14 +15,16 @@ use crate::directory::address::TrackerAddress;
 use crate::engine::{Engine, EngineConfig, MAX_NAMED, NamedRelay};
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
+use crate::id::PeerId;
 use crate::identity::Identity;
 use crate::identity::pins::Pins;
 #[cfg(feature = "sim")]
 use crate::io::bad_line::BadLine;
-use crate::io::driver::{DeviceClock, Driver, MeshSockets, NullDevice, Requests, Sound};
+use crate::io::driver::{DeviceClock, Driver, MeshSockets, NullDevice, Request, Requests, Sound};
 use crate::io::events::EventQueue;
 use crate::io::history_file::HistoryFile;
 use crate::io::identity_file::{load_or_create, load_pins};
+use crate::io::lan::Lan;
 use crate::io::link::Destination;
 use crate::io::pins_file::PinsFile;
 use crate::io::random::{OsRandom, secret};
@@ -99,6 +101,7 @@ pub struct NodeBuilder {
     relay_only: bool,
     mesh: bool,
     nodes: Vec<String>,
+    lan: bool,
     history_file: Option<PathBuf>,
     #[cfg(feature = "sim")]
     line: Option<(Link, u64)>,
@@ -142,6 +145,7 @@ impl NodeBuilder {
             relay_only: false,
             mesh: false,
             nodes: Vec::new(),
+            lan: true,
             history_file: None,
             #[cfg(feature = "sim")]
             line: None,
@@ -263,6 +267,13 @@ impl NodeBuilder {
         self
     }
 
+    /// Whether a node of the mesh announces itself on its local network, key and port, and finds others there: by multicast DNS
+    /// (RFC 6762). Default yes, but for a node that is [bound](Self::bind) to a loopback address.
+    pub fn lan(mut self, yes: bool) -> Self {
+        self.lan = yes;
+        self
+    }
+
     /// The file in which texts of the mesh are kept from one start to the next, those of others included; made if it is not
     /// there, readable by its owner only. Texts for one peer are encrypted in it, others are not. Default none: they are
     /// kept as long as the node runs, and others have them.
@@ -337,6 +348,9 @@ impl NodeBuilder {
         let meter = Box::new(ProcessorClock);
         let contacts = Mutex::new(Contacts::new(pins.clone()));
         let engine = Engine::new(config, identity, pins, random, meter, clock.now())?;
+        let is_on_lan = self.lan && mesh.is_some() && !local_address.ip().is_loopback();
+        let lan =
+            is_on_lan.then(|| self.find_others(id, local_address.port(), &requests)).flatten();
         let inner = Arc::new(Inner {
             requests: requests.clone(),
             events,
@@ -346,6 +360,7 @@ impl NodeBuilder {
             changed: Condvar::new(),
             pins: pins_file,
             history,
+            lan: Mutex::new(lan),
             contacts,
             #[cfg(feature = "devices")]
             has_devices: matches!(self.audio, Audio::Devices { .. }),
@@ -366,6 +381,14 @@ impl NodeBuilder {
             Driver::new(engine, clock, (udp, mesh), addresses, sound, (requests, inbox), reporter);
         let thread = Mutex::new(Some(spawn("voip-engine", move || driver.run())?));
         Ok(Node { inner, name: self.name, id, local_address, thread })
+    }
+
+    /// Looks for nodes on this network.
+    fn find_others(&self, me: PeerId, port: u16, requests: &Requests) -> Option<Lan> {
+        let requests = requests.clone();
+        Lan::start(me, port, move |peer, addresses| {
+            requests.send(Request::LanNode(peer, addresses));
+        })
     }
 
     /// The file of texts, and what is in it.

@@ -55,6 +55,8 @@ const OF_USER: Rate = Rate::per_second(5, 50);
 struct Gap {
     since: Instant,
     alarm: Instant,
+    /// Neighbours are asked.
+    is_sought: bool,
 }
 
 /// By which way a post has come.
@@ -197,6 +199,7 @@ impl Posts {
     }
 
     /// Judges a message before it is handed on: see [`super::Validator`]. What is no post is ignored here.
+    #[cfg(test)]
     pub(crate) fn judge(
         &mut self,
         now: Instant,
@@ -239,7 +242,8 @@ impl Posts {
         Verdict::Ignore
     }
 
-    fn count_bad(&mut self, error: OpenError) {
+    /// A message that is nobody's.
+    pub(crate) fn count_bad(&mut self, error: OpenError) {
         match error {
             OpenError::BadSignature => self.stats.forged += 1,
             _ => self.stats.malformed += 1,
@@ -261,6 +265,7 @@ impl Posts {
     pub(crate) fn handle_neighbor_up(&mut self, now: Instant, peer: PeerId) {
         self.reconciler.neighbor_up(now, peer);
         let gaps: Vec<LogId> = self.gaps.keys().copied().collect();
+        // Those that are new are sought when their time has come.
         gaps.into_iter().for_each(|log| self.seek(now, log));
     }
 
@@ -331,7 +336,8 @@ impl Posts {
         let done = asked.get(..answered).unwrap_or(&asked);
         self.reconciler.answered(now, from, done, &got, without, &self.shelf);
         for span in done {
-            if self.gaps.contains_key(&span.log) && !self.reconciler.is_hopeful(span.log) {
+            let is_sought = self.gaps.get(&span.log).is_some_and(|gap| gap.is_sought);
+            if is_sought && !self.reconciler.is_hopeful(span.log) {
                 self.give_up(now, wall, span.log);
             }
         }
@@ -348,7 +354,7 @@ impl Posts {
             if now >= end {
                 self.give_up(now, wall, log);
             } else {
-                gap.alarm = end;
+                (gap.alarm, gap.is_sought) = (end, true);
                 self.alarms.insert((end, log));
                 self.seek(now, log);
             }
@@ -454,7 +460,7 @@ impl Posts {
             self.close_gap(log_id);
         } else if let Entry::Vacant(entry) = self.gaps.entry(log_id) {
             let alarm = now + ASK_FOR_GAP_AFTER;
-            entry.insert(Gap { since: now, alarm });
+            entry.insert(Gap { since: now, alarm, is_sought: false });
             self.alarms.insert((alarm, log_id));
         }
     }

@@ -27,6 +27,7 @@ impl View {
         View { known: Vec::new(), capacity }
     }
 
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.known.len()
     }
@@ -35,6 +36,7 @@ impl View {
         self.known.is_empty()
     }
 
+    #[cfg(test)]
     pub(crate) fn contains(&self, peer: PeerId) -> bool {
         self.known.iter().any(|k| k.contact.id == peer)
     }

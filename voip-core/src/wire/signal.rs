@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::gossip::MAX_ADDRESSES;
 use super::name::check_name;
 use super::sealed::{Bytes32, Nonce, OpenError, Sealed};
 use super::{CLOCK_TOLERANCE, json};
@@ -39,6 +40,8 @@ pub enum SignalKind {
     Bye,
     /// Either side has more addresses at which it may be reached, or others since the path was lost: carries them.
     Path,
+    /// No signal of a call: a node of the mesh would like to be a neighbour, and says where it listens.
+    Introduce,
 }
 
 impl SignalKind {
@@ -53,6 +56,7 @@ impl SignalKind {
             SignalKind::Cancel => "cancel",
             SignalKind::Bye => "bye",
             SignalKind::Path => "path",
+            SignalKind::Introduce => "introduce",
         }
     }
 
@@ -130,6 +134,9 @@ pub struct Signal {
     /// ICE candidates (path), each as in an SDP attribute (RFC 8839 §5.1), [`MAX_CANDIDATES`] at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidates: Option<Vec<String>>,
+    /// Where a node listens for others (introduce): `ip:port` each, eight at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addresses: Option<Vec<String>>,
 }
 
 /// A signal, signed.
@@ -159,6 +166,7 @@ impl Signal {
             offer_hash: None,
             reason: None,
             candidates: None,
+            addresses: None,
         }
     }
 
@@ -177,7 +185,9 @@ impl Signal {
             && signal.sdp.is_some() == signal.kind.carries_sdp()
             && signal.offer_hash.is_some() == signal.kind.replies_to_an_offer()
             && signal.candidates.is_some() == (signal.kind == SignalKind::Path)
-            && signal.candidates.as_ref().is_none_or(|all| all.len() <= MAX_CANDIDATES);
+            && signal.candidates.as_ref().is_none_or(|all| all.len() <= MAX_CANDIDATES)
+            && signal.addresses.is_some() == (signal.kind == SignalKind::Introduce)
+            && signal.addresses.as_ref().is_none_or(|all| all.len() <= MAX_ADDRESSES);
         if complete { Ok(signal) } else { Err(OpenError::Malformed) }
     }
 

@@ -1,8 +1,8 @@
 //! Nodes without a tracker.
 
-use voip_core::{ErrorKind, Event, Node};
+use voip_core::{Audience, ErrorKind, Event, Node, Text};
 
-use crate::harness::{LIMIT, await_event, incoming};
+use crate::harness::{Folder, LIMIT, await_event, incoming};
 
 /// A node that begins with another one.
 fn node(name: &str, to: Option<&Node>) -> Node {
@@ -80,4 +80,76 @@ fn addresses_that_are_none_are_refused() {
     // The port is taken by TCP, too.
     let taken = Node::builder("erin").bind(alice.local_address().to_string()).mesh(true).start();
     assert_eq!(taken.unwrap_err().kind(), ErrorKind::AddressInUse);
+}
+
+/// The next text that comes.
+fn text(node: &Node) -> Text {
+    await_event(node, |event| match event {
+        Event::Text { text } => Some(text),
+        _ => None,
+    })
+}
+
+#[test]
+fn texts_arrive_and_are_kept_for_the_next_start() {
+    let folder = Folder::new();
+    let (alice_key, history) = (folder.file("alice.key"), folder.file("alice.history"));
+    let start_alice = || {
+        let builder = Node::builder("alice").bind("127.0.0.1:0").mesh(true);
+        builder.identity_file(&alice_key).history_file(&history).start().unwrap()
+    };
+    let alice = start_alice();
+    let bob = node("bob", Some(&alice));
+    joined(&alice, "bob");
+    joined(&bob, "alice");
+    let general = Audience::Room("general".into());
+    bob.send_text(&general, "hello, all of you", LIMIT).unwrap();
+    assert_eq!(text(&alice).text, "hello, all of you");
+    let to_bob = alice.send_text(&Audience::Peer(bob.id()), "for you", LIMIT).unwrap();
+    let came = text(&bob);
+    assert_eq!((came.id, &*came.text, came.late), (to_bob, "for you", false));
+    await_event(&alice, |event| match event {
+        Event::TextDelivered { to, ids } => Some(assert_eq!((to, ids), (bob.id(), vec![to_bob]))),
+        _ => None,
+    });
+    let bobs = bob.id();
+    drop(alice);
+    drop(bob);
+
+    let alice = start_alice();
+    let read = |of: &Audience| -> Vec<String> {
+        let texts = alice.history(of, None, 10, LIMIT).unwrap();
+        texts.into_iter().map(|text| text.text).collect()
+    };
+    assert_eq!(read(&general), ["hello, all of you"]);
+    assert_eq!(read(&Audience::Peer(bobs)), ["for you"]);
+}
+
+#[test]
+fn texts_that_are_none_are_refused() {
+    let alice = node("alice", None);
+    let too_long = "x".repeat(8 * 1024 + 1);
+    for bad in ["", "bell \u{7}", "\u{1b}[2J", &too_long] {
+        let refused = alice.send_text(&Audience::All, bad, LIMIT).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::InvalidArgument, "{bad:?}");
+    }
+    for room in ["", " ", "a\nb", "\u{202e}", &"r".repeat(65)] {
+        let to = Audience::Room(room.to_owned());
+        let refused = alice.send_text(&to, "hello", LIMIT).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::InvalidArgument, "{room:?}");
+    }
+    let oneself = alice.send_text(&Audience::Peer(alice.id()), "hello", LIMIT).unwrap_err();
+    assert_eq!(oneself.kind(), ErrorKind::InvalidArgument);
+    let mut sent = 0;
+    let refused = loop {
+        match alice.send_text(&Audience::All, "\u{1f600}", LIMIT) {
+            Ok(_) => sent += 1,
+            Err(refused) => break refused,
+        }
+    };
+    assert_eq!(refused.kind(), ErrorKind::Busy);
+    assert!(sent >= 50, "{sent}");
+    let outside = Node::builder("bob").bind("127.0.0.1:0").start().unwrap();
+    let refused = outside.send_text(&Audience::All, "hello", LIMIT).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidState);
 }

@@ -55,6 +55,16 @@ pub(crate) enum WriteError {
     TooFast,
 }
 
+impl PostsStats {
+    /// All that was dropped for what it is, which what is there already or has gone is not.
+    pub(crate) fn dropped(&self) -> u64 {
+        let PostsStats {
+            malformed, forged, early, forks, overtalked, unexpected, throttled, ..
+        } = self;
+        malformed + forged + early + forks + overtalked + unexpected + throttled + self.unreadable
+    }
+}
+
 /// What was dropped and why.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PostsStats {

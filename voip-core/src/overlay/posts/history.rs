@@ -59,6 +59,7 @@ impl Posts {
     }
 
     /// All conversations of which there are texts.
+    #[cfg(test)]
     pub(crate) fn conversations(&self) -> impl Iterator<Item = &Audience> {
         self.history.conversations.keys()
     }

@@ -56,6 +56,7 @@ impl Receipts {
 
 impl Posts {
     /// This node's texts for one peer each of which no receipt has come, as far as they are kept.
+    #[cfg(test)]
     pub(crate) fn unacknowledged(&self) -> Vec<TextId> {
         let me = self.identity.id();
         let logs = self.shelf.logs_of(me);

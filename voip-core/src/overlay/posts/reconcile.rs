@@ -259,6 +259,7 @@ impl Reconciler {
             let before = offer.from;
             while let Some((from, to)) = first.first().copied() {
                 let Some(gone) = of_log().find(|w| (w.from..=w.to).contains(&from)) else { break };
+                // Behind `from`, so that this comes to an end.
                 offer.from = gone.to.min(to).saturating_add(1);
                 first = shelf.missing(span.log, offer.from, offer.to, 1);
             }

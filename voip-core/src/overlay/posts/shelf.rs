@@ -124,7 +124,7 @@ impl Shelf {
     ) -> Vec<(u32, u32)> {
         match self.logs.get(&log) {
             Some(log) => log.missing(from, to, at_most),
-            None if self.is_gone(log) => Vec::new(),
+            None if from > to || self.is_gone(log) => Vec::new(),
             None => vec![(from, to)],
         }
     }

@@ -294,6 +294,7 @@ impl World {
             }
             overlay::Output::NeighborUp(peer) => self.nodes[n].posts.handle_neighbor_up(now, peer),
             overlay::Output::NeighborDown(peer) => self.nodes[n].posts.handle_neighbor_down(peer),
+            overlay::Output::NeighborLost(_) => {}
             overlay::Output::Exchange(peer, exchange) => {
                 self.nodes[n].posts.handle_exchange(now, wall(now), peer, &exchange);
             }

@@ -159,6 +159,41 @@ fn a_gap_is_given_up_when_all_neighbours_say_that_they_have_nothing() {
 }
 
 #[test]
+fn a_neighbour_may_have_nothing_of_what_it_has_told_about() {
+    let (mut bob, carol) = (posts(2), identity(3).id());
+    bob.handle_neighbor_up(NOW, carol);
+    let log = LogId { author: identity(1).id(), log: 7 };
+    let heads = vec![Head { log, first: 1, last: 3, holes: 0 }];
+    bob.handle_exchange(NOW, wall(NOW), carol, &Exchange::Heads { logs: heads, page: None });
+    let without = vec![Span { log, from: 1, to: MAX_SEQ }];
+    let none = Exchange::Posts { messages: Vec::new(), answered: 1, without };
+    bob.handle_exchange(NOW, wall(NOW), carol, &none);
+    let then = advance(&mut bob, NOW + secs(20));
+    let is_want = |output: &&Output| matches!(output, Output::Send(_, Exchange::Want { .. }));
+    assert_eq!(then.iter().filter(is_want).count(), 1, "it is not asked again");
+}
+
+/// An answer about one gap says nothing about the next, of which nobody was asked.
+#[test]
+fn the_next_gap_has_its_own_time() {
+    let (mut bob, carol) = (posts(2), identity(3).id());
+    bob.handle_neighbor_up(NOW, carol);
+    [1, 3, 5].iter().for_each(|seq| {
+        gossip(&mut bob, NOW, &post(1, 7, *seq, "hi"));
+    });
+    let log = LogId { author: identity(1).id(), log: 7 };
+    let heads = vec![Head { log, first: 1, last: 3, holes: 0 }];
+    bob.handle_exchange(NOW, wall(NOW), carol, &Exchange::Heads { logs: heads, page: None });
+    let answer =
+        Exchange::Posts { messages: vec![post(1, 7, 2, "hi")], answered: 1, without: Vec::new() };
+    bob.handle_exchange(NOW, wall(NOW), carol, &answer);
+    let then = outputs(&mut bob);
+    assert_eq!((shown(&then), missing(&then)), (vec![1, 2, 3], 0));
+    gossip(&mut bob, NOW, &post(1, 7, 4, "hi"));
+    assert_eq!(shown(&outputs(&mut bob)), [4, 5]);
+}
+
+#[test]
 fn a_neighbour_can_give_only_what_was_asked_for_and_is_signed() {
     let (mut bob, carol) = (posts(2), identity(3).id());
     bob.handle_neighbor_up(NOW, carol);
@@ -418,7 +453,7 @@ fn exchange() -> impl Strategy<Value = Exchange> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
     /// Whatever neighbours say, nothing panics, no text is shown twice, and the books are right.
     #[test]
     fn whatever_neighbours_say(steps in prop::collection::vec((0u64..3_000, 0usize..3, exchange(), place()), 1..40)) {

@@ -83,7 +83,7 @@ fn everybody_sees_every_text_once_and_in_order_though_links_lose_a_third() {
 #[test]
 #[ignore = "takes a minute"]
 fn everybody_sees_every_text_at_all_seeds() {
-    (2..12).for_each(|seed| lossy_talk(seed, 50, 8, 20));
+    (2..22).for_each(|seed| lossy_talk(seed, 50, 8, 20));
 }
 
 fn away(seed: u64, nodes: usize, time: Duration, count: usize) {
@@ -180,6 +180,7 @@ fn from_one_disk(nodes: usize, authors: usize, count: usize, len: usize) {
         }
     }
     let exchanged = world.exchanged;
+    // The others hear of it with the next round, within a minute.
     world.nodes[0].posts.load(world.now, wall(world.now), &messages);
     let took = world.time_until_equal(secs(300));
     let bytes: usize = messages.iter().map(|message| message.body().len()).sum();
