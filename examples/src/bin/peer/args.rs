@@ -44,6 +44,9 @@ pub(crate) struct Args {
     /// Let other nodes link to this one, without naming any to begin with
     #[arg(long)]
     mesh: bool,
+    /// Neither announce this node on the local network nor look for others there
+    #[arg(long)]
+    no_lan: bool,
     /// Keep texts in this file, and have those of before; without it they are kept while the program
     /// runs
     #[arg(long, value_name = "FILE")]
@@ -169,7 +172,8 @@ impl Args {
             .encoder(encoder)
             .auto_answer(self.auto_answer)
             .relay_only(self.relay_only)
-            .mesh(self.is_in_mesh());
+            .mesh(self.is_in_mesh())
+            .lan(!self.no_lan);
         if let (Some(uri), Some(user), Some(password)) =
             (&self.turn, &self.turn_user, &self.turn_password)
         {
