@@ -52,7 +52,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     history: Option<PathBuf>,
     /// Do the commands in this file, one a line, before those that are typed; lines that are empty or
-    /// begin with # are skipped. With `quit` at its end nothing else is read
+    /// begin with # are skipped. With --connect they wait, 10 s at most, until somebody is there. With
+    /// `quit` at its end nothing else is read
     #[arg(long, value_name = "FILE")]
     pub(crate) script: Option<PathBuf>,
     /// When to use colours; the variable NO_COLOR switches them off, too
