@@ -9,6 +9,20 @@ use voip_core::DeviceDirection;
 pub enum Command {
     /// List who is online.
     Peers,
+    /// Link to the node at this address.
+    Connect(String),
+    /// Write to the active room.
+    Send(String),
+    /// Write to one peer: its name and the text, which only who knows the names can part.
+    Message(String),
+    /// Write to everybody.
+    All(String),
+    /// Show the active room, or make this one active.
+    Room(Option<String>),
+    /// List the rooms in which somebody has written.
+    Rooms,
+    /// Show earlier texts: of the active room, or what is named.
+    History(Option<String>),
     /// Call this name or key.
     Call(String),
     /// Wait for somebody who waits, too.
@@ -43,7 +57,7 @@ pub enum Command {
     Contacts,
     /// Take somebody as a contact, with the key that uses this name now.
     Accept(String),
-    /// Hear no more calls of somebody.
+    /// Hear no more of somebody: no calls, no texts.
     Block(String),
     /// Hear them again.
     Unblock(String),
@@ -56,6 +70,13 @@ pub enum Command {
 /// What `help` prints.
 pub const HELP: &str = "\
 peers          who is online
+connect HOST:PORT  link to the node that listens there, and so to all that it knows
+send TEXT      write to the active room
+msg NAME TEXT  write to somebody, for nobody else to read; NAME#1a2b if two have that name
+all TEXT       write to everybody, whatever their room
+room [NAME]    the active room, or make another one active: of rooms, only its texts are shown
+rooms          in which rooms somebody has written
+history [NAME|#ROOM|all]  earlier texts of the active room, with somebody, of a room, to all
 call NAME      call somebody by name or key
 pair, unpair   wait for somebody who waits, too, and talk to them; wait no longer
 answer         answer the call that rings
@@ -71,7 +92,7 @@ verify         words and number to compare with whom you talk to
 verified NAME  they were the same
 contacts       whose names are known, with their keys
 accept NAME    take somebody as a contact, and trust the key that uses this name now
-block NAME     hear no more calls of somebody, who is not told
+block NAME     hear no more of somebody, who is not told
 unblock NAME   hear them again
 help           this list
 quit, exit     hang up and leave";
@@ -91,7 +112,26 @@ impl FromStr for Command {
             "" => Ok(command),
             _ => Err(format!("{word} takes nothing after it")),
         };
+        let saying = |command: fn(String) -> Command| match rest {
+            "" => Err(format!("{word} what? Type: {word} TEXT")),
+            text => Ok(command(text.to_string())),
+        };
+        let some = || (!rest.is_empty()).then(|| rest.to_string());
         match word {
+            "connect" if rest.is_empty() => Err("connect to whom? Type: connect HOST:PORT".into()),
+            // As earlier programs had it: host and port apart.
+            "connect" => {
+                Ok(Command::Connect(rest.split_whitespace().collect::<Vec<_>>().join(":")))
+            }
+            "send" => saying(Command::Send),
+            "all" => saying(Command::All),
+            "msg" if !rest.contains(char::is_whitespace) => {
+                Err("who and what? Type: msg NAME TEXT".into())
+            }
+            "msg" => Ok(Command::Message(rest.to_string())),
+            "room" => Ok(Command::Room(some())),
+            "rooms" => alone(Command::Rooms),
+            "history" => Ok(Command::History(some())),
             "call" => named(Command::Call),
             "verify" => alone(Command::Verify),
             "verified" => named(Command::Verified),
@@ -147,6 +187,9 @@ mod tests {
         assert_eq!("device out USB Headset".parse(), Ok(headset));
         assert_eq!("levels off".parse(), Ok(Command::Levels(false)));
         assert_eq!("call  Jean Paul ".parse(), Ok(Command::Call("Jean Paul".into())));
+        assert_eq!("connect 127.0.0.1 5000".parse(), Ok(Command::Connect("127.0.0.1:5000".into())));
+        assert_eq!("send a  b".parse(), Ok(Command::Send("a  b".into())));
+        assert_eq!("room".parse(), Ok(Command::Room(None)));
     }
 
     #[test]
@@ -154,6 +197,8 @@ mod tests {
         let error = |line: &str| line.parse::<Command>().unwrap_err();
         assert_eq!(error("call"), "call whom? Type: call NAME");
         assert_eq!(error("mute bob"), "mute takes nothing after it");
+        assert_eq!(error("send"), "send what? Type: send TEXT");
+        assert_eq!(error("msg bob"), "who and what? Type: msg NAME TEXT");
         assert_eq!(error("ptt"), "on or off? Type: ptt on");
         assert_eq!(error("device in"), "which device? Type: device in NAME, or: device out NAME");
         assert_eq!(error("dance"), "unknown command \"dance\"; type help");
@@ -162,10 +207,10 @@ mod tests {
     #[test]
     fn help_names_every_command() {
         for word in HELP.lines().flat_map(|l| l[..14].split([',', ' ']).filter(|w| !w.is_empty())) {
-            if word == "NAME" || word.contains('|') {
+            if !word.chars().all(char::is_lowercase) {
                 continue;
             }
-            let with = ["", " x", " on", " in x"].map(|rest| format!("{word}{rest}"));
+            let with = ["", " x", " on", " in x", " x y"].map(|rest| format!("{word}{rest}"));
             assert!(with.iter().any(|line| line.parse::<Command>().is_ok()), "{word}");
         }
     }

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use voip_core::{
-    AudioDevice, CallStats, Contact, ContactState, DeviceDirection, DeviceStats, Node, Presence,
-    Stages,
+    Audience, AudioDevice, CallStats, Contact, ContactState, DeviceDirection, DeviceStats, Node,
+    Presence, Stages, Text, TextId,
 };
 
 use crate::bad_line::LineCount;
@@ -26,7 +26,13 @@ pub enum What {
     /// The program is about to start its node.
     Starting { name: String },
     /// The node runs.
-    Started { id: String, address: String },
+    Started {
+        id: String,
+        address: String,
+        /// Other nodes may link to it: by TCP, at the port of the address.
+        #[serde(default)]
+        mesh: bool,
+    },
     /// A tracker accepted the name.
     Registered { tracker: String, online: u32 },
     /// A tracker refused the name or cannot be reached.
@@ -87,6 +93,30 @@ pub enum What {
     },
     /// The answer to the command `levels`, twice a second while it is on.
     Levels { level_in_dbfs: f32, level_out_dbfs: f32 },
+    /// Somebody has written.
+    Text(Written),
+    /// The answer to the commands `send`, `msg` and `all`: what this node's user has written.
+    Sent(Written),
+    /// Texts have come to the peer they are for.
+    Delivered {
+        name: String,
+        id: String,
+        texts: Vec<Which>,
+        /// What they say, of those that were written while this program ran.
+        said: Vec<String>,
+    },
+    /// Texts of somebody are not to be had any more.
+    TextsMissing { name: String, id: String, count: u32 },
+    /// Texts cannot be kept in their file.
+    HistoryFailed { error: String },
+    /// The answer to the command `room`.
+    Room { room: String },
+    /// The answer to the command `rooms`.
+    Rooms { rooms: Vec<String>, active: String },
+    /// The answer to the command `history`.
+    History { of: Audience, texts: Vec<Written> },
+    /// Something for people to read: the answer to `help` and to commands that have no event.
+    Note { message: String },
     /// Events were dropped because too many came at once.
     Lagged,
     /// A command could not be done.
@@ -95,6 +125,57 @@ pub enum What {
     Stats(CallReport),
     /// The last line: how it went.
     Report(Box<Report>),
+}
+
+/// Which text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Which {
+    /// The author's key, 64 hexadecimal digits.
+    pub author: String,
+    /// When its program began to write.
+    pub log: u64,
+    /// The text's number since then.
+    pub seq: u32,
+}
+
+impl From<TextId> for Which {
+    fn from(id: TextId) -> Self {
+        Which { author: id.author.to_string(), log: id.log, seq: id.seq }
+    }
+}
+
+/// A text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// Which.
+    #[serde(flatten)]
+    pub which: Which,
+    /// What the author calls itself.
+    pub name: String,
+    /// "all", {"room":NAME} or {"peer":KEY}.
+    pub to: Audience,
+    /// What it says.
+    pub text: String,
+    /// When it was written, by the author's clock: milliseconds since 1970-01-01 UTC.
+    pub at_ms: u64,
+    /// It was written some time before it came.
+    pub late: bool,
+    /// It is this node's own, and has come to the peer it is for while this program ran.
+    pub delivered: bool,
+}
+
+impl From<Text> for Written {
+    fn from(text: Text) -> Self {
+        Written {
+            which: text.id.into(),
+            name: text.name,
+            to: text.to,
+            text: text.text,
+            at_ms: text.at.0,
+            late: text.late,
+            delivered: false,
+        }
+    }
 }
 
 /// Somebody online.

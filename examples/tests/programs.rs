@@ -4,6 +4,8 @@
 
 #[path = "programs/harness.rs"]
 mod harness;
+#[path = "programs/mesh.rs"]
+mod mesh;
 #[path = "programs/pairing.rs"]
 mod pairing;
 #[path = "programs/tracker_file.rs"]
@@ -82,6 +84,7 @@ fn wrong_numbers_and_options_are_usage_errors() {
         ("peer", ["--complexity", "11"]),
         ("peer", ["--port", "70000"]),
         ("peer", ["--colour", "red"]),
+        ("peer", ["--color", "redly"]),
         ("tracker", ["--port", "-1"]),
         ("tracker", ["--tls-self-signed=a", "--tls-cert"]),
         ("tracker", ["--request-rate", "0"]),
@@ -97,6 +100,7 @@ fn wrong_numbers_and_options_are_usage_errors() {
             2,
             &arguments[1]
                 .replace("fast", "bitrate")
+                .replace("redly", "--color")
                 .replace("red", "--colour")
                 .replace("much", "--loss"),
         );
@@ -174,9 +178,10 @@ fn calling_somebody_who_is_not_there_fails() {
 fn wrong_commands_are_explained() {
     let scratch = Scratch::new();
     let (_tracker, address) = tracker(&scratch);
-    let outcome = peer(&scratch, &address, &[], "dance\nanswer\nmute\nquit\n");
+    let outcome = peer(&scratch, &address, &[], "dance\nsend hi\nanswer\nmute\nquit\n");
     assert_eq!(outcome.status, 1, "{outcome:?}");
     assert!(outcome.stdout.contains("error: unknown command \"dance\"; type help"), "{outcome:?}");
+    assert!(outcome.stdout.contains("error: no mesh: start this program with"), "{outcome:?}");
     assert_eq!(outcome.stdout.matches("error: there is no call").count(), 2, "{outcome:?}");
 }
 

@@ -333,7 +333,7 @@ pub enum Event<C> {
         /// The key that used it now.
         offered: PeerId,
     },
-    /// Somebody in the mesh has written. What this node's own user writes is not told.
+    /// Somebody in the mesh has written. What this node's own user writes is not told, nor what blocked keys do.
     Text {
         /// What.
         text: Text,

@@ -256,3 +256,28 @@ fn one_who_is_said_to_be_gone_and_is_not_stays() {
         assert!(!world.events(node).iter().any(left));
     }
 }
+
+#[test]
+fn two_that_link_to_each_other_at_once_are_neighbours_at_once() {
+    for seed in 0..20 {
+        let mut world = World::new(seed);
+        world.set_link(Link { delay: ms(20), jitter: ms(seed), ..Link::default() });
+        let (alice, bob) = (node(&mut world, "alice", &[]), node(&mut world, "bob", &[]));
+        world.run_for(ms(100));
+        world.connect(alice, bob);
+        world.run_for(ms(seed * 5));
+        world.connect(bob, alice);
+        world.run_for(ms(500));
+        assert_eq!(
+            (world.neighbors(alice), world.neighbors(bob)),
+            (vec![bob], vec![alice]),
+            "{seed}"
+        );
+        world.run_for(secs(20));
+        assert_eq!(
+            (world.neighbors(alice), world.neighbors(bob)),
+            (vec![bob], vec![alice]),
+            "{seed}"
+        );
+    }
+}

@@ -538,7 +538,7 @@ static void other_audio(void)
 
 static void struct_of_size(size_t size)
 {
-    const size_t known = END_OF(voip_node_stats, realtime);
+    const size_t known = END_OF(voip_node_stats, neighbors);
     union {
         voip_node_stats stats;
         char bytes[sizeof(voip_node_stats) + 64];
@@ -560,7 +560,7 @@ static void struct_of_size(size_t size)
  * stays as it is. In a larger one new members may lie where this one ends in padding. */
 static void structs_of_other_sizes(void)
 {
-    struct_of_size(END_OF(voip_node_stats, realtime));
+    struct_of_size(END_OF(voip_node_stats, neighbors));
     struct_of_size(sizeof(voip_node_stats));
     struct_of_size(sizeof(voip_node_stats) + 64);
 }

@@ -138,6 +138,12 @@ impl Running {
         self.child.wait().unwrap().code()
     }
 
+    /// Waits until it has written its last line.
+    pub(crate) fn ended(&mut self) {
+        while self.lines.recv_timeout(LIMIT).is_ok() {}
+        assert!(self.child.wait().unwrap().success());
+    }
+
     /// Waits for the line that contains `text`.
     pub(crate) fn line_with(&self, text: &str) -> String {
         loop {

@@ -27,6 +27,8 @@ use super::call::Carrier;
 const TELL_EVERY: Duration = Duration::from_secs(240);
 /// How long one whose neighbours say that it is gone has to contradict.
 const DOUBT: Duration = Duration::from_secs(8);
+/// How often at most a node says that it is there after all.
+const CONTRADICT_EVERY: Duration = Duration::from_secs(3);
 /// Nodes that are known: some 25 MiB.
 const MAX_KNOWN: usize = 16_384;
 /// Signals and goodbyes that are remembered, so that none is handed on again.
@@ -42,6 +44,8 @@ pub(super) struct Bulletins {
     /// What this node has told of itself last.
     own: Option<(Presence, UnixMillis)>,
     tell_at: Option<Instant>,
+    /// When it did.
+    told: Instant,
 }
 
 /// A node, as it has told of itself.
@@ -194,13 +198,23 @@ impl Engine {
     /// Somebody says that a node is gone: that node itself, or one that has lost its link to it.
     fn handle_gone(&mut self, now: Instant, author: PeerId, peer: PeerId, seq: u64) {
         if peer == self.id() {
-            self.bulletins.tell_at = Some(now);
+            self.contradict(now, seq);
         } else if author == peer {
             self.part(peer);
         } else if let Some(known) = self.bulletins.known.get_mut(&peer)
             && known.seq <= seq
         {
             known.doubted.get_or_insert(now + DOUBT);
+        }
+    }
+
+    /// Somebody misses this node. Whoever says so again and again does not make it speak more often.
+    fn contradict(&mut self, now: Instant, seq: u64) {
+        if let Some((_, last)) = self.bulletins.own
+            && seq >= last.0
+        {
+            let at = (self.bulletins.told + CONTRADICT_EVERY).max(now);
+            self.bulletins.tell_at = self.bulletins.tell_at.map(|other| other.min(at));
         }
     }
 
@@ -249,7 +263,13 @@ impl Engine {
         let wall = self.wall(now);
         let mut new = Vec::new();
         for message in messages {
-            match self.bulletins.judge(None, wall).judge(now, &message) {
+            let is_presence =
+                matches!(Bulletin::parse(message.body()), Some(Bulletin::Presence { .. }));
+            let verdict = match is_presence {
+                true => self.bulletins.judge(None, wall).judge(now, &message),
+                false => Verdict::Reject,
+            };
+            match verdict {
                 Verdict::Accept if message.author() != self.id() => {
                     self.handle_bulletin(now, &message);
                     new.push(message);
@@ -297,6 +317,7 @@ impl Engine {
             return;
         }
         self.bulletins.tell_at = Some(now + TELL_EVERY);
+        self.bulletins.told = now;
         // Each record has a greater number than the one before.
         let last = self.bulletins.own.map_or(UnixMillis(0), |(_, last)| last);
         let issued = self.wall(now).max(UnixMillis(last.0 + 1));
@@ -331,8 +352,12 @@ impl Engine {
 
     fn tell(&mut self, now: Instant, bulletin: &Bulletin) {
         let message = SignedMessage::sign(&self.identity, bulletin.body());
-        if let (Some(message), Some(node)) = (message, &mut self.mesh) {
-            node.mesh.broadcast(now, message);
+        let sent = match (message, &mut self.mesh) {
+            (Some(message), Some(node)) => node.mesh.broadcast(now, message),
+            _ => false,
+        };
+        if !sent {
+            tracing::warn!("a bulletin is too long, or one too many, and is not told");
         }
         self.drain_mesh(now);
     }

@@ -23,6 +23,8 @@ const MAX_LINKS: usize = 64;
 /// Those of them whose other end came to us and has not proved its key: in all, and of one IPv4 address or IPv6 /64.
 const MAX_UNPROVED: usize = 24;
 const MAX_UNPROVED_OF_ADDRESS: usize = 6;
+/// How long one that is not used is read.
+const SPARE: Duration = Duration::from_secs(2);
 /// How long it may take to open one.
 const OPENING: Duration = Duration::from_secs(10);
 /// Between two attempts to reach an address that the user has named; doubles up to the second.
@@ -50,8 +52,17 @@ struct Link {
     /// Who is there, once that is proved.
     peer: Option<PeerId>,
     reader: FrameReader,
-    /// When it is given up unless it is open.
+    /// Another link to the same peer is used: this one is only read, for what the peer has sent before it knew.
+    is_spare: bool,
+    /// When it is given up unless it is open, or closed if it is spare.
     deadline: Instant,
+}
+
+impl Link {
+    /// When there is something to do about it.
+    fn timeout(&self) -> Option<Instant> {
+        (self.peer.is_none() || self.is_spare).then_some(self.deadline)
+    }
 }
 
 /// Who has opened a link.
@@ -109,14 +120,15 @@ impl MeshNode {
         self.next_link += 1;
         let link = LinkKey(self.next_link);
         let (peer, reader) = (None, FrameReader::new(MAX_MESSAGE));
-        self.links.insert(link, Link { opener, peer, reader, deadline: now + OPENING });
+        let deadline = now + OPENING;
+        self.links.insert(link, Link { opener, peer, reader, is_spare: false, deadline });
         Some(link)
     }
 
     pub(super) fn next_timeout(&self) -> Instant {
         let named = self.named.iter().map(|named| named.attempt);
-        let opening = self.links.values().filter(|link| link.peer.is_none()).map(|l| l.deadline);
-        let first = named.chain(opening).min().unwrap_or(Instant::FAR_FUTURE);
+        let links = self.links.values().filter_map(Link::timeout);
+        let first = named.chain(links).min().unwrap_or(Instant::FAR_FUTURE);
         first.min(self.mesh.next_timeout())
     }
 }
@@ -175,16 +187,15 @@ impl Engine {
             node.named.retain(|named| named.address != *address);
         }
         let expected = !matches!(opener, Opener::We(expected) if expected != peer);
-        if peer == me || !expected || !node.prefers(me, peer, link) {
+        if peer == me || !expected {
             return self.end_link(now, link);
         }
-        if let Some(old) = node.by_peer.insert(peer, link)
-            && old != link
-        {
-            node.links.remove(&old);
-            self.outputs.push_back(Output::LinkClose { link: old });
+        if !node.prefers(me, peer, link) {
+            return node.spare(now, link);
         }
-        let Some(node) = &mut self.mesh else { return };
+        if let Some(old) = node.by_peer.insert(peer, link) {
+            node.spare(now, old);
+        }
         if let Opener::User(_) = opener {
             let addresses = vec![remote.to_string()];
             node.mesh.join(now, Contact { id: peer, addresses });
@@ -252,7 +263,7 @@ impl Engine {
     pub(super) fn handle_mesh_timeout(&mut self, now: Instant) {
         let Some(node) = &mut self.mesh else { return };
         let late = |(key, link): (&LinkKey, &Link)| {
-            (link.peer.is_none() && link.deadline <= now).then_some(*key)
+            link.timeout().is_some_and(|at| at <= now).then_some(*key)
         };
         for link in node.links.iter().filter_map(late).collect::<Vec<_>>() {
             self.lose_link(now, link);
@@ -352,6 +363,13 @@ impl Engine {
 }
 
 impl MeshNode {
+    /// Another link to the same peer is used from now on.
+    fn spare(&mut self, now: Instant, link: LinkKey) {
+        if let Some(link) = self.links.get_mut(&link) {
+            (link.is_spare, link.deadline) = (true, now + SPARE);
+        }
+    }
+
     /// Whether this link to the peer is to stay beside one that there is already.
     fn prefers(&self, me: PeerId, peer: PeerId, link: LinkKey) -> bool {
         let opened_by_us =

@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
 use crate::overlay::posts::{self, WriteError};
-use crate::text::{Audience, TextId};
+use crate::text::{Audience, Text, TextId};
 use crate::time::Instant;
 
 use super::{Engine, Output};
@@ -69,7 +69,7 @@ impl Engine {
 
     fn handle_posts_event(&mut self, event: posts::Event) {
         match event {
-            posts::Event::Text(text) if text.id.author != self.id() => {
+            posts::Event::Text(text) if self.is_to_be_told(&text) => {
                 self.emit(Event::Text { text });
             }
             posts::Event::Text(_) => {}
@@ -78,6 +78,12 @@ impl Engine {
             }
             posts::Event::Delivered { by, ids } => self.emit(Event::TextDelivered { to: by, ids }),
         }
+    }
+
+    /// Of others, and not of somebody whom the user has blocked.
+    fn is_to_be_told(&self, text: &Text) -> bool {
+        let author = text.id.author;
+        author != self.id() && !self.pins.is_blocked(&text.name, author)
     }
 }
 

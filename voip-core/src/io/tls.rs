@@ -67,9 +67,11 @@ impl Session {
         Session { connection, handshake: 0 }
     }
 
-    /// The key that the other node has shown.
+    /// The key that the other side has shown, if it is a node that speaks what this one does.
     pub(crate) fn peer(&self) -> Option<PeerId> {
-        self.connection.peer_certificates().and_then(|shown| peer::key_of(shown.first()?))
+        let is_of_mesh = self.connection.alpn_protocol() == Some(peer::PROTOCOL);
+        let shown = self.connection.peer_certificates().filter(|_| is_of_mesh)?;
+        shown.first().and_then(peer::key_of)
     }
 
     /// Whether nothing can be said yet.

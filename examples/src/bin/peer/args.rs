@@ -1,13 +1,21 @@
 //! The command line, and the node it describes.
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
+use std::{fs, io};
 
 use clap::Parser;
 use voip_core::{Audio, EncoderConfig, FrameDuration, Node};
 use voip_examples::bad_line::BadLine;
 use voip_examples::console::Failure;
 use voip_examples::data_folder::identity_file;
+
+use crate::paint::Color;
+
+/// How often to look for a port that is free for UDP and TCP.
+const PORTS_TRIED: u32 = 16;
+/// Where a tracker is, usually.
+const USUAL_TRACKER: &str = "127.0.0.1:6000";
 
 /// A telephone for the terminal.
 ///
@@ -16,16 +24,41 @@ use voip_examples::data_folder::identity_file;
 #[derive(Parser)]
 #[command(version)]
 pub(crate) struct Args {
-    /// The local address to send and receive sound on; :: is every address, IPv4 and IPv6
-    #[arg(long, default_value = "::", value_name = "IP")]
+    /// The local address to send and receive sound on, and to be linked to; :: is every address, IPv4
+    /// and IPv6
+    #[arg(long, visible_alias = "bind", default_value = "::", value_name = "IP")]
     host: IpAddr,
-    /// The UDP port to send and receive sound on; 0 for any that is free
+    /// The UDP port to send and receive sound on, and the TCP port at which other nodes link to this
+    /// one; 0 for any that is free
     #[arg(long, default_value_t = 0)]
     port: u16,
     /// A tracker, HOST:PORT, or tls://HOST:PORT with #ca=FILE or #sha256=DIGITS behind it if it is not
-    /// one that the system's authorities know; give it again for more than one
-    #[arg(long, default_value = "127.0.0.1:6000")]
+    /// one that the system's authorities know; give it again for more than one [default: 127.0.0.1:6000,
+    /// or none with --connect or --mesh]
+    #[arg(long)]
     pub(crate) tracker: Vec<String>,
+    /// A node to link to, HOST:PORT, and by it to all that it knows: no tracker is needed. Give it again
+    /// for more than one
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) connect: Vec<String>,
+    /// Let other nodes link to this one, without naming any to begin with
+    #[arg(long)]
+    mesh: bool,
+    /// Neither announce this node on the local network nor look for others there
+    #[arg(long)]
+    no_lan: bool,
+    /// Keep texts in this file, and have those of before; without it they are kept while the program
+    /// runs
+    #[arg(long, value_name = "FILE")]
+    history: Option<PathBuf>,
+    /// Do the commands in this file, one a line, before those that are typed; lines that are empty or
+    /// begin with # are skipped. With --connect they wait, 10 s at most, until somebody is there. With
+    /// `quit` at its end nothing else is read
+    #[arg(long, value_name = "FILE")]
+    pub(crate) script: Option<PathBuf>,
+    /// When to use colours; the variable NO_COLOR switches them off, too
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
     /// The name by which others call you [default: user-<port>]
     #[arg(long)]
     username: Option<String>,
@@ -58,7 +91,7 @@ pub(crate) struct Args {
     /// The password that it wants
     #[arg(long, value_name = "PASSWORD")]
     turn_password: Option<String>,
-    /// Write one JSON object per event instead of text
+    /// Write one JSON object per event and answer instead of text
     #[arg(long)]
     pub(crate) json: bool,
     /// Bits per second of sound
@@ -87,10 +120,43 @@ impl Args {
             return Ok(name.clone());
         }
         if self.port == 0 {
-            let free = UdpSocket::bind((self.host, 0)).and_then(|s| s.local_addr());
-            self.port = free.map_err(|e| Failure::new(format_args!("{}: {e}", self.host)))?.port();
+            let port = (0..PORTS_TRIED).find_map(|_| self.free_port().transpose());
+            let none = || Failure::new(format_args!("{}: no port is free", self.host));
+            self.port = port
+                .ok_or_else(none)?
+                .map_err(|e| Failure::new(format_args!("{}: {e}", self.host)))?;
         }
         Ok(format!("user-{}", self.port))
+    }
+
+    /// A port for UDP; `None` if it is needed for TCP, too, and taken there.
+    fn free_port(&self) -> io::Result<Option<u16>> {
+        let socket = UdpSocket::bind((self.host, 0))?;
+        let address = socket.local_addr()?;
+        let will_do = !self.is_in_mesh() || TcpListener::bind(address).is_ok();
+        Ok(will_do.then_some(address.port()))
+    }
+
+    /// Whether other nodes may link to this one.
+    pub(crate) fn is_in_mesh(&self) -> bool {
+        self.mesh || !self.connect.is_empty()
+    }
+
+    /// The commands to begin with.
+    pub(crate) fn script(&self) -> Result<Vec<String>, Failure> {
+        let Some(file) = &self.script else { return Ok(Vec::new()) };
+        let text = fs::read_to_string(file)
+            .map_err(|e| Failure::new(format_args!("{}: {e}", file.display())))?;
+        let lines = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
+        Ok(lines.map(String::from).collect())
+    }
+
+    /// Those asked for, or the one that is usual.
+    pub(crate) fn trackers(&self) -> Vec<String> {
+        if self.tracker.is_empty() && !self.is_in_mesh() {
+            return vec![USUAL_TRACKER.into()];
+        }
+        self.tracker.clone()
     }
 
     /// Starts the node.
@@ -106,14 +172,22 @@ impl Args {
             .audio(self.audio())
             .encoder(encoder)
             .auto_answer(self.auto_answer)
-            .relay_only(self.relay_only);
+            .relay_only(self.relay_only)
+            .mesh(self.is_in_mesh())
+            .lan(!self.no_lan);
         if let (Some(uri), Some(user), Some(password)) =
             (&self.turn, &self.turn_user, &self.turn_password)
         {
             builder = builder.turn_server(uri, user, password);
         }
-        for tracker in &self.tracker {
+        for tracker in self.trackers() {
             builder = builder.tracker(tracker);
+        }
+        for node in &self.connect {
+            builder = builder.connect(node);
+        }
+        if let Some(file) = &self.history {
+            builder = builder.history_file(file);
         }
         if let Some(link) = self.line.link() {
             builder = builder.line(link, self.line.seed);
@@ -144,7 +218,7 @@ impl Args {
         let file = identity_file(name)
             .ok_or_else(|| Failure::new("no data folder for your key: give --identity FILE"))?;
         if let Some(folder) = file.parent() {
-            std::fs::create_dir_all(folder)
+            fs::create_dir_all(folder)
                 .map_err(|e| Failure::new(format_args!("{}: {e}", folder.display())))?;
         }
         Ok(Some(file))

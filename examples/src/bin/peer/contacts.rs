@@ -50,6 +50,7 @@ impl Phone<'_, '_> {
     }
 
     fn set_contact(&self, name: &str, id: PeerId, state: ContactState) -> Result<(), String> {
+        let name = &self.people.lock().without_digits(id, name);
         self.node.set_contact(name, id, state).map_err(|e| e.to_string())?;
         let word = Known::word(state);
         self.screen.say(&format!("{name} ({}) is {word}", id.short()));
@@ -64,6 +65,9 @@ impl Phone<'_, '_> {
     fn key_of(&self, name: &str) -> Result<PeerId, String> {
         let of_last = || self.last.as_ref().filter(|(last, _)| last == name).map(|(_, id)| *id);
         let key = self.known(name).map(|c| c.id).or_else(of_last);
+        // Whoever wrote and never called, too.
+        let met = || self.people.lock().find(name).ok().filter(|_| self.is_in_mesh);
+        let key = key.or_else(met);
         key.ok_or_else(|| format!("nobody called {name} has been in a call with you"))
     }
 }

@@ -2,9 +2,19 @@
 
 mod args;
 mod contacts;
+#[cfg(unix)]
+mod editor;
+mod paint;
 mod pairing;
+mod people;
 mod phone;
 mod screen;
+#[cfg(unix)]
+mod terminal;
+#[cfg(not(unix))]
+#[path = "no_terminal.rs"]
+mod terminal;
+mod texts;
 
 use std::io::{BufRead, IsTerminal, stdin};
 use std::process::ExitCode;
@@ -14,14 +24,19 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use args::Args;
+use paint::Paint;
+use people::Shared;
 use phone::{Happening, Next, Phone};
 use screen::Screen;
+use terminal::{Terminal, Typing};
 use voip_core::{Event, Node};
 use voip_examples::console::{self, Failure};
 use voip_examples::line::What;
 
 /// How long the trackers may take to accept the name before the program gives up.
 const REGISTER: Duration = Duration::from_secs(10);
+/// How long a script waits for somebody of the mesh.
+const MEET: Duration = Duration::from_secs(10);
 /// How often somebody who waits for events looks whether it is over.
 const GLANCE: Duration = Duration::from_millis(50);
 
@@ -31,12 +46,17 @@ fn main() -> ExitCode {
 
 fn run(mut args: Args) -> Result<ExitCode, Failure> {
     let name = args.name()?;
-    let screen = Screen::new(args.json, name.clone());
+    let script = args.script()?;
+    let (people, paint) = (Shared::default(), Paint::new(args.color));
+    let terminal = if args.json { None } else { Terminal::new(people.clone(), paint) };
+    let (terminal, typing) = terminal.unzip();
+    let screen = Screen::new(args.json, name.clone(), people.clone(), paint, terminal);
     screen.show(&What::Starting { name: name.clone() });
     let node = args.start_node(&name)?;
     screen.show(&What::Started {
         id: node.id().to_string(),
         address: node.local_address().to_string(),
+        mesh: args.is_in_mesh(),
     });
 
     let (sender, happenings) = channel();
@@ -46,9 +66,18 @@ fn run(mut args: Args) -> Result<ExitCode, Failure> {
     let (report, failed) = thread::scope(|threads| {
         let watcher = sender.clone();
         threads.spawn(|| watch_node(&node, watcher, &over));
-        let result = register(&happenings, &screen, args.tracker.len()).map(|waiting| {
-            read_input(sender.clone());
-            let mut phone = Phone::new(&node, &screen, threads, sender, args.auto_answer);
+        let trackers = args.trackers().len();
+        let begun = match trackers {
+            // Whoever types sees who comes; a script would speak to nobody.
+            0 if !args.connect.is_empty() && (typing.is_none() || !script.is_empty()) => {
+                meet(&happenings)
+            }
+            0 => Ok(Vec::new()),
+            trackers => register(&happenings, &screen, trackers),
+        };
+        let result = begun.map(|waiting| {
+            let mut phone = Phone::new(&node, &screen, threads, sender.clone(), &args, people);
+            read_input(script, typing, sender);
             let mut happenings = waiting.into_iter().chain(happenings);
             while happenings.next().is_some_and(|h| phone.handle(h) == Next::Stay) {}
             phone.leave()
@@ -103,6 +132,26 @@ fn register(
     }
 }
 
+/// Waits until somebody of the mesh is there, but not for long. What happens meanwhile is given back.
+fn meet(happenings: &Receiver<Happening>) -> Result<Vec<Happening>, Failure> {
+    let deadline = Instant::now() + MEET;
+    let mut waiting = Vec::new();
+    while let left = deadline.saturating_duration_since(Instant::now())
+        && let Ok(happening) = happenings.recv_timeout(left)
+    {
+        let is_over = match &happening {
+            Happening::Stop => return Err(Failure::new("stopped before anybody was there")),
+            Happening::Node(_, event) => matches!(**event, Event::Joined { .. }),
+            _ => false,
+        };
+        waiting.push(happening);
+        if is_over {
+            break;
+        }
+    }
+    Ok(waiting)
+}
+
 /// Stamps the node's events as they come, until it is over.
 fn watch_node(node: &Node, sender: Sender<Happening>, over: &AtomicBool) {
     while !over.load(Ordering::Relaxed) {
@@ -113,9 +162,17 @@ fn watch_node(node: &Node, sender: Sender<Happening>, over: &AtomicBool) {
     }
 }
 
-/// Reads what is typed, so that nobody waits for the keyboard.
-fn read_input(sender: Sender<Happening>) {
+/// Reads the script and what is typed, so that nobody waits for the keyboard.
+fn read_input(script: Vec<String>, typing: Option<Typing>, sender: Sender<Happening>) {
     thread::spawn(move || {
+        for line in script {
+            if sender.send(Happening::Scripted(line)).is_err() {
+                return;
+            }
+        }
+        if let Some(typing) = typing {
+            return typing.read(&sender);
+        }
         for line in stdin().lock().lines().map_while(Result::ok) {
             if sender.send(Happening::Typed(line)).is_err() {
                 return;

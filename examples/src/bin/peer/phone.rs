@@ -6,15 +6,18 @@ use std::thread::Scope;
 use std::time::{Duration, Instant};
 
 use voip_core::{
-    AudioDevice, Call, CallState, DeviceChange, DeviceChoice, DeviceDirection, Error, ErrorKind,
-    Event, Node, Peer, PeerId, Reject, devices,
+    Audience, AudioDevice, Call, CallState, DeviceChange, DeviceChoice, DeviceDirection, Error,
+    ErrorKind, Event, Node, Peer, PeerId, Reject, devices,
 };
 use voip_examples::command::{Command, HELP};
 use voip_examples::line::{CallReport, CardReport, Device, Person, Report, What};
 use voip_examples::process;
 
+use crate::args::Args;
 use crate::pairing::Pairing;
+use crate::people::Shared;
 use crate::screen::Screen;
+use crate::texts::Texts;
 
 /// How long the trackers may take to list who is online.
 const LIST: Duration = Duration::from_secs(2);
@@ -29,6 +32,8 @@ pub(crate) enum Happening {
     Node(u64, Box<Event<Call>>),
     /// A line was typed.
     Typed(String),
+    /// A line of the script.
+    Scripted(String),
     /// The input is over.
     InputEnded,
     /// The trackers answered who is online.
@@ -70,6 +75,9 @@ pub(crate) struct Phone<'scope, 'env> {
     /// Dropped, the levels stop.
     levels: Option<Sender<()>>,
     auto_answer: bool,
+    pub(crate) is_in_mesh: bool,
+    pub(crate) people: Shared,
+    pub(crate) texts: Texts,
     input_ended: bool,
     failed: bool,
     /// When the path was made, and the processor time used until then.
@@ -83,8 +91,17 @@ impl<'scope, 'env> Phone<'scope, 'env> {
         screen: &'env Screen,
         threads: &'scope Scope<'scope, 'env>,
         sender: Sender<Happening>,
-        auto_answer: bool,
+        args: &Args,
+        people: Shared,
     ) -> Self {
+        let auto_answer = args.auto_answer;
+        let is_in_mesh = args.is_in_mesh();
+        screen.is_of(node.id());
+        let texts = Texts::default();
+        if is_in_mesh {
+            people.lock().note_room(texts.room());
+            screen.in_room(texts.room());
+        }
         screen.prompt();
         Phone {
             node,
@@ -99,6 +116,9 @@ impl<'scope, 'env> Phone<'scope, 'env> {
             push_to_talk: None,
             levels: None,
             auto_answer,
+            is_in_mesh,
+            people,
+            texts,
             input_ended: false,
             failed: false,
             connected: None,
@@ -110,7 +130,7 @@ impl<'scope, 'env> Phone<'scope, 'env> {
         match happening {
             Happening::Node(t_us, event) => self.event(t_us, *event),
             Happening::Typed(line) if line.trim().is_empty() => self.push(),
-            Happening::Typed(line) => match line.parse() {
+            Happening::Typed(line) | Happening::Scripted(line) => match line.parse() {
                 Ok(Command::Quit) => return Next::Leave,
                 Ok(command) => self.command(command),
                 Err(message) => self.complain(message),
@@ -146,7 +166,19 @@ impl<'scope, 'env> Phone<'scope, 'env> {
     }
 
     fn event(&mut self, t_us: u64, event: Event<Call>) {
-        self.screen.show_at(t_us, &describe(&event));
+        if let Event::Text { text } = &event
+            && self.is_blocked(text.id.author)
+        {
+            return;
+        }
+        let what = self.text_event(&event).unwrap_or_else(|| describe(&event));
+        match &event {
+            Event::Joined { peer, .. } | Event::Changed { peer } => {
+                self.people.lock().meet(peer.id, &peer.name);
+            }
+            _ => {}
+        }
+        self.screen.show_at(t_us, &what);
         if let Some(peer) = event.call().map(Call::peer)
             && let Some(id) = peer.id
         {
@@ -217,7 +249,17 @@ impl<'scope, 'env> Phone<'scope, 'env> {
                 self.list();
                 Ok(())
             }
-            Command::Call(name) => self.place(&name, &name),
+            Command::Connect(address) => self.connect(&address),
+            Command::Send(text) => self.send(&text),
+            Command::Message(typed) => self.message(&typed),
+            Command::All(text) => self.write(Audience::All, &text),
+            Command::Room(name) => self.room(name),
+            Command::Rooms => {
+                self.rooms();
+                Ok(())
+            }
+            Command::History(of) => self.history(of.as_deref()),
+            Command::Call(name) => self.target(&name).and_then(|target| self.place(&target, &name)),
             Command::Pair => self.pair(),
             Command::Unpair => self.unpair(),
             Command::Verify => self.verify(),
@@ -277,6 +319,16 @@ impl<'scope, 'env> Phone<'scope, 'env> {
         self.screen.show_at(now, &What::Placed { to: to.into() });
         self.begin(call);
         Ok(())
+    }
+
+    /// A name as it is: the node looks it up. With digits behind it, the key.
+    fn target(&self, name: &str) -> Result<String, String> {
+        let people = self.people.lock();
+        match people.find(name) {
+            Ok(id) if people.name(id) != name => Ok(id.to_string()),
+            Err(why) if self.is_in_mesh && why.starts_with("more than one") => Err(why),
+            _ => Ok(name.to_owned()),
+        }
     }
 
     fn with_call(&self, act: impl FnOnce(&Call) -> Result<(), Error>) -> Result<(), String> {
@@ -390,12 +442,14 @@ impl<'scope, 'env> Phone<'scope, 'env> {
         self.listing -= 1;
         match result {
             Ok(peers) => {
-                let peers = peers.into_iter().filter(|p| p.id != self.node.id()).map(|p| Person {
-                    name: p.name,
+                let others = || peers.iter().filter(|p| p.id != self.node.id());
+                others().for_each(|p| self.people.lock().meet(p.id, &p.name));
+                let list = others().map(|p| Person {
+                    name: p.name.clone(),
                     id: p.id.to_string(),
                     presence: p.presence,
                 });
-                self.screen.show(&What::Peers { peers: peers.collect() });
+                self.screen.show(&What::Peers { peers: list.collect() });
             }
             Err(error) => self.complain(error.to_string()),
         }

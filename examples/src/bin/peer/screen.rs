@@ -1,25 +1,42 @@
 //! What is shown: sentences with a prompt, or JSON lines.
 
-use std::cell::RefCell;
-use std::io::{IsTerminal, Write, stdin, stdout};
+mod texts;
 
-use voip_core::Presence;
+use std::cell::{Cell, RefCell};
+use std::io::{Write, stdout};
+
+use voip_core::{PeerId, Presence};
 use voip_examples::line::{CallReport, CardReport, Device, Line, What};
 use voip_examples::process::unix_micros;
+
+use crate::paint::{Ink, Paint, tame};
+use crate::people::Shared;
+use crate::terminal::Terminal;
 
 /// The program's output.
 pub(crate) struct Screen {
     json: bool,
     name: String,
+    me: Cell<Option<PeerId>>,
+    people: Shared,
+    paint: Paint,
     /// A prompt only helps somebody who types.
-    prompts: bool,
+    terminal: Option<Terminal>,
     talking_to: RefCell<Option<String>>,
+    /// The room whose texts are shown, once the prompt is to name it.
+    room: RefCell<String>,
 }
 
 impl Screen {
-    pub(crate) fn new(json: bool, name: String) -> Self {
-        let prompts = !json && stdin().is_terminal() && stdout().is_terminal();
-        Screen { json, name, prompts, talking_to: RefCell::new(None) }
+    pub(crate) fn new(
+        json: bool,
+        name: String,
+        people: Shared,
+        paint: Paint,
+        terminal: Option<Terminal>,
+    ) -> Self {
+        let (me, talking_to, room) = Default::default();
+        Screen { json, name, me, people, paint, terminal, talking_to, room }
     }
 
     /// Shows what happened now.
@@ -33,16 +50,33 @@ impl Screen {
             if let Ok(line) = serde_json::to_string(&Line { t_us, what: what.clone() }) {
                 self.write(&line);
             }
-        } else if let Some(text) = sentence(what) {
+        } else if let Some(text) = self.text_line(what) {
             self.write(&text);
+        } else if let Some(text) = sentence(what, &|id, name| self.label(id, name)) {
+            let text = tame(&text);
+            let is_bad = matches!(what, What::Error { .. });
+            self.write(&if is_bad { self.paint.with(Ink::Bad, &text) } else { text });
         }
     }
 
-    /// Shows plain text; in JSON mode nothing.
+    /// Shows plain text.
     pub(crate) fn say(&self, text: &str) {
-        if !self.json {
-            self.write(text);
-        }
+        self.show(&What::Note { message: text.to_owned() });
+    }
+
+    /// This node's key.
+    pub(crate) fn is_of(&self, me: PeerId) {
+        self.me.set(Some(me));
+    }
+
+    /// Of the rooms, only this one's texts are shown.
+    pub(crate) fn in_room(&self, room: &str) {
+        self.room.replace(room.to_owned());
+    }
+
+    fn label(&self, id: &str, name: &str) -> String {
+        let id = id.parse().ok();
+        id.map_or_else(|| name.to_owned(), |id| self.people.lock().label(id, name))
     }
 
     /// Whom the prompt names.
@@ -51,20 +85,23 @@ impl Screen {
     }
 
     pub(crate) fn prompt(&self) {
-        if !self.prompts {
-            return;
-        }
+        let Some(terminal) = &self.terminal else { return };
         let call = self.talking_to.borrow();
         let call = call.as_ref().map(|name| format!("[in call with {name}] ")).unwrap_or_default();
-        print!("\r\x1b[K{call}{}> ", self.name);
-        let _ = stdout().flush();
+        let room = match self.room.borrow().as_str() {
+            "" => String::new(),
+            room => format!(" #{room}"),
+        };
+        terminal.prompt(format!("{call}{}{room}> ", self.name));
     }
 
     /// A closed pipe ends nothing: the call goes on.
     fn write(&self, text: &str) {
-        let clear = if self.prompts { "\r\x1b[K" } else { "" };
+        if let Some(terminal) = &self.terminal {
+            return terminal.show(text);
+        }
         let mut out = stdout().lock();
-        let _ = writeln!(out, "{clear}{text}").and_then(|()| out.flush());
+        let _ = writeln!(out, "{text}").and_then(|()| out.flush());
     }
 }
 
@@ -73,11 +110,18 @@ fn port(address: &str) -> &str {
     address.rsplit_once(':').map_or(address, |(_, port)| port)
 }
 
-/// An event in words; `None` for what only scripts want to know.
-fn sentence(what: &What) -> Option<String> {
+/// An event in words; `None` for what only scripts want to know. `label` makes of a key and its name what tells it from
+/// others.
+fn sentence(what: &What, label: &dyn Fn(&str, &str) -> String) -> Option<String> {
     Some(match what {
-        What::Started { id, address } => {
+        What::Started { id, address, mesh: false } => {
             format!("your key is {id}, sound goes through UDP port {}", port(address))
+        }
+        What::Started { id, address, mesh: true } => {
+            let port = port(address);
+            format!(
+                "your key is {id}, sound goes through UDP port {port}, links through TCP port {port}"
+            )
         }
         What::Registered { tracker, online } => format!("registered at {tracker}, {online} online"),
         What::TrackerLost { tracker, error, tries_again: true } => {
@@ -86,15 +130,19 @@ fn sentence(what: &What) -> Option<String> {
         What::TrackerLost { tracker, error, tries_again: false } => {
             format!("tracker {tracker}: {error}; quit and start again to come back")
         }
-        What::Joined { name, online, .. } => format!("{name} is here, {online} online"),
-        What::Changed { name, presence, .. } => format!("{name} is {}", word(*presence)),
-        What::Left { name, online, .. } => format!("{name} left, {online} online"),
+        What::Joined { name, id, online } => {
+            format!("{} is here, {online} online", label(id, name))
+        }
+        What::Changed { name, id, presence } => {
+            format!("{} is {}", label(id, name), word(*presence))
+        }
+        What::Left { name, id, online } => format!("{} left, {online} online", label(id, name)),
         What::Peers { peers } if peers.is_empty() => "nobody is online".into(),
         What::Peers { peers } => peers
             .iter()
             .map(|p| {
                 let presence = word(p.presence);
-                format!("  {:<20} {presence:<9} {}", p.name, p.id)
+                format!("  {:<20} {presence:<9} {}", label(&p.id, &p.name), p.id)
             })
             .collect::<Vec<_>>()
             .join("\n"),
@@ -152,11 +200,25 @@ fn sentence(what: &What) -> Option<String> {
             format!("you {}   heard {}", bar(*level_in_dbfs), bar(*level_out_dbfs))
         }
         What::Lagged => "too much happened at once; type peers to see who is online".into(),
+        What::TextsMissing { name, id, count } => {
+            format!("{count} texts of {} are not to be had any more", label(id, name))
+        }
+        What::HistoryFailed { error } => format!("texts are not kept: {error}"),
+        What::Room { room } => format!("your room is #{room}"),
+        What::Rooms { rooms, active } => {
+            let mark = |room: &String| if room == active { "*" } else { " " };
+            rooms.iter().map(|r| format!("{} #{r}", mark(r))).collect::<Vec<_>>().join("\n")
+        }
+        What::Note { message } => message.clone(),
         What::Error { message } => format!("error: {message}"),
         What::Stats(stats) => table(stats),
-        What::MediaResumed { muted: true, .. } | What::Starting { .. } | What::Report(_) => {
-            return None;
-        }
+        What::MediaResumed { muted: true, .. }
+        | What::Starting { .. }
+        | What::Text(_)
+        | What::Sent(_)
+        | What::Delivered { .. }
+        | What::History { .. }
+        | What::Report(_) => return None,
     })
 }
 

@@ -198,3 +198,14 @@ proptest! {
         prop_assert!(changed.open(bob().id(), None).is_err());
     }
 }
+
+/// The vector of docs/mesh-protocol.md, computed by a program of its own.
+#[test]
+fn a_gossip_message_of_another_implementation() {
+    let body = r#"{"type":"post","log":1700000000000,"seq":3,"at":1700000000001,"name":"alice","to":{"room":"kitchen"},"text":"hi"}"#;
+    let message = SignedMessage::sign(&Identity::from_secret(&[1; 32]), body.into()).unwrap();
+    let signature = "4c73b2b1cb752685b37d00758decedb30a091c9a3fecc6ed0f2d8e44c1e610e6c6918a55e164ed9eacd1af9408373e73a698aafd553e56db12a25ea4536cec04";
+    assert_eq!(message.signature().to_string(), signature);
+    assert_eq!(message.id().to_string(), "b79346a87d8c6bdd3bd23b3e861a2cae");
+    assert!(message.open().is_ok());
+}

@@ -26,7 +26,7 @@ use crate::id::PeerId;
 use crate::identity::Identity;
 
 /// What is spoken in it (RFC 7301), so that nothing else can be mistaken for it.
-const PROTOCOL: &[u8] = b"voip-mesh/1";
+pub(super) const PROTOCOL: &[u8] = b"voip-mesh/1";
 /// SubjectPublicKeyInfo of an Ed25519 key (RFC 8410 §4), up to the key itself.
 const PUBLIC: [u8; 12] = [0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0];
 /// PKCS #8 of an Ed25519 key (RFC 8410 §7), up to the secret itself.
