@@ -17,6 +17,7 @@ mod mesh;
 mod pairing;
 mod path;
 mod placing;
+mod presences;
 mod reflexive;
 mod relays;
 mod reports;
@@ -64,6 +65,7 @@ use introductions::Introductions;
 use mesh::MeshNode;
 use pairing::Asked;
 use placing::{Listing, Lookups};
+use presences::Presences;
 use reflexive::Reflexive;
 use signalling::SeenOffers;
 use trackers::Tracker;
@@ -84,6 +86,7 @@ pub(crate) struct Engine {
     trackers: Vec<Tracker>,
     mesh: Option<MeshNode>,
     bulletins: Bulletins,
+    presences: Presences,
     introductions: Introductions,
     posts: Option<Posts>,
     /// Whether the user waits for a peer.
@@ -129,6 +132,7 @@ impl Engine {
             trackers: Vec::new(),
             mesh: None,
             bulletins: Bulletins::default(),
+            presences: Presences::default(),
             introductions: Introductions::default(),
             posts: None,
             wants_pair: false,

@@ -197,6 +197,11 @@ impl Mesh {
         }
     }
 
+    /// Whether this author may say one thing more; then it has.
+    pub(crate) fn author_may(&mut self, now: Instant, author: PeerId) -> bool {
+        self.guard.author_may(now, author)
+    }
+
     /// What a neighbour has said about posts or nodes is not true.
     pub(crate) fn blame_invalid(&mut self, now: Instant, peer: PeerId) {
         self.stats.invalid += 1;

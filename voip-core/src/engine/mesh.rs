@@ -10,8 +10,7 @@ use rand_core::Rng;
 
 use crate::id::PeerId;
 use crate::overlay::{self, Mesh};
-use crate::rate::subscriber;
-use crate::session::LocalCandidate;
+use crate::rate::{PrefixTable, Rate, subscriber};
 use crate::time::{Duration, Instant};
 use crate::wire::framing::{FrameReader, frame};
 use crate::wire::gossip::{Contact, MAX_ADDRESSES, MAX_MESSAGE};
@@ -20,6 +19,10 @@ use super::{Engine, Output};
 
 /// Links at once, those that are being opened included: neighbours are five or so.
 const MAX_LINKS: usize = 64;
+/// So many are kept for those that this node opens.
+const OWN_LINKS: usize = 16;
+/// Links that one IPv4 address or IPv6 /64 may open: handshakes take the time that sound needs.
+const NEWCOMERS: Rate = Rate::per_second(2, 20);
 /// Those of them whose other end came to us and has not proved its key: in all, and of one IPv4 address or IPv6 /64.
 const MAX_UNPROVED: usize = 24;
 const MAX_UNPROVED_OF_ADDRESS: usize = 6;
@@ -30,6 +33,8 @@ const OPENING: Duration = Duration::from_secs(10);
 /// Between two attempts to reach an address that the user has named; doubles up to the second.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 const LAST_RETRY: Duration = Duration::from_secs(60);
+/// With fewer neighbours, addresses that were reached before are tried again.
+const ENOUGH: usize = 2;
 /// Addresses that the user has named.
 pub(crate) const MAX_NAMED: usize = 64;
 
@@ -44,6 +49,7 @@ pub(super) struct MeshNode {
     by_peer: BTreeMap<PeerId, LinkKey>,
     named: Vec<Named>,
     next_link: u64,
+    newcomers: PrefixTable,
 }
 
 /// A link, or one that is being opened.
@@ -70,8 +76,8 @@ impl Link {
 enum Opener {
     /// The other side, from there.
     They(IpAddr),
-    /// This node, to reach that peer.
-    We(PeerId),
+    /// This node, to reach that peer at one of these addresses.
+    We(PeerId, Vec<String>),
     /// This node, to reach whoever is at an address that the user has named.
     User(String),
 }
@@ -80,20 +86,23 @@ impl Opener {
     fn from(&self) -> Option<IpAddr> {
         match self {
             Opener::They(ip) => Some(*ip),
-            Opener::We(_) | Opener::User(_) => None,
+            Opener::We(..) | Opener::User(_) => None,
         }
     }
 }
 
-/// An address that the user has named, and that was not reached yet.
+/// An address that the user has named. It is tried until it is reached, and again while this node has few neighbours.
 struct Named {
     address: String,
+    /// Who was there last.
+    peer: Option<PeerId>,
     attempt: Instant,
     pause: Duration,
 }
 
 impl MeshNode {
-    pub(super) fn new(me: PeerId, named: &[String], random: Box<dyn Rng + Send>) -> MeshNode {
+    pub(super) fn new(me: PeerId, named: &[String], mut random: Box<dyn Rng + Send>) -> MeshNode {
+        let newcomers = PrefixTable::new(random.next_u64(), NEWCOMERS, 32, 64);
         let me = Contact { id: me, addresses: Vec::new() };
         let mut node = MeshNode {
             mesh: Mesh::new(me, random),
@@ -101,15 +110,17 @@ impl MeshNode {
             by_peer: BTreeMap::new(),
             named: Vec::new(),
             next_link: 0,
+            newcomers,
         };
         named.iter().for_each(|address| node.name(Instant::ZERO, address));
         node
     }
 
     fn name(&mut self, now: Instant, address: &str) {
-        if self.named.len() < MAX_NAMED && !self.named.iter().any(|n| n.address == address) {
+        self.named.retain(|named| named.address != address);
+        if self.named.len() < MAX_NAMED {
             let address = address.to_owned();
-            self.named.push(Named { address, attempt: now, pause: FIRST_RETRY });
+            self.named.push(Named { address, peer: None, attempt: now, pause: FIRST_RETRY });
         }
     }
 
@@ -164,7 +175,10 @@ impl Engine {
         let unproved = node.links.values().filter(|link| link.peer.is_none());
         let theirs: Vec<_> = unproved.filter_map(|link| link.opener.from()).collect();
         let of_address = theirs.iter().filter(|ip| **ip == from).count();
-        if theirs.len() >= MAX_UNPROVED || of_address >= MAX_UNPROVED_OF_ADDRESS {
+        let is_full = node.links.len() + OWN_LINKS >= MAX_LINKS;
+        let many = theirs.len() >= MAX_UNPROVED || of_address >= MAX_UNPROVED_OF_ADDRESS;
+        // This machine's own are a proxy's, or somebody's tests.
+        if is_full || many || !from.is_loopback() && !node.newcomers.take(now, from) {
             return None;
         }
         node.add_link(now, Opener::They(from))
@@ -180,27 +194,47 @@ impl Engine {
     ) {
         let me = self.id();
         let Some(node) = &mut self.mesh else { return };
-        let Some(opened) = node.links.get_mut(&link) else { return };
+        let Some(opened) = node.links.get_mut(&link) else {
+            // It has taken too long, and was given up.
+            return self.outputs.push_back(Output::LinkClose { link });
+        };
         opened.peer = Some(peer);
-        let opener = opened.opener.clone();
-        if let Opener::User(address) = &opener {
-            node.named.retain(|named| named.address != *address);
+        match opened.opener.clone() {
+            Opener::We(expected, addresses) if expected != peer => {
+                return self.try_others(now, link, expected, addresses, remote);
+            }
+            _ if peer == me => return self.end_link(now, link),
+            Opener::User(address) => node.reached(&address, peer, remote, now),
+            Opener::We(..) | Opener::They(_) => {}
         }
-        let expected = !matches!(opener, Opener::We(expected) if expected != peer);
-        if peer == me || !expected {
-            return self.end_link(now, link);
+        let Some(node) = &mut self.mesh else { return };
+        let spare = match node.prefers(me, peer, link) {
+            true => node.by_peer.insert(peer, link),
+            false => Some(link),
+        };
+        if let Some(old) = spare.and_then(|spare| node.spare(now, peer, spare)) {
+            self.end_link(now, old);
         }
-        if !node.prefers(me, peer, link) {
-            return node.spare(now, link);
+        if let Some(node) = &mut self.mesh {
+            node.mesh.handle_link_up(now, peer);
         }
-        if let Some(old) = node.by_peer.insert(peer, link) {
-            node.spare(now, old);
-        }
-        if let Opener::User(_) = opener {
-            let addresses = vec![remote.to_string()];
-            node.mesh.join(now, Contact { id: peer, addresses });
-        }
-        node.mesh.handle_link_up(now, peer);
+        self.drain_mesh(now);
+    }
+
+    /// Somebody else is at the address of a peer: it may be at another one.
+    fn try_others(
+        &mut self,
+        now: Instant,
+        link: LinkKey,
+        wanted: PeerId,
+        mut addresses: Vec<String>,
+        tried: SocketAddr,
+    ) {
+        addresses.retain(|address| *address != tried.to_string());
+        let Some(node) = &mut self.mesh else { return };
+        node.links.remove(&link);
+        self.outputs.push_back(Output::LinkClose { link });
+        self.open_link(now, Contact { id: wanted, addresses });
         self.drain_mesh(now);
     }
 
@@ -211,18 +245,13 @@ impl Engine {
         {
             let peer = *peer;
             match reader.next(&mut bytes) {
-                Ok(Some(content)) => {
-                    let wall = self.config.wall_at_zero.plus(now.since(Instant::ZERO));
-                    let mut judge = self.bulletins.judge(self.posts.as_mut(), wall);
-                    node.mesh.handle_message(now, peer, &content, &mut judge);
-                }
+                Ok(Some(content)) => self.hear(now, peer, &content),
                 Ok(None) => break,
                 Err(_) => {
                     self.stats.signals_dropped += 1;
                     return self.lose_link(now, link);
                 }
             }
-            self.drain_mesh(now);
         }
         self.drain(now);
     }
@@ -236,7 +265,9 @@ impl Engine {
                 node.by_peer.remove(&peer);
                 node.mesh.handle_link_down(now, peer);
             }
-            (None, Opener::We(peer)) => node.mesh.handle_link_failed(now, peer),
+            (None, Opener::We(peer, _)) if !node.by_peer.contains_key(&peer) => {
+                node.mesh.handle_link_failed(now, peer);
+            }
             _ => {}
         }
         self.drain_mesh(now);
@@ -253,11 +284,11 @@ impl Engine {
 
     /// Where other nodes reach this one: its own addresses, unless nobody is to know them.
     pub(super) fn mesh_addresses(&self) -> Vec<String> {
-        let hosts = self.local_candidates().into_iter().filter_map(|candidate| match candidate {
-            LocalCandidate::Host(address) => Some(address.to_string()),
-            _ => None,
-        });
-        if self.config.relay_only { Vec::new() } else { hosts.take(MAX_ADDRESSES).collect() }
+        let is_loopback = |address: &&SocketAddr| address.ip().to_canonical().is_loopback();
+        let only_loopback = self.host_addresses.iter().all(|address| is_loopback(&address));
+        let shown = self.host_addresses.iter().filter(|a| only_loopback || !is_loopback(a));
+        let shown = shown.map(SocketAddr::to_string).take(MAX_ADDRESSES);
+        if self.config.relay_only { Vec::new() } else { shown.collect() }
     }
 
     pub(super) fn handle_mesh_timeout(&mut self, now: Instant) {
@@ -278,11 +309,16 @@ impl Engine {
 
     fn open_named(&mut self, now: Instant) {
         let Some(node) = &mut self.mesh else { return };
+        let neighbors = node.mesh.neighbors().count();
         let mut due = Vec::new();
         for named in node.named.iter_mut().filter(|named| named.attempt <= now) {
             named.attempt = now + named.pause;
             named.pause = (named.pause * 2).min(LAST_RETRY);
-            due.push(named.address.clone());
+            let is_needed = neighbors < ENOUGH
+                && named.peer.is_none_or(|peer| !node.by_peer.contains_key(&peer));
+            if named.peer.is_none() || is_needed {
+                due.push(named.address.clone());
+            }
         }
         for address in due {
             let opener = Opener::User(address.clone());
@@ -315,14 +351,10 @@ impl Engine {
                 }
                 overlay::Output::Deliver(message, _) => self.handle_bulletin(now, &message),
                 overlay::Output::Exchange(peer, exchange) => {
-                    self.handle_exchange(now, peer, exchange);
+                    self.handle_exchange(now, peer, &exchange);
                 }
                 overlay::Output::NeighborUp(peer) => self.neighbor_up(now, peer),
-                overlay::Output::NeighborDown(peer) => {
-                    if let Some(posts) = &mut self.posts {
-                        posts.handle_neighbor_down(peer);
-                    }
-                }
+                overlay::Output::NeighborDown(peer) => self.neighbor_down(peer),
                 overlay::Output::NeighborLost(peer) => self.neighbor_lost(now, peer),
             }
         }
@@ -337,7 +369,7 @@ impl Engine {
         let addresses: Vec<String> = contact.addresses.into_iter().filter(reachable).collect();
         let link = match addresses.is_empty() {
             true => None,
-            false => node.add_link(now, Opener::We(contact.id)),
+            false => node.add_link(now, Opener::We(contact.id, addresses.clone())),
         };
         match link {
             Some(link) => self.outputs.push_back(Output::LinkOpen { link, addresses }),
@@ -348,7 +380,7 @@ impl Engine {
     /// A link that is over from this side, of which the mesh knows or need not know.
     fn end_link(&mut self, now: Instant, link: LinkKey) {
         let Some(node) = &mut self.mesh else { return };
-        if let Some(Link { opener: Opener::We(wanted), .. }) = node.links.remove(&link)
+        if let Some(Link { opener: Opener::We(wanted, _), .. }) = node.links.remove(&link)
             && !node.by_peer.contains_key(&wanted)
         {
             node.mesh.handle_link_failed(now, wanted);
@@ -363,11 +395,24 @@ impl Engine {
 }
 
 impl MeshNode {
-    /// Another link to the same peer is used from now on.
-    fn spare(&mut self, now: Instant, link: LinkKey) {
+    /// Another link to the same peer is used from now on. A peer has one spare link: an older one is to be closed.
+    fn spare(&mut self, now: Instant, peer: PeerId, link: LinkKey) -> Option<LinkKey> {
+        let is_spare = |(key, other): (&LinkKey, &Link)| {
+            (other.is_spare && other.peer == Some(peer) && *key != link).then_some(*key)
+        };
+        let older = self.links.iter().find_map(is_spare);
         if let Some(link) = self.links.get_mut(&link) {
             (link.is_spare, link.deadline) = (true, now + SPARE);
         }
+        older
+    }
+
+    /// Who is at an address that the user has named.
+    fn reached(&mut self, address: &str, peer: PeerId, remote: SocketAddr, now: Instant) {
+        for named in self.named.iter_mut().filter(|named| named.address == address) {
+            (named.peer, named.attempt, named.pause) = (Some(peer), now + LAST_RETRY, LAST_RETRY);
+        }
+        self.mesh.join(now, Contact { id: peer, addresses: vec![remote.to_string()] });
     }
 
     /// Whether this link to the peer is to stay beside one that there is already.

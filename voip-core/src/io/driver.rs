@@ -311,6 +311,7 @@ impl<L: Listener> Driver<L> {
         #[cfg(feature = "devices")]
         self.tell_devices();
         let now = self.clock.now();
+        self.resume_accepting(now);
         if now.since(self.published) >= PUBLISH_EVERY {
             self.publish(now);
         }

@@ -2,25 +2,28 @@
 //! each line, in the order in which they came.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 
 use super::spawn;
 use crate::error::{Error, ErrorKind};
+use crate::time::Duration;
 use crate::wire::gossip::{MAX_MESSAGE, SignedMessage};
 use crate::wire::json;
 
 /// Messages that wait for the disk; more are not kept.
 const QUEUE: usize = 1024;
-/// A longer file is cut to its last half when it is opened.
+/// What is kept of a file that has become twice as long: its end.
 const LONGEST: u64 = 64 * 1024 * 1024;
+/// How long whoever closes a node waits for the disk.
+const LAST_WRITE: Duration = Duration::from_secs(2);
 
 /// The file, and the thread that writes it.
 pub(crate) struct HistoryFile {
     queue: Option<SyncSender<SignedMessage>>,
-    writer: Option<JoinHandle<()>>,
+    /// Ends with the thread.
+    written: Receiver<()>,
     process: u32,
 }
 
@@ -37,20 +40,20 @@ impl HistoryFile {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(bad)?;
         }
-        let file = open(path).map_err(bad)?;
-        let mut messages = read(&file).map_err(bad)?;
-        let file = match file.metadata().map_err(bad)?.len() > LONGEST {
-            true => {
-                messages.drain(..messages.len() / 2);
-                rewrite(path, &messages).map_err(bad)?
-            }
-            false => file,
-        };
+        let mut file = open(path).map_err(bad)?;
+        if file.metadata().map_err(bad)?.len() > 2 * LONGEST {
+            file = shorten(&file, path, LONGEST).map_err(bad)?;
+        }
+        let messages = read(&file).map_err(bad)?;
         let (queue, inbox) = sync_channel(QUEUE);
+        let (ends, written) = sync_channel(0);
         let path = path.to_owned();
-        let writer = spawn("voip-disk", move || write(file, &path, &inbox, failed))?;
-        let (queue, writer) = (Some(queue), Some(writer));
-        Ok((HistoryFile { queue, writer, process: std::process::id() }, messages))
+        spawn("voip-disk", move || {
+            write(file, &path, &inbox, failed);
+            drop(ends);
+        })?;
+        let (queue, process) = (Some(queue), std::process::id());
+        Ok((HistoryFile { queue, written, process }, messages))
     }
 
     /// Keeps a message. False if there are too many already that wait for the disk.
@@ -61,15 +64,15 @@ impl HistoryFile {
 }
 
 impl Drop for HistoryFile {
-    /// Waits for what is to be written yet.
+    /// Waits for what is to be written yet, for a while.
     fn drop(&mut self) {
         self.queue = None;
         // After a fork the thread exists in the parent only.
         if self.process != std::process::id() {
             return;
         }
-        if self.writer.take().is_some_and(|writer| writer.join().is_err()) {
-            tracing::error!("the thread that writes the history panicked");
+        if self.written.recv_timeout(LAST_WRITE.into()) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!("the disk is too slow for the history: it is not waited for");
         }
     }
 }
@@ -88,7 +91,8 @@ fn open(path: &Path) -> io::Result<File> {
 
 fn read(file: &File) -> io::Result<Vec<SignedMessage>> {
     let mut messages = Vec::new();
-    let mut reader = BufReader::new(file);
+    // What is no file may have no end.
+    let mut reader = BufReader::new(io::Read::take(file, file.metadata()?.len()));
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -99,18 +103,21 @@ fn read(file: &File) -> io::Result<Vec<SignedMessage>> {
     }
 }
 
-/// Puts a file with these messages in the place of the one that is there.
-fn rewrite(path: &Path, messages: &[SignedMessage]) -> io::Result<File> {
+/// Puts a file with the last bytes of this one in its place.
+fn shorten(file: &File, path: &Path, keep: u64) -> io::Result<File> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     let beside = PathBuf::from(beside);
     let _ = fs::remove_file(&beside);
-    let mut file = open(&beside)?;
-    let text: String = messages.iter().map(|message| json(message) + "\n").collect();
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
+    let mut shorter = open(&beside)?;
+    let mut file = BufReader::new(file);
+    // To the line that begins next.
+    file.seek(SeekFrom::End(-(keep as i64)))?;
+    file.skip_until(b'\n')?;
+    io::copy(&mut file, &mut shorter)?;
+    shorter.sync_all()?;
     fs::rename(&beside, path)?;
-    Ok(file)
+    Ok(shorter)
 }
 
 fn write(
@@ -119,13 +126,23 @@ fn write(
     inbox: &Receiver<SignedMessage>,
     failed: impl Fn(Error) + Send + 'static,
 ) {
-    let mut has_failed = false;
+    let (mut has_failed, mut written) = (false, 0);
     // A line that was not finished, or was by a program that has ended, must not spoil the next.
     let mut begin = "\n";
     while let Ok(message) = inbox.recv() {
         let line = format!("{begin}{}\n", json(&message));
         match file.write_all(line.as_bytes()) {
-            Ok(()) => (begin, has_failed) = ("", false),
+            Ok(()) => {
+                (begin, has_failed) = ("", false);
+                written += line.len() as u64;
+                if written > LONGEST {
+                    written = 0;
+                    match shorten(&file, path, LONGEST) {
+                        Ok(shorter) => file = shorter,
+                        Err(error) => tracing::warn!(%error, "the history is not shortened"),
+                    }
+                }
+            }
             Err(error) => {
                 begin = "\n";
                 if !has_failed {
@@ -184,6 +201,21 @@ mod tests {
             );
             assert_eq!(mode & 0o777, 0o600);
         }
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_long_file_keeps_its_end() {
+        let folder = folder("long");
+        let path = folder.join("history");
+        let (file, _) = HistoryFile::open(&path, never).unwrap();
+        (0..100).for_each(|n| assert!(file.keep(message(n))));
+        drop(file);
+        let shorter = shorten(&File::open(&path).unwrap(), &path, 2_000).unwrap();
+        let kept = read(&File::open(&path).unwrap()).unwrap();
+        assert!((2..10).contains(&kept.len()), "{}", kept.len());
+        assert_eq!(kept.last(), Some(&message(99)));
+        assert!(shorter.metadata().unwrap().len() < 2_000);
         fs::remove_dir_all(folder).unwrap();
     }
 

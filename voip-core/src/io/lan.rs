@@ -2,7 +2,6 @@
 //! (RFC 6762), by the `mdns-sd` crate and its own thread. Each announces its key and the port at which it listens.
 
 use std::net::SocketAddr;
-use std::thread::JoinHandle;
 
 use mdns_sd::{Receiver, ResolvedService, ServiceDaemon, ServiceEvent, ServiceInfo};
 
@@ -20,7 +19,6 @@ const MAX_ADDRESSES: usize = 8;
 pub(crate) struct Lan {
     daemon: ServiceDaemon,
     name: String,
-    listener: Option<JoinHandle<()>>,
     process: u32,
 }
 
@@ -52,8 +50,8 @@ impl Lan {
         let name = service.get_fullname().to_owned();
         daemon.register(service)?;
         let events = daemon.browse(SERVICE)?;
-        let listener = spawn("voip-lan", move || listen(me, &events, found))?;
-        Ok(Lan { daemon, name, listener: Some(listener), process: std::process::id() })
+        spawn("voip-lan", move || listen(me, &events, found))?;
+        Ok(Lan { daemon, name, process: std::process::id() })
     }
 }
 
@@ -68,10 +66,8 @@ impl Drop for Lan {
         if let Ok(done) = self.daemon.unregister(&self.name) {
             let _ = done.recv_timeout(std::time::Duration::from_millis(100));
         }
+        // The thread ends with it, which may be after a while where much is said on the network.
         let _ = self.daemon.shutdown();
-        if self.listener.take().is_some_and(|listener| listener.join().is_err()) {
-            tracing::error!("the thread that looks for nodes on this network panicked");
-        }
     }
 }
 

@@ -268,7 +268,8 @@ impl NodeBuilder {
     }
 
     /// Whether a node of the mesh announces itself on its local network, key and port, and finds others there: by multicast DNS
-    /// (RFC 6762). Default yes, but for a node that is [bound](Self::bind) to a loopback address.
+    /// (RFC 6762). Default yes, but for a node that is [bound](Self::bind) to a loopback address, or shows
+    /// [relays only](Self::relay_only).
     pub fn lan(mut self, yes: bool) -> Self {
         self.lan = yes;
         self
@@ -348,7 +349,8 @@ impl NodeBuilder {
         let meter = Box::new(ProcessorClock);
         let contacts = Mutex::new(Contacts::new(pins.clone()));
         let engine = Engine::new(config, identity, pins, random, meter, clock.now())?;
-        let is_on_lan = self.lan && mesh.is_some() && !local_address.ip().is_loopback();
+        let is_on_lan = self.lan && mesh.is_some() && !self.relay_only;
+        let is_on_lan = is_on_lan && !local_address.ip().is_loopback();
         let lan =
             is_on_lan.then(|| self.find_others(id, local_address.port(), &requests)).flatten();
         let inner = Arc::new(Inner {

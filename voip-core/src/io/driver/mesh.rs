@@ -13,9 +13,12 @@ use crate::engine::LinkKey;
 use crate::error::{Error, ErrorKind};
 use crate::io::link::Link;
 use crate::io::tls::peer::PeerTls;
+use crate::time::{Duration, Instant};
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 128;
+/// How long not to accept once the system has no descriptor left.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// Connections accepted in one go.
 const BUDGET: usize = 16;
 
@@ -24,6 +27,8 @@ pub(crate) struct MeshSockets {
     tls: PeerTls,
     listeners: Vec<TcpListener>,
     links: HashMap<LinkKey, Link>,
+    /// Not accepting until then.
+    paused_until: Option<Instant>,
 }
 
 impl MeshSockets {
@@ -37,7 +42,7 @@ impl MeshSockets {
             };
             Error::new(kind, format!("bind: TCP {address} is not to be had: {e}"))
         })?;
-        Ok(MeshSockets { tls, listeners, links: HashMap::new() })
+        Ok(MeshSockets { tls, listeners, links: HashMap::new(), paused_until: None })
     }
 }
 
@@ -83,9 +88,14 @@ impl<L: Listener> Driver<L> {
     pub(super) fn accept_nodes(&mut self, listener: usize) {
         for _ in 0..BUDGET {
             let Some(mesh) = &mut self.mesh else { return };
-            let Some(Ok((socket, from))) = mesh.listeners.get(listener).map(TcpListener::accept)
-            else {
-                return;
+            let accepted = mesh.listeners.get(listener).map(TcpListener::accept);
+            let (socket, from) = match accepted {
+                Some(Ok(accepted)) => accepted,
+                Some(Err(error)) if is_of_all(&error) => {
+                    tracing::warn!(%error, "no node is accepted for {ACCEPT_PAUSE:?}");
+                    return self.pause_accepting();
+                }
+                Some(Err(_)) | None => return,
             };
             let Some(key) = self.engine.accept_link(self.clock.now(), from) else { continue };
             match Link::from_peer(&mesh.tls, socket) {
@@ -94,6 +104,35 @@ impl<L: Listener> Driver<L> {
                     tracing::debug!(%error, %from, "a node's connection was not to be had");
                     self.engine.handle_link_closed(self.clock.now(), key);
                 }
+            }
+        }
+    }
+
+    /// The system has no descriptor left, or no memory.
+    fn pause_accepting(&mut self) {
+        let until = self.clock.now() + ACCEPT_PAUSE;
+        if let Some(mesh) = &mut self.mesh {
+            mesh.paused_until = Some(until);
+        }
+        self.listen_on(Readiness::none);
+    }
+
+    /// Accepts again, if it is time.
+    pub(super) fn resume_accepting(&mut self, now: Instant) {
+        let Some(mesh) = &mut self.mesh else { return };
+        if mesh.paused_until.is_some_and(|until| until <= now) {
+            mesh.paused_until = None;
+            self.listen_on(Readiness::readable);
+        }
+    }
+
+    fn listen_on(&self, interest: impl Fn(usize) -> Readiness) {
+        let listeners = self.mesh.iter().flat_map(|mesh| &mesh.listeners);
+        for (i, listener) in listeners.enumerate() {
+            let interest = interest(super::LISTENERS.key(i));
+            let poller = &self.requests.poller;
+            if let Err(error) = poller.modify_with_mode(listener, interest, PollMode::Level) {
+                tracing::error!(%error, "a listener cannot be watched");
             }
         }
     }
@@ -114,7 +153,12 @@ impl<L: Listener> Driver<L> {
         }
     }
 
-    pub(super) fn open_node_link_at(&mut self, key: LinkKey, addresses: Vec<SocketAddr>) {
+    pub(super) fn open_node_link_at(&mut self, key: LinkKey, mut addresses: Vec<SocketAddr>) {
+        // An address that swallows what is sent to it must not be the first for ever.
+        if !addresses.is_empty() {
+            let first = key.0 as usize % addresses.len();
+            addresses.rotate_left(first);
+        }
         let Some(mesh) = &mut self.mesh else { return };
         mesh.links.insert(key, Link::to_peer(&mesh.tls, addresses));
         self.after_node_link(key, Progress::Failed);
@@ -217,6 +261,12 @@ impl<L: Listener> Driver<L> {
             self.engine.handle_link_closed(self.clock.now(), key);
         }
     }
+}
+
+/// Whether an error of `accept` tells of more than the connection that was to be accepted.
+fn is_of_all(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, WouldBlock};
+    !matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | WouldBlock)
 }
 
 fn interest(key: LinkKey, link: &Link) -> Readiness {
