@@ -144,6 +144,16 @@ impl Running {
         assert!(self.child.wait().unwrap().success());
     }
 
+    /// Waits for a line with each of these, in any order.
+    pub(crate) fn lines_with(&self, texts: &[&str]) {
+        let mut missing = texts.to_vec();
+        while !missing.is_empty() {
+            let line = self.lines.recv_timeout(LIMIT);
+            let line = line.unwrap_or_else(|_| panic!("no lines with {missing:?}"));
+            missing.retain(|text| !line.contains(text));
+        }
+    }
+
     /// Waits for the line that contains `text`.
     pub(crate) fn line_with(&self, text: &str) -> String {
         loop {

@@ -41,9 +41,7 @@ fn three(scratch: &Scratch) -> [Running; 3] {
     let bob = start(scratch, "bob", &b, &["--connect", &format!("127.0.0.1:{a}")]);
     bob.line_with("alice is here");
     let carol = start(scratch, "carol", &c, &["--connect", &format!("127.0.0.1:{b}")]);
-    for other in ["alice", "bob"] {
-        carol.line_with(&format!("{other} is here"));
-    }
+    carol.lines_with(&["alice is here", "bob is here"]);
     alice.line_with("carol is here");
     bob.line_with("carol is here");
     [alice, bob, carol]
