@@ -71,7 +71,7 @@ impl Drop for HistoryFile {
         if self.process != std::process::id() {
             return;
         }
-        if self.written.recv_timeout(LAST_WRITE.into()) == Err(RecvTimeoutError::Timeout) {
+        if self.written.recv_timeout(LAST_WRITE) == Err(RecvTimeoutError::Timeout) {
             tracing::warn!("the disk is too slow for the history: it is not waited for");
         }
     }
