@@ -617,13 +617,15 @@ typedef struct voip_peer {
 } voip_peer;
 
 /**
- * Who is online, sorted by name: the lists of all trackers that answer, each peer once, this node
- * included. Waits for the trackers for at most timeout_ms. The list is freed with
+ * Who is online, sorted by name: the lists of all trackers that answer and the nodes of the mesh, each
+ * peer once, this node included. Waits for the trackers for at most timeout_ms. The list is freed with
  * voip_peer_list_free.
  *
- * Errors: VOIP_TRACKER_UNREACHABLE without a tracker, VOIP_TIMED_OUT, VOIP_CLOSED.
+ * Errors: VOIP_TRACKER_UNREACHABLE with neither, VOIP_TIMED_OUT, VOIP_CLOSED.
  */
-voip_status voip_node_peers(const voip_node *node, uint32_t timeout_ms, voip_peer_list **list);
+voip_status voip_node_peers(const voip_node *node,
+                            uint32_t timeout_ms,
+                            voip_peer_list **list);
 
 /** How many peers the list has. Does not block. */
 voip_status voip_peer_list_count(const voip_peer_list *list, size_t *count);

@@ -18,6 +18,7 @@ mod pairing;
 mod path;
 mod placing;
 mod presences;
+mod recent;
 mod reflexive;
 mod relays;
 mod reports;
@@ -49,7 +50,7 @@ use crate::directory::client::Client;
 use crate::error::Error;
 use crate::event::{EndReason, Event};
 use crate::frame::FrameDuration;
-use crate::id::PeerId;
+use crate::id::{CallId, PeerId};
 use crate::identity::Identity;
 use crate::identity::pins::{Pin, Pins};
 use crate::overlay::posts::Posts;
@@ -66,8 +67,8 @@ use mesh::MeshNode;
 use pairing::Asked;
 use placing::{Listing, Lookups};
 use presences::Presences;
+use recent::Recent;
 use reflexive::Reflexive;
-use signalling::SeenOffers;
 use trackers::Tracker;
 
 /// Addresses of peers remembered; datagrams from others take longer to sort.
@@ -102,7 +103,8 @@ pub(crate) struct Engine {
     playout_delay: Duration,
     lookups: Lookups,
     listings: Vec<Listing>,
-    seen_offers: SeenOffers,
+    /// Calls offered lately: none can be played again.
+    seen_offers: Recent<CallId>,
     reflexive: Reflexive,
     host_addresses: Vec<SocketAddr>,
     next_incoming: u64,
@@ -145,7 +147,7 @@ impl Engine {
             playout_delay: Duration::ZERO,
             lookups: Lookups::default(),
             listings: Vec::new(),
-            seen_offers: SeenOffers::default(),
+            seen_offers: Recent::default(),
             reflexive: Reflexive::default(),
             host_addresses: Vec::new(),
             next_incoming: CallKey::FIRST_INCOMING.0,

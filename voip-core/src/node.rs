@@ -168,11 +168,11 @@ impl Node {
         Err(board.registration_error.clone().unwrap_or_else(unknown))
     }
 
-    /// Who is online, by name: the lists of all trackers that answer, each peer once, this node
-    /// included.
+    /// Who is online, by name: the lists of all trackers that answer and the nodes of the mesh, each peer
+    /// once, this node included.
     ///
     /// # Errors
-    /// [`ErrorKind::TrackerUnreachable`] without a tracker, [`ErrorKind::TimedOut`],
+    /// [`ErrorKind::TrackerUnreachable`] with neither a tracker nor a mesh, [`ErrorKind::TimedOut`],
     /// [`ErrorKind::Closed`].
     pub fn peers(&self, timeout: Duration) -> Result<Vec<Peer>, Error> {
         self.check_process()?;
@@ -274,7 +274,8 @@ impl Node {
         self.inner.line.as_ref().map(|counts| *counts.lock())
     }
 
-    /// Ends all calls, leaves the trackers and stops, within half a second. The same as dropping the
+    /// Ends all calls, leaves the trackers and the mesh and stops, within half a second, and two more where
+    /// the disk is slow and [texts are kept](NodeBuilder::history_file). The same as dropping the
     /// node, but other threads may be using it: whoever waits for something of it returns. A second
     /// time does nothing.
     pub fn close(&self) {

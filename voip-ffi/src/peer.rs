@@ -66,11 +66,11 @@ impl Opaque for voip_peer_list {
     const WHAT: &'static str = "list of peers";
 }
 
-/// Who is online, sorted by name: the lists of all trackers that answer, each peer once, this node
-/// included. Waits for the trackers for at most `timeout_ms`. The list is freed with
+/// Who is online, sorted by name: the lists of all trackers that answer and the nodes of the mesh, each
+/// peer once, this node included. Waits for the trackers for at most `timeout_ms`. The list is freed with
 /// `voip_peer_list_free`.
 ///
-/// Errors: `VOIP_TRACKER_UNREACHABLE` without a tracker, `VOIP_TIMED_OUT`, `VOIP_CLOSED`.
+/// Errors: `VOIP_TRACKER_UNREACHABLE` with neither, `VOIP_TIMED_OUT`, `VOIP_CLOSED`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn voip_node_peers(
     node: *const voip_node,

@@ -182,8 +182,8 @@ impl Node {
         wait_while(py, timeout, goes_on, |slice| core.wait_registered(slice))
     }
 
-    /// Who is online, by name, a list of `Peer`: the lists of all trackers that answer, each peer once,
-    /// this node included. Raises `TrackerUnreachable` without a tracker, `TimedOut`: trackers have
+    /// Who is online, by name, a list of `Peer`: the lists of all trackers that answer and the nodes of the
+    /// mesh, each peer once, this node included. Raises `TrackerUnreachable` with neither, `TimedOut`: trackers have
     /// `timeout` seconds and never more than 5.
     #[pyo3(signature = (timeout = Timeout::NEVER), text_signature = "($self, timeout=None)")]
     fn peers(&self, py: Python<'_>, timeout: Timeout) -> PyResult<Vec<Peer>> {

@@ -4,8 +4,6 @@
 //! neighbours tell; if it is there after all, it says so, and until then nobody forgets it. Everything is signed by its author
 //! and checked before it is handed on ([`Judge`]).
 
-use std::collections::VecDeque;
-
 use crate::event::{Peer, Presence};
 use crate::id::{MessageId, PeerId};
 use crate::identity::envelope::{open_signal, seal_signal};
@@ -23,6 +21,7 @@ use crate::wire::tracker::Target;
 use super::Engine;
 use super::call::Carrier;
 use super::presences::Presences;
+use super::recent::Recent;
 
 /// How often a node tells that it is there: less than half of what a record lives.
 const TELL_EVERY: Duration = Duration::from_secs(240);
@@ -30,14 +29,12 @@ const TELL_EVERY: Duration = Duration::from_secs(240);
 const TELL_AGAIN: Duration = Duration::from_secs(3);
 /// What was not to be told for too much is tried again after that.
 const RETRY: Duration = Duration::from_secs(1);
-/// Signals and goodbyes that are remembered, so that none is handed on again.
-const MAX_SEEN: usize = 4_096;
-const SEEN_FOR: Duration = Duration::from_secs(600);
 
 /// What this node has told, and heard lately.
 #[derive(Default)]
 pub(super) struct Bulletins {
-    seen: VecDeque<(Instant, MessageId)>,
+    /// Signals and goodbyes that came: none is handed on again.
+    seen: Recent<MessageId>,
     /// What this node has told of itself last, and when.
     own: Option<(Presence, UnixMillis)>,
     told: Option<Instant>,
@@ -57,20 +54,6 @@ pub(super) struct Judge<'a> {
 }
 
 impl Bulletins {
-    fn is_new(&mut self, now: Instant, id: MessageId) -> bool {
-        while self.seen.front().is_some_and(|(at, _)| now.since(*at) > SEEN_FOR) {
-            self.seen.pop_front();
-        }
-        if self.seen.iter().any(|(_, seen)| *seen == id) {
-            return false;
-        }
-        if self.seen.len() >= MAX_SEEN {
-            self.seen.pop_front();
-        }
-        self.seen.push_back((now, id));
-        true
-    }
-
     /// This node is to tell of itself soon, but not too often.
     fn hasten(&mut self, now: Instant) {
         let at = self.told.map_or(now, |told| (told + TELL_AGAIN).max(now));
@@ -96,7 +79,8 @@ impl Validator for Judge<'_> {
                 record.is_current(self.wall) && self.presences.is_news(&record)
             }
             Bulletin::Gone { at, .. } | Bulletin::Signal { at, .. } => {
-                at.is_within(CLOCK_TOLERANCE, self.wall) && self.bulletins.is_new(now, message.id())
+                at.is_within(CLOCK_TOLERANCE, self.wall)
+                    && self.bulletins.seen.insert(now, message.id())
             }
             Bulletin::Post(post) => {
                 let posts = self.posts.as_mut();

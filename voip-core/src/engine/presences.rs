@@ -19,7 +19,7 @@ use super::Engine;
 
 /// How long one whose neighbours say that it is gone has to contradict.
 const DOUBT: Duration = Duration::from_secs(8);
-/// Nodes that are known: some 25 MiB. One more takes the place of the one that would be forgotten first.
+/// Nodes that are known. One more takes the place of the one that would be forgotten first.
 const MAX_KNOWN: usize = 16_384;
 /// Nodes that have gone and are remembered, so that nobody brings them back with what they had told before.
 const MAX_GONE: usize = 4_096;

@@ -1,47 +1,16 @@
 //! What peers say to each other through a tracker, and what it does to a call: ringing, answers,
 //! refusals, hanging up, two peers that call each other at once.
 
-use std::collections::VecDeque;
-
 use crate::event::{EndReason, Event};
-use crate::id::{CallId, PeerId, SequenceNumber};
+use crate::id::{PeerId, SequenceNumber};
 use crate::identity::pins::Pin;
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 use crate::wire::sealed::{Bytes32, Nonce};
 use crate::wire::signal::{Reason, SealedSignal, Signal, SignalKind};
 
 use super::call::{CONNECT_TIMEOUT, Call, Carrier, Phase, RING_GRACE};
 use super::verification::Verification;
 use super::{CallKey, Engine, Output};
-
-/// Offers that may have been seen within the time in which one is timely: the replay cache.
-const MAX_SEEN: usize = 4096;
-/// How long an offer is remembered: twice the clock tolerance of five minutes.
-const SEEN_FOR: Duration = Duration::from_secs(600);
-
-/// Ids of calls offered lately, so that none can be played again.
-#[derive(Default)]
-pub(super) struct SeenOffers {
-    seen: VecDeque<(Instant, CallId)>,
-}
-
-impl SeenOffers {
-    /// Remembers a call; false if it was there. A flood pushes the oldest out: at worst an old
-    /// offer rings again, and can never be connected.
-    fn insert(&mut self, now: Instant, id: CallId) -> bool {
-        while self.seen.front().is_some_and(|(at, _)| now.since(*at) > SEEN_FOR) {
-            self.seen.pop_front();
-        }
-        if self.seen.iter().any(|(_, seen)| *seen == id) {
-            return false;
-        }
-        if self.seen.len() >= MAX_SEEN {
-            self.seen.pop_front();
-        }
-        self.seen.push_back((now, id));
-        true
-    }
-}
 
 impl Engine {
     /// Signs and sends a signal of one call, and returns it.

@@ -24,7 +24,7 @@ use crate::wire::tracker::{PeerMessage, Target, TrackerMessage};
     test,
     expect(clippy::disallowed_methods, reason = "only differences from this moment count")
 )]
-fn epoch() -> Epoch {
+pub(super) fn epoch() -> Epoch {
     Epoch::new(std::time::Instant::now())
 }
 
@@ -101,7 +101,8 @@ pub fn session_description(text: &str) {
     }
 }
 
-struct NoTime;
+/// Computing takes no time.
+pub(super) struct NoTime;
 
 impl Stopwatch for NoTime {
     fn nanos(&mut self) -> u64 {

@@ -1,10 +1,11 @@
 //! Targets of the mesh: what is signed there, and what neighbours do to a node.
 
+use super::media::{NoTime, epoch};
 use super::{Script, WALL, identity, random};
-use crate::engine::{Command, Engine, EngineConfig, LinkKey, Output, Stopwatch};
+use crate::engine::{Command, Engine, EngineConfig, LinkKey, Output};
 use crate::identity::pins::Pins;
 use crate::text::Audience;
-use crate::time::{Duration, Epoch, Instant};
+use crate::time::{Duration, Instant};
 use crate::voice::{Codec, EncoderConfig, JitterConfig};
 use crate::wire::bulletin::{Bulletin, Content, Post};
 use crate::wire::exchange::Exchange;
@@ -19,16 +20,7 @@ pub fn bulletin(body: &str) {
     }
 }
 
-struct NoTime;
-
-impl Stopwatch for NoTime {
-    fn nanos(&mut self) -> u64 {
-        0
-    }
-}
-
 /// A node of the mesh: what up to four neighbours send, true and false, what its user does, and time.
-#[expect(clippy::disallowed_methods, reason = "only differences from this moment count")]
 pub fn mesh(data: &[u8]) {
     let mut now = Instant::ZERO;
     let config = EngineConfig {
@@ -46,7 +38,7 @@ pub fn mesh(data: &[u8]) {
         mesh: Some(vec!["192.0.2.9:5000".into()]),
         history: Vec::new(),
         relay_only: data.len().is_multiple_of(5),
-        epoch: Epoch::new(std::time::Instant::now()),
+        epoch: epoch(),
         wall_at_zero: WALL,
     };
     let engine = Engine::new(config, identity(1), Pins::default(), random(), Box::new(NoTime), now);

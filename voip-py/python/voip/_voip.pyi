@@ -180,8 +180,8 @@ class Node:
         trying.
         """
     def peers(self, timeout: float | None = None) -> list[Peer]:
-        """Who is online, by name, a list of `Peer`: the lists of all trackers that answer, each peer once,
-        this node included. Raises `TrackerUnreachable` without a tracker, `TimedOut`: trackers have
+        """Who is online, by name, a list of `Peer`: the lists of all trackers that answer and the nodes of the
+        mesh, each peer once, this node included. Raises `TrackerUnreachable` with neither, `TimedOut`: trackers have
         `timeout` seconds and never more than 5.
         """
     def place(self, target: str | PeerId, *, ring_timeout: float | None = None) -> Call:

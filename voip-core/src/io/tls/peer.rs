@@ -14,8 +14,8 @@ use rustls::server::{AlwaysResolvesServerRawPublicKeys, NoServerSessionStorage};
 use rustls::sign::CertifiedKey;
 use rustls::version::TLS13;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, PeerIncompatible,
-    ServerConfig, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, ServerConfig,
+    SignatureScheme,
 };
 use zeroize::Zeroizing;
 
@@ -91,6 +91,11 @@ pub(super) fn key_of(shown: &CertificateDer<'_>) -> Option<PeerId> {
     shown.strip_prefix(&PUBLIC[..])?.try_into().ok().map(PeerId)
 }
 
+/// Both sides offer nothing older.
+fn only_tls13() -> rustls::Error {
+    rustls::Error::General("TLS 1.3 only".to_owned())
+}
+
 /// Takes any key of the right kind whose owner proves to have it.
 #[derive(Debug)]
 struct AnyKey(Arc<CryptoProvider>);
@@ -134,7 +139,7 @@ impl ServerCertVerifier for AnyKey {
         _: &CertificateDer<'_>,
         _: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(PeerIncompatible::Tls13RequiredForQuic.into())
+        Err(only_tls13())
     }
 
     fn verify_tls13_signature(
@@ -175,7 +180,7 @@ impl ClientCertVerifier for AnyKey {
         _: &CertificateDer<'_>,
         _: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(PeerIncompatible::Tls13RequiredForQuic.into())
+        Err(only_tls13())
     }
 
     fn verify_tls13_signature(
