@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use polling::{Event as Readiness, Events, PollMode, Poller};
 
-use super::link::{Destination, Link, Progress, literal, resolve};
+use super::link::{Destination, Link, Progress, Watcher, literal, resolve};
 use super::udp::UdpPort;
 use super::{Clock, realtime, spawn};
 #[cfg(feature = "devices")]
@@ -490,21 +490,14 @@ impl<L: Listener> Driver<L> {
             addresses.rotate_left(first);
         }
         let Some(destination) = self.trackers.get(tracker) else { return };
-        self.links.insert(tracker, Link::to(destination, addresses));
+        let watcher = self.watcher(self.udp.families().len() + tracker);
+        self.links.insert(tracker, Link::to(destination, addresses, watcher));
         self.after_link(tracker, Progress::Failed);
     }
 
     fn close_link(&mut self, tracker: usize) {
         self.lookups.remove(&tracker);
-        if let Some(socket) = self.links.remove(&tracker).as_ref().and_then(Link::socket) {
-            self.unwatch(socket);
-        }
-    }
-
-    fn unwatch(&self, socket: &std::net::TcpStream) {
-        if let Err(error) = self.requests.poller.delete(socket) {
-            tracing::debug!(%error, "a tracker's socket was not watched");
-        }
+        self.links.remove(&tracker);
     }
 
     fn serve_link(&mut self, tracker: usize, event: Readiness) {
@@ -558,39 +551,21 @@ impl<L: Listener> Driver<L> {
             }
             Progress::Waiting => {}
         }
-        let Some(link) = self.links.get(&tracker) else { return };
-        let Some(socket) = link.socket() else { return };
-        let interest = self.link_interest(tracker, link);
-        let poller = &self.requests.poller;
-        if let Err(error) = poller.modify_with_mode(socket, interest, PollMode::Level) {
-            tracing::error!(%error, "a tracker's socket cannot be watched");
+        if let Some(link) = self.links.get_mut(&tracker) {
+            link.watch();
         }
     }
 
     /// The socket of a link, if it has one, is of no use: on to the tracker's next address.
     fn try_next_address(&mut self, tracker: usize) {
-        let Some(mut link) = self.links.remove(&tracker) else { return };
-        if let Some(failed) = link.socket() {
-            self.unwatch(failed);
+        if !self.links.get_mut(&tracker).is_some_and(Link::try_next) {
+            self.links.remove(&tracker);
+            self.engine.handle_tracker_closed(self.clock.now(), tracker);
         }
-        if !link.try_next() {
-            return self.engine.handle_tracker_closed(self.clock.now(), tracker);
-        }
-        let interest = self.link_interest(tracker, &link);
-        if let Some(socket) = link.socket() {
-            // SAFETY: `close_link` and this function delete the socket from the poller before it
-            // is dropped.
-            let watched =
-                unsafe { self.requests.poller.add_with_mode(socket, interest, PollMode::Level) };
-            if let Err(error) = watched {
-                tracing::error!(%error, "a tracker's socket cannot be watched");
-            }
-        }
-        self.links.insert(tracker, link);
     }
 
-    fn link_interest(&self, tracker: usize, link: &Link) -> Readiness {
-        let key = self.udp.families().len() + tracker;
-        Readiness::new(key, link.wants_read(), link.wants_write())
+    /// What watches a socket under this key.
+    fn watcher(&self, key: usize) -> Watcher {
+        Watcher { poller: self.requests.poller.clone(), key }
     }
 }

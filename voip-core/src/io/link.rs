@@ -3,7 +3,9 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::Arc;
 
+use polling::{Event as Readiness, PollMode, Poller};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::tls::client::Client;
@@ -53,9 +55,18 @@ impl Destination {
     }
 }
 
+/// Who watches a link's socket, and under which key.
+pub(super) struct Watcher {
+    pub(super) poller: Arc<Poller>,
+    pub(super) key: usize,
+}
+
 /// One link. Made anew for every attempt to connect.
 pub(super) struct Link {
     socket: Option<TcpStream>,
+    watcher: Watcher,
+    /// For what the socket is watched: to be read, to be written.
+    watched: Option<(bool, bool)>,
     /// The socket is connected; with TLS there is a handshake to come.
     reached: bool,
     connected: bool,
@@ -68,27 +79,38 @@ pub(super) struct Link {
 
 impl Link {
     /// A link to any of these addresses. Nothing happens before [`Link::try_next`].
-    pub(super) fn to(destination: &Destination, addresses: Vec<SocketAddr>) -> Link {
-        Link::new(destination.tls.clone(), addresses)
+    pub(super) fn to(
+        destination: &Destination,
+        addresses: Vec<SocketAddr>,
+        watcher: Watcher,
+    ) -> Link {
+        Link::new(destination.tls.clone(), addresses, watcher)
     }
 
     /// The same to another node.
-    pub(super) fn to_peer(tls: &PeerTls, addresses: Vec<SocketAddr>) -> Link {
-        Link::new(Some(tls.client()), addresses)
+    pub(super) fn to_peer(tls: &PeerTls, addresses: Vec<SocketAddr>, watcher: Watcher) -> Link {
+        Link::new(Some(tls.client()), addresses, watcher)
     }
 
     /// With a node that came to us.
-    pub(super) fn from_peer(tls: &PeerTls, socket: TcpStream) -> io::Result<Link> {
+    pub(super) fn from_peer(
+        tls: &PeerTls,
+        socket: TcpStream,
+        watcher: Watcher,
+    ) -> io::Result<Link> {
         socket.set_nonblocking(true)?;
         socket.set_nodelay(true)?;
         let session = tls.server().map_err(io::Error::other)?;
-        let (socket, session) = (Some(socket), Some(session));
-        Ok(Link { socket, session, reached: true, ..Link::new(None, Vec::new()) })
+        let mut link = Link::new(None, Vec::new(), watcher);
+        (link.socket, link.session, link.reached) = (Some(socket), Some(session), true);
+        Ok(link)
     }
 
-    fn new(tls: Option<Client>, addresses: Vec<SocketAddr>) -> Link {
+    fn new(tls: Option<Client>, addresses: Vec<SocketAddr>, watcher: Watcher) -> Link {
         Link {
             socket: None,
+            watcher,
+            watched: None,
             reached: false,
             connected: false,
             addresses,
@@ -99,22 +121,38 @@ impl Link {
         }
     }
 
-    /// The socket to poll.
-    pub(super) fn socket(&self) -> Option<&TcpStream> {
-        self.socket.as_ref()
+    /// Has the socket watched for what the link waits for now.
+    pub(super) fn watch(&mut self) {
+        let wanted = (self.reached, !self.reached || !self.waiting.is_empty());
+        let Some(socket) = self.socket.as_ref().filter(|_| self.watched != Some(wanted)) else {
+            return;
+        };
+        let Watcher { poller, key } = &self.watcher;
+        let interest = Readiness::new(*key, wanted.0, wanted.1);
+        let watched = match self.watched {
+            // SAFETY: `let_go` deletes the socket from the poller before it is dropped.
+            None => unsafe { poller.add_with_mode(socket, interest, PollMode::Level) },
+            Some(_) => poller.modify_with_mode(socket, interest, PollMode::Level),
+        };
+        match watched {
+            Ok(()) => self.watched = Some(wanted),
+            Err(error) => tracing::error!(%error, "a connection's socket cannot be watched"),
+        }
+    }
+
+    /// Closes the socket.
+    fn let_go(&mut self) {
+        if let Some(socket) = self.socket.take()
+            && self.watched.take().is_some()
+            && let Err(error) = self.watcher.poller.delete(&socket)
+        {
+            tracing::error!(%error, "a connection's socket was not watched");
+        }
     }
 
     /// Whether messages can be exchanged.
     pub(super) fn is_connected(&self) -> bool {
         self.connected
-    }
-
-    pub(super) fn wants_read(&self) -> bool {
-        self.reached
-    }
-
-    pub(super) fn wants_write(&self) -> bool {
-        !self.reached || !self.waiting.is_empty()
     }
 
     /// The key of the node at the other end, once connected.
@@ -131,7 +169,7 @@ impl Link {
     /// Begins to connect to the next address that lets us, over a new socket; the one before is
     /// closed. False if there is none left.
     pub(super) fn try_next(&mut self) -> bool {
-        self.socket = None;
+        self.let_go();
         while self.socket.is_none() && !self.addresses.is_empty() {
             let address = self.addresses.remove(0);
             match begin(address) {
@@ -139,6 +177,7 @@ impl Link {
                 Err(error) => tracing::debug!(%error, %address, "tracker not reached"),
             }
         }
+        self.watch();
         self.socket.is_some()
     }
 
@@ -290,6 +329,12 @@ impl Link {
                 }
             }
         }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.let_go();
     }
 }
 

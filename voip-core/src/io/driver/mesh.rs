@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpListener};
 use polling::{Event as Readiness, PollMode};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{Driver, Listener, Progress, Request, literal, resolve, spawn};
+use super::{Driver, Listener, Progress, Request, Watcher, literal, resolve, spawn};
 use crate::engine::LinkKey;
 use crate::error::{Error, ErrorKind};
 use crate::io::link::Link;
@@ -98,8 +98,12 @@ impl<L: Listener> Driver<L> {
                 Some(Err(_)) | None => return,
             };
             let Some(key) = self.engine.accept_link(self.clock.now(), from) else { continue };
-            match Link::from_peer(&mesh.tls, socket) {
-                Ok(link) => self.watch_node_link(key, link),
+            let watcher = Watcher { poller: self.requests.poller.clone(), key: key_of(key) };
+            match Link::from_peer(&mesh.tls, socket, watcher) {
+                Ok(mut link) => {
+                    link.watch();
+                    mesh.links.insert(key, link);
+                }
                 Err(error) => {
                     tracing::debug!(%error, %from, "a node's connection was not to be had");
                     self.engine.handle_link_closed(self.clock.now(), key);
@@ -159,23 +163,10 @@ impl<L: Listener> Driver<L> {
             let first = key.0 as usize % addresses.len();
             addresses.rotate_left(first);
         }
+        let watcher = self.watcher(key_of(key));
         let Some(mesh) = &mut self.mesh else { return };
-        mesh.links.insert(key, Link::to_peer(&mesh.tls, addresses));
+        mesh.links.insert(key, Link::to_peer(&mesh.tls, addresses, watcher));
         self.after_node_link(key, Progress::Failed);
-    }
-
-    fn watch_node_link(&mut self, key: LinkKey, link: Link) {
-        let Some(mesh) = &mut self.mesh else { return };
-        if let Some(socket) = link.socket() {
-            // SAFETY: `close_node_link` and `try_next_node_address` delete the socket from the poller before it is dropped.
-            let watched = unsafe {
-                self.requests.poller.add_with_mode(socket, interest(key, &link), PollMode::Level)
-            };
-            if let Err(error) = watched {
-                tracing::error!(%error, "a node's socket cannot be watched");
-            }
-        }
-        mesh.links.insert(key, link);
     }
 
     pub(super) fn send_node_link(&mut self, key: LinkKey, bytes: &[u8]) {
@@ -187,12 +178,8 @@ impl<L: Listener> Driver<L> {
 
     /// What was sent goes out as far as the socket takes it.
     pub(super) fn close_node_link(&mut self, key: LinkKey) {
-        let Some(mut link) = self.mesh.as_mut().and_then(|mesh| mesh.links.remove(&key)) else {
-            return;
-        };
-        link.close();
-        if let Some(socket) = link.socket() {
-            self.unwatch(socket);
+        if let Some(mut link) = self.mesh.as_mut().and_then(|mesh| mesh.links.remove(&key)) {
+            link.close();
         }
     }
 
@@ -239,25 +226,15 @@ impl<L: Listener> Driver<L> {
             }
             Progress::Waiting => {}
         }
-        let Some(link) = self.mesh.as_ref().and_then(|mesh| mesh.links.get(&key)) else { return };
-        let Some(socket) = link.socket() else { return };
-        let interest = interest(key, link);
-        if let Err(error) = self.requests.poller.modify_with_mode(socket, interest, PollMode::Level)
-        {
-            tracing::error!(%error, "a node's socket cannot be watched");
+        if let Some(link) = self.mesh.as_mut().and_then(|mesh| mesh.links.get_mut(&key)) {
+            link.watch();
         }
     }
 
     fn try_next_node_address(&mut self, key: LinkKey) {
-        let Some(mut link) = self.mesh.as_mut().and_then(|mesh| mesh.links.remove(&key)) else {
-            return;
-        };
-        if let Some(failed) = link.socket() {
-            self.unwatch(failed);
-        }
-        if link.try_next() {
-            self.watch_node_link(key, link);
-        } else {
+        let Some(mesh) = &mut self.mesh else { return };
+        if !mesh.links.get_mut(&key).is_some_and(Link::try_next) {
+            mesh.links.remove(&key);
             self.engine.handle_link_closed(self.clock.now(), key);
         }
     }
@@ -269,6 +246,6 @@ fn is_of_all(error: &io::Error) -> bool {
     !matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | WouldBlock)
 }
 
-fn interest(key: LinkKey, link: &Link) -> Readiness {
-    Readiness::new(super::NODES.key(key.0 as usize), link.wants_read(), link.wants_write())
+fn key_of(key: LinkKey) -> usize {
+    super::NODES.key(key.0 as usize)
 }

@@ -60,7 +60,7 @@ impl<L: Listener> Driver<L> {
                     RelayAddress::Named(i) => self.named_relays.get(i),
                 };
                 let Some(destination) = destination else { return };
-                let link = Box::new(Link::to(destination, addresses));
+                let link = Box::new(Link::to(destination, addresses, self.watcher(key_of(relay))));
                 self.relays.insert(relay, RelayLink::Tcp(link));
                 self.after_relay(relay, Progress::Failed);
             }
@@ -124,12 +124,8 @@ impl<L: Listener> Driver<L> {
                     tracing::debug!(%error, "a relay's socket was not watched");
                 }
             }
-            Some(RelayLink::Tcp(link)) => {
-                if let Some(socket) = link.socket() {
-                    self.unwatch(socket);
-                }
-            }
-            None => {}
+            // It is closed when it goes.
+            Some(RelayLink::Tcp(_)) | None => {}
         }
     }
 
@@ -198,40 +194,23 @@ impl<L: Listener> Driver<L> {
             }
             Progress::Waiting => {}
         }
-        let Some(RelayLink::Tcp(link)) = self.relays.get(&relay) else { return };
-        let Some(socket) = link.socket() else { return };
-        let interest = interest(relay, link);
-        if let Err(error) = self.requests.poller.modify_with_mode(socket, interest, PollMode::Level)
-        {
-            tracing::error!(%error, "a relay's socket cannot be watched");
+        if let Some(RelayLink::Tcp(link)) = self.relays.get_mut(&relay) {
+            link.watch();
         }
     }
 
     fn try_next_relay_address(&mut self, relay: RelayKey) {
-        let Some(RelayLink::Tcp(mut link)) = self.relays.remove(&relay) else { return };
-        if let Some(failed) = link.socket() {
-            self.unwatch(failed);
+        let goes_on = match self.relays.get_mut(&relay) {
+            Some(RelayLink::Tcp(link)) => link.try_next(),
+            _ => return,
+        };
+        if !goes_on {
+            self.relays.remove(&relay);
+            self.engine.handle_relay_closed(self.clock.now(), relay);
         }
-        if !link.try_next() {
-            return self.engine.handle_relay_closed(self.clock.now(), relay);
-        }
-        if let Some(socket) = link.socket() {
-            let interest = interest(relay, &link);
-            // SAFETY: `close_relay` and this function delete the socket from the poller before it is dropped.
-            let watched =
-                unsafe { self.requests.poller.add_with_mode(socket, interest, PollMode::Level) };
-            if let Err(error) = watched {
-                tracing::error!(%error, "a relay's socket cannot be watched");
-            }
-        }
-        self.relays.insert(relay, RelayLink::Tcp(link));
     }
 }
 
 fn key_of(relay: RelayKey) -> usize {
     super::RELAYS.key(relay.0 as usize)
-}
-
-fn interest(relay: RelayKey, link: &Link) -> Readiness {
-    Readiness::new(key_of(relay), link.wants_read(), link.wants_write())
 }
