@@ -3,29 +3,7 @@
  *
  *     contacts TRACKER
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "voip.h"
-
-#define LIMIT 10000 /* ms; nothing here takes so long */
-
-static void must(voip_status status, const char *what)
-{
-    if (status != VOIP_OK) {
-        fprintf(stderr, "%s: %s\n", what, voip_last_error());
-        exit(1);
-    }
-}
-
-static void check(bool holds, const char *what)
-{
-    if (!holds) {
-        fprintf(stderr, "not so: %s\n", what);
-        exit(1);
-    }
-}
+#include "support/test.h"
 
 static voip_node *start(const char *name, const char *tracker, bool contacts_only)
 {
@@ -40,20 +18,6 @@ static voip_node *start(const char *name, const char *tracker, bool contacts_onl
     must(voip_node_builder_free(builder), "builder");
     must(voip_node_wait_registered(node, LIMIT), "registered");
     return node;
-}
-
-/* The next event of that kind. */
-static voip_event await(voip_node *node, voip_event_kind kind)
-{
-    voip_event event;
-    event.size = sizeof event;
-    for (;;) {
-        must(voip_node_next_event(node, &event, LIMIT), "event");
-        if (event.kind == kind) {
-            return event;
-        }
-        voip_event_free(&event);
-    }
 }
 
 static voip_contact only_contact(voip_node *node)

@@ -5,13 +5,9 @@
  */
 #include <dirent.h>
 #include <malloc.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "voip.h"
+#include "support/test.h"
 
-#define LIMIT 10000 /* ms; nothing here takes so long */
 #define BLOCK 480
 #define WARM_UP 50
 /* Blocks of a call: 0.2 s. The tracker takes 20 requests a second of each peer, and a call needs some. */
@@ -19,14 +15,6 @@
 /* Bytes. Each offer is remembered for ten minutes, so that it cannot be played again: some 100 bytes for each
  * call on both sides, of 4096 at most. A call that stayed would be half a kilobyte at least. */
 #define SLACK (256 * 1024)
-
-static void must(voip_status status, const char *what)
-{
-    if (status != VOIP_OK) {
-        fprintf(stderr, "%s: %s\n", what, voip_last_error());
-        exit(1);
-    }
-}
 
 static voip_node *start(const char *name, const char *tracker, bool auto_answer)
 {

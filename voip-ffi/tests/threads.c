@@ -1,24 +1,12 @@
 /* Threads wait in functions without a limit, and hammer on handles, while another thread frees these: each
  * gets its status, and none stays behind. Prints a line at the end. */
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
 
-#include "voip.h"
-
-#define LIMIT 10000 /* ms; nothing here takes so long */
+#include "support/test.h"
 
 static voip_tracker *tracker;
 static voip_node *node, *lost_node;
 static voip_call *call;
-
-static void must(voip_status status, const char *what)
-{
-    if (status != VOIP_OK) {
-        fprintf(stderr, "%s: %s\n", what, voip_last_error());
-        exit(1);
-    }
-}
 
 static void must_be(voip_status wanted, voip_status status, const char *what)
 {
